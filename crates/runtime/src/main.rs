@@ -1,0 +1,2 @@
+//! The program `tidegate-runtime`.
+fn main() {}
