@@ -70,6 +70,8 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+crate::schema_text!(Digest, "SHA-256, 64 hexadecimal digits");
+
 impl From<Digest> for Value {
     fn from(value: Digest) -> Self {
         Self::Text(value.to_string())

@@ -91,6 +91,8 @@ macro_rules! impl_text {
             }
         }
 
+        crate::schema_text!($name, "an id");
+
         impl From<$name> for Value {
             fn from(value: $name) -> Self {
                 Self::Text(value.to_string())

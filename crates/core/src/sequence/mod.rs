@@ -1,7 +1,12 @@
 //! Sequences: what a technician asks for, and what became of it.
 
 mod outcome;
+mod spec;
 
 pub use outcome::{
     DATA_BYTES_MAX, EndState, Finding, OUTPUT_END_BYTES_MAX, Output, SUMMARY_BYTES_MAX, StepResult,
+};
+pub use spec::{
+    EXPIRES_IN_DEFAULT, EXPIRES_IN_MAX, ResolvedSequence, SEQUENCE_BYTES_MAX, STEPS_MAX, SequenceSpec,
+    SpecError, StepSpec, StopOn, TIMEOUT_DEFAULT, TIMEOUT_MAX, TITLE_BYTES_MAX,
 };

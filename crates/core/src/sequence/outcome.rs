@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// How an attempt ended. Exactly one of these, once; only [`Self::Lost`], [`Self::Cancelled`] and
 /// [`Self::Expired`] may be amended by late evidence, visibly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndState {
     /// The probe did its work; what it found is the finding.
@@ -59,7 +59,7 @@ impl fmt::Display for EndState {
 }
 
 /// Whether what a step found needs a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// It looked and all is well.
@@ -97,7 +97,7 @@ pub const DATA_BYTES_MAX: usize = 64 * 1024;
 pub const OUTPUT_END_BYTES_MAX: usize = 16 * 1024;
 
 /// A stream of output, cut in the middle where it is long and never silently.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Output {
     /// The beginning; all of it where nothing was dropped. At most [`OUTPUT_END_BYTES_MAX`] bytes.
     pub head: String,

@@ -1,0 +1,120 @@
+//! Clients, sites, enrolment codes, people and their tokens.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClientId, CodeId, EndpointId, PersonId, SiteId, TokenId};
+use crate::time::{Milliseconds, Timestamp};
+
+/// Asks for a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewClient {
+    /// 1 to 200 bytes without control characters; unique.
+    pub name: String,
+}
+
+/// An MSP's customer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ClientView {
+    /// Its id.
+    pub id: ClientId,
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Asks for a site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSite {
+    /// The client it belongs to.
+    pub client_id: ClientId,
+    /// 1 to 200 bytes without control characters; unique within the client.
+    pub name: String,
+    /// An IANA time zone such as `Europe/Berlin`; absent: `UTC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+/// One plant or place of a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SiteView {
+    /// Its id.
+    pub id: SiteId,
+    /// The client it belongs to.
+    pub client_id: ClientId,
+    /// Its name.
+    pub name: String,
+    /// The IANA time zone its people read.
+    pub time_zone: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Asks for an enrolment code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCode {
+    /// The site that machines enrol into.
+    pub site_id: SiteId,
+    /// How many machines it admits, 1 to 1,000; absent: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
+    /// How long it admits, 1m to 90d; absent: 7d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<Milliseconds>,
+    /// The one existing machine it re-enrols, after its disk was replaced or re-imaged; absent: new machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<EndpointId>,
+}
+
+/// An enrolment code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CodeView {
+    /// Its id.
+    pub id: CodeId,
+    /// The code itself; only in the answer that made it, it is stored hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The site it enrols into.
+    pub site_id: SiteId,
+    /// The one machine it re-enrols; absent: new machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<EndpointId>,
+    /// How many machines it still admits.
+    pub uses_left: u32,
+    /// Until when it admits.
+    pub expires_at: Timestamp,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+}
+
+/// A person who may use the API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PersonView {
+    /// The id.
+    pub id: PersonId,
+    /// The e-mail address, which is also the name in transcripts.
+    pub email: String,
+    /// `owner`; other roles come with the console.
+    pub role: String,
+    /// When the record was made.
+    pub created_at: Timestamp,
+}
+
+/// An API token, without its secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TokenView {
+    /// The id.
+    pub id: TokenId,
+    /// The secret; only in the answer that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Whose it is.
+    pub email: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}

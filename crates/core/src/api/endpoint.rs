@@ -1,0 +1,148 @@
+//! Machines as people and scripts see them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::id::{ClientId, EndpointId, JournalId, SiteId};
+use crate::probe::Catalogue;
+use crate::time::Timestamp;
+
+/// One enrolled machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct EndpointView {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its name: the host name at enrolment until a person renames it.
+    pub name: String,
+    /// The client it belongs to.
+    pub client_id: ClientId,
+    /// The site it belongs to.
+    pub site_id: SiteId,
+    /// Whether it may work here at all.
+    pub state: EndpointState,
+    /// Whether it was heard lately.
+    pub reachability: Reachability,
+    /// What its work does.
+    pub work: WorkState,
+    /// What needs a person, and what clears it.
+    pub attention: Vec<Attention>,
+    /// When it was last heard; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Timestamp>,
+    /// How far its wall clock is ahead (positive) or behind; absent: not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_skew_ms: Option<i64>,
+    /// What it last told of itself.
+    #[schema(value_type = Object)]
+    pub facts: Map<String, Value>,
+    /// Its probes, for forms; only in the answer about one endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub probes: Option<Catalogue>,
+    /// Its journals, the current one first; only in the answer about one endpoint.
+    #[serde(default)]
+    pub journals: Vec<JournalView>,
+    /// When it was enrolled.
+    pub enrolled_at: Timestamp,
+    /// What `If-Match` names for an edit.
+    pub revision: u64,
+}
+
+/// Whether an endpoint may work here at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointState {
+    /// It may.
+    Active,
+    /// It came with a certificate of ours that this record does not hold (R15): adopt one of its journals to confirm.
+    Recovered,
+    /// It was told to stop and remove itself when it is next heard.
+    Retired,
+    /// Nothing it sends is believed.
+    Revoked,
+}
+
+/// Whether an endpoint was heard lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reachability {
+    /// Heard within two check-ins.
+    Reachable,
+    /// Not heard within two check-ins.
+    Quiet,
+    /// Not heard since it enrolled here.
+    NeverSeen,
+}
+
+/// What the work of an endpoint does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkState {
+    /// Nothing is queued or under way.
+    Idle,
+    /// Something waits or may be under way unseen.
+    Waiting,
+    /// The journal says that something runs.
+    Running,
+    /// Something is held until a person decides.
+    Held,
+}
+
+/// One reason why a person should look, with what clears it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Attention {
+    /// A stable word: `identity_conflict`, `candidate_journal`, `recovered`, `held`, `tampered`, `clock_skew`,
+    /// `journal_gap`, `finding`.
+    pub code: String,
+    /// What happened, for a person.
+    pub reason: String,
+    /// What clears it, for a person.
+    pub clears: String,
+}
+
+/// One journal of an endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JournalView {
+    /// Its id.
+    pub id: JournalId,
+    /// Whether work goes to it.
+    pub current: bool,
+    /// What it is to this endpoint.
+    pub state: JournalState,
+    /// When it was first heard.
+    pub first_seen_at: Timestamp,
+    /// From which address, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// How many of its entries are held here.
+    pub number: u64,
+    /// What the machine that writes it told of itself.
+    #[schema(value_type = Object)]
+    pub facts: Map<String, Value>,
+}
+
+/// What a journal is to its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalState {
+    /// Work goes to it.
+    Current,
+    /// Seen, and nothing goes to it until a person adopts it.
+    Candidate,
+    /// It was current once and never becomes so again.
+    Replaced,
+    /// Two machines wrote it: it is never current again.
+    Forked,
+}
+
+/// An edit of an endpoint.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointPatch {
+    /// A new name, 1 to 200 bytes without control characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Another site to belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_id: Option<SiteId>,
+}

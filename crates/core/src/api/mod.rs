@@ -1,0 +1,46 @@
+//! The shapes that scripts and people's programs read and write (design, section 8).
+//!
+//! The core answers in these shapes; hosts only carry them. Times are RFC 3339 in UTC with
+//! milliseconds, and absent means "not yet".
+
+mod directory;
+mod endpoint;
+mod sequence;
+mod transcript;
+
+pub use directory::{ClientView, CodeView, NewClient, NewCode, NewSite, PersonView, SiteView, TokenView};
+pub use endpoint::{
+    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, Reachability, WorkState,
+};
+pub use sequence::{
+    AttemptView, NewSequence, NoteView, OutputView, ResultView, SequencePatch, SequenceState,
+    SequenceSummary, SequenceView, StepState, StepView,
+};
+pub use transcript::TranscriptEntryView;
+
+use serde::{Deserialize, Serialize};
+
+/// One page of a listing. `next` is the cursor of the following page, `null` on the last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Page<T> {
+    /// The items in the listing's order.
+    pub items: Vec<T>,
+    /// What to send as `cursor` for the next page.
+    pub next: Option<String>,
+}
+
+/// How much of a listing is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paging {
+    /// The `next` of the page before; absent: from the beginning.
+    pub cursor: Option<String>,
+    /// Most items, 1 to [`Paging::LIMIT_MAX`].
+    pub limit: u32,
+}
+
+impl Paging {
+    /// Most items of one page.
+    pub const LIMIT_MAX: u32 = 500;
+    /// Items of a page where the request names no limit.
+    pub const LIMIT_DEFAULT: u32 = 100;
+}

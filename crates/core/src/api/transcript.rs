@@ -1,0 +1,32 @@
+//! The transcript as people and scripts read it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::id::SequenceId;
+use crate::time::Timestamp;
+
+/// One entry of an endpoint's transcript.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TranscriptEntryView {
+    /// Its place, from 1.
+    pub number: u64,
+    /// When the control plane stored it.
+    pub at: Timestamp,
+    /// Who acted: an e-mail address, `endpoint` or `control plane`.
+    pub actor: String,
+    /// What happened: `queued`, `offered`, `journal.step_finished`, …
+    pub kind: String,
+    /// The sequence it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence_id: Option<SequenceId>,
+    /// SHA-256 of the entry's exact header bytes.
+    pub hash: Digest,
+    /// The hash of the entry before; zeros for the first.
+    pub previous_hash: Digest,
+    /// What the entry says; absent once erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub body: Option<Value>,
+}

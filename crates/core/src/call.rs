@@ -1,0 +1,446 @@
+//! The core's one shape: what a host calls with and what it gets back. All of it is plain data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{
+    ClientView, CodeView, EndpointPatch, EndpointView, NewClient, NewCode, NewSequence, NewSite, Page,
+    Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView, SiteView, TokenView,
+    TranscriptEntryView,
+};
+use crate::chain::Entry;
+use crate::digest::Digest;
+use crate::envelope::Envelope;
+use crate::id::{ClientId, EndpointId, JournalId, PersonId, SequenceId, SiteId, TokenId};
+use crate::keys::Sign;
+use crate::probe::Catalogue;
+use crate::time::Timestamp;
+use crate::wire::{Authority, EnrolAnswer, EnrolRequest, SyncAnswer, SyncRequest};
+
+/// What every call is given from outside.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The time of the call.
+    pub now: Timestamp,
+    /// 32 fresh random bytes, used for this call alone.
+    pub entropy: [u8; 32],
+    /// The host's keys.
+    pub keys: &'a dyn Sign,
+    /// The root key and the certificate of the order key.
+    pub authority: &'a Authority,
+    /// Who was heard when: a host's fact, since an idle sync writes nothing.
+    pub presence: &'a dyn Presence,
+}
+
+/// When endpoints were last heard, as the host knows it.
+pub trait Presence {
+    /// The last contact; `None` where the host knows of none since it started.
+    fn last_seen(&self, endpoint: EndpointId) -> Option<Seen>;
+}
+
+/// A contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When.
+    pub at: Timestamp,
+    /// How far the endpoint's wall clock was ahead (positive) or behind.
+    pub skew_ms: i64,
+}
+
+/// Which object a call is about. A call touches the rows of one object only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectId {
+    /// People, clients, sites, codes, and projections of endpoints.
+    Directory,
+    /// One endpoint.
+    Endpoint(EndpointId),
+}
+
+/// Who acts, as the host established it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// The person.
+    pub person: PersonId,
+    /// The name that transcripts record: the e-mail address.
+    pub email: String,
+    /// What they may do; `owner` until roles come.
+    pub role: String,
+}
+
+/// A request that may be repeated: scoped to the principal and the route, kept for 24 hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The client's key, 1 to 200 bytes.
+    pub key: String,
+    /// Method and path.
+    pub route: String,
+    /// The digest of the body: the same key with another body is refused.
+    pub body: Digest,
+}
+
+/// What people do, with who does it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command<A> {
+    /// Who.
+    pub by: Principal,
+    /// The key that makes a repeat safe; `None`: the client sent none.
+    pub idempotency: Option<Idempotency>,
+    /// What.
+    pub act: A,
+}
+
+/// What can happen to an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// To the directory.
+    Directory(DirectoryInput),
+    /// To an endpoint.
+    Endpoint(EndpointInput),
+}
+
+/// What can happen to the directory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DirectoryInput {
+    /// A person acts.
+    Act(Box<Command<DirectoryAct>>),
+    /// A machine asks to enrol: the envelope it sent. → [`Reply::Admitted`].
+    Admit(Box<Envelope>),
+    /// Endpoints changed: their new projections.
+    Project(Vec<Projection>),
+    /// The owner is made by `admin owner`; `sign_in` is the digest of a one-time secret.
+    CreateOwner {
+        /// The e-mail address, 3 to 200 bytes.
+        email: String,
+        /// [`crate::directory::token_digest`] of the secret in the sign-in link.
+        sign_in: Digest,
+    },
+    /// A token is made by `admin token`.
+    CreateToken {
+        /// Whose.
+        email: String,
+        /// [`crate::directory::token_digest`] of the secret.
+        digest: Digest,
+    },
+    /// A one-time sign-in link is turned into a token.
+    SignIn {
+        /// The digest of the link's secret.
+        link: Digest,
+        /// The digest of the new token's secret.
+        token: Digest,
+    },
+}
+
+/// What a person does in the directory. Each is answered with the resource.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DirectoryAct {
+    /// Makes a client.
+    CreateClient(NewClient),
+    /// Makes a site.
+    CreateSite(NewSite),
+    /// Makes an enrolment code.
+    CreateCode(NewCode),
+    /// Withdraws an enrolment code.
+    RevokeCode(crate::id::CodeId),
+    /// Withdraws a token.
+    RevokeToken(TokenId),
+}
+
+/// What can happen to an endpoint object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EndpointInput {
+    /// The directory admitted it. → [`Reply::Enrolled`].
+    Enrol(Box<Admission>),
+    /// It presents its certificate, in an envelope signed by its key (R15). → [`Reply::Enrolled`].
+    Recover(Box<Envelope>),
+    /// It syncs. → [`Reply::Synced`].
+    Sync {
+        /// The request.
+        request: Box<SyncRequest>,
+        /// The address it came from, for people.
+        address: Option<String>,
+    },
+    /// A person acts. → [`Reply::Resource`].
+    Act(Box<Command<EndpointAct>>),
+    /// A deadline of [`crate::control::next_deadline`] has come.
+    Deadline,
+    /// The host keeps a contact that no call stored.
+    Seen(Seen),
+}
+
+/// What a person does with an endpoint or its sequences.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EndpointAct {
+    /// Queues a sequence or keeps a draft.
+    CreateSequence(Box<NewSequence>),
+    /// Edits a draft whose revision is `if_match`.
+    EditSequence {
+        /// Which.
+        sequence: SequenceId,
+        /// The revision the editor saw.
+        if_match: u64,
+        /// What changes.
+        patch: Box<SequencePatch>,
+    },
+    /// Acts on a sequence.
+    Sequence {
+        /// Which.
+        sequence: SequenceId,
+        /// What.
+        act: SequenceAct,
+    },
+    /// Makes a candidate journal the current one.
+    Adopt {
+        /// Which.
+        journal: JournalId,
+    },
+    /// Believes nothing more that it sends.
+    Revoke,
+    /// Tells it to stop and remove itself.
+    Retire,
+    /// Edits name or site.
+    Edit {
+        /// The revision the editor saw.
+        if_match: u64,
+        /// What changes.
+        patch: EndpointPatch,
+        /// The client of the new site, looked up in the directory.
+        client: Option<ClientId>,
+    },
+}
+
+/// What a person does with a sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SequenceAct {
+    /// Queues a draft.
+    Queue,
+    /// Ends it.
+    Cancel,
+    /// Queues the same again as a new sequence. An action runs again.
+    Retry,
+    /// Lets held work run on the machine that is adopted.
+    Release,
+    /// Gives up work that never left: held, queued or a draft.
+    Purge,
+    /// Writes on it; 1 to 10,000 bytes.
+    Note(String),
+}
+
+/// What the directory tells the endpoint object about a machine it admitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admission {
+    /// The endpoint's id: a fresh one, that of an earlier try, or that of the record it re-enrols.
+    pub endpoint: EndpointId,
+    /// The site it enrols into.
+    pub site: SiteId,
+    /// That site's client.
+    pub client: ClientId,
+    /// Who made the code.
+    pub code_by: String,
+    /// The request, its signature verified.
+    pub request: EnrolRequest,
+}
+
+/// What an endpoint object tells the directory about itself: everything that listings and search need.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Projection {
+    /// Grows with every change; an older one changes nothing.
+    pub version: u64,
+    /// The endpoint as of then, without journals and probes.
+    pub endpoint: EndpointView,
+    /// Its public keys, by which a repeated enrolment finds it.
+    pub keys: Vec<crate::keys::PublicKey>,
+    /// The sequences that changed.
+    pub sequences: Vec<SequenceSummary>,
+}
+
+/// What a call answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Nothing to say.
+    Done,
+    /// The resource that was made or changed.
+    Resource {
+        /// The resource.
+        resource: Box<Resource>,
+        /// Whether it is new (201) or changed (200).
+        created: bool,
+    },
+    /// The machine is admitted: pass it to its endpoint object.
+    Admitted(Box<Admission>),
+    /// The endpoint is enrolled.
+    Enrolled(Box<EnrolAnswer>),
+    /// The answer to a sync.
+    Synced(Box<SyncAnswer>),
+}
+
+/// A resource as the interface shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "value", rename_all = "snake_case")]
+pub enum Resource {
+    /// A client.
+    Client(ClientView),
+    /// A site.
+    Site(SiteView),
+    /// An enrolment code.
+    Code(CodeView),
+    /// An endpoint.
+    Endpoint(EndpointView),
+    /// A sequence.
+    Sequence(SequenceView),
+    /// A person.
+    Person(PersonView),
+    /// A token.
+    Token(TokenView),
+}
+
+/// What leaves after the commit. Losing one loses nothing that matters: what matters is a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A held sync of the endpoint has something to answer.
+    Wake(EndpointId),
+    /// The endpoint's projections changed; [`crate::control::outbox`] has them.
+    Project(EndpointId),
+}
+
+/// What can be asked without changing anything.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// Of the directory.
+    Directory(DirectoryQuestion),
+    /// Of an endpoint.
+    Endpoint(EndpointQuestion),
+}
+
+/// What can be asked of the directory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DirectoryQuestion {
+    /// Who holds the token with this digest? → [`Answer::Principal`].
+    Authenticate(Digest),
+    /// → [`Answer::Clients`], by name.
+    Clients(Paging),
+    /// → [`Answer::Sites`], by name.
+    Sites {
+        /// Only of this client.
+        client: Option<ClientId>,
+        /// How much.
+        paging: Paging,
+    },
+    /// → [`Answer::Site`].
+    Site(SiteId),
+    /// → [`Answer::Codes`], newest first.
+    Codes(Paging),
+    /// → [`Answer::Endpoints`], by name.
+    Endpoints {
+        /// What to search names and facts for.
+        text: Option<String>,
+        /// Only of this client.
+        client: Option<ClientId>,
+        /// Only of this site.
+        site: Option<SiteId>,
+        /// How much.
+        paging: Paging,
+    },
+    /// Sequences of every endpoint. → [`Answer::Sequences`], newest first.
+    Sequences {
+        /// Only in this state.
+        state: Option<SequenceState>,
+        /// Only changed at or after.
+        since: Option<Timestamp>,
+        /// How much.
+        paging: Paging,
+    },
+    /// → [`Answer::Counts`].
+    Counts,
+}
+
+/// What can be asked of an endpoint object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EndpointQuestion {
+    /// Must anything move for this sync? → [`Answer::Sync`].
+    Sync(Box<SyncRequest>),
+    /// → [`Answer::Endpoint`].
+    Endpoint,
+    /// → [`Answer::Probes`].
+    Probes,
+    /// → [`Answer::Sequence`].
+    Sequence(SequenceId),
+    /// → [`Answer::Sequences`], newest first.
+    Sequences {
+        /// Only in this state.
+        state: Option<SequenceState>,
+        /// Only changed at or after.
+        since: Option<Timestamp>,
+        /// How much.
+        paging: Paging,
+    },
+    /// → [`Answer::Transcript`], oldest first; the cursor is the last number seen.
+    Transcript {
+        /// Only of this sequence.
+        sequence: Option<SequenceId>,
+        /// How much.
+        paging: Paging,
+    },
+    /// → [`Answer::ExportHead`].
+    ExportHead,
+    /// The entries after `after` up to `through`, at most a few hundred KiB. → [`Answer::ExportEntries`].
+    ExportEntries {
+        /// The last number seen.
+        after: u64,
+        /// The number of the export's head.
+        through: u64,
+    },
+}
+
+/// What a question is answered with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Who acts; `None`: nobody has that token.
+    Principal(Option<Principal>),
+    /// A page of clients.
+    Clients(Page<ClientView>),
+    /// A page of sites.
+    Sites(Page<SiteView>),
+    /// One site.
+    Site(SiteView),
+    /// A page of codes.
+    Codes(Page<CodeView>),
+    /// A page of endpoints.
+    Endpoints(Page<EndpointView>),
+    /// How much there is.
+    Counts(Counts),
+    /// What a sync needs.
+    Sync(SyncNeed),
+    /// One endpoint.
+    Endpoint(Box<EndpointView>),
+    /// Its probes; `None`: it never told them.
+    Probes(Option<Catalogue>),
+    /// One sequence.
+    Sequence(Box<SequenceView>),
+    /// A page of sequences.
+    Sequences(Page<SequenceSummary>),
+    /// A page of the transcript.
+    Transcript(Page<TranscriptEntryView>),
+    /// The first line of an export.
+    ExportHead(Box<crate::export::ExportHead>),
+    /// Entries of an export; empty: no more.
+    ExportEntries(Vec<(u64, Entry)>),
+}
+
+/// What a sync needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SyncNeed {
+    /// Something must move: call with [`EndpointInput::Sync`].
+    Handle,
+    /// Nothing moves: hold it as long as it allows, then answer this.
+    Wait(Box<SyncAnswer>),
+}
+
+/// How much there is, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Endpoints known.
+    pub endpoints: u64,
+    /// Sequences that have not ended.
+    pub sequences_live: u64,
+    /// Sequences in all.
+    pub sequences: u64,
+}

@@ -1,0 +1,121 @@
+//! What can go wrong in a call, with the stable codes that scripts branch on.
+
+use crate::sql::SqlError;
+
+/// Why a call failed. Its transaction is rolled back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Storage failed.
+    #[error("failed to store or read")]
+    Sql(#[from] SqlError),
+    /// The request cannot be done; the caller can act on it.
+    #[error("{0}")]
+    Problem(Problem),
+}
+
+/// A request that cannot be done: a stable code and a sentence for a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    /// What scripts branch on.
+    pub code: Code,
+    /// What happened, with the values, and what to do next.
+    pub detail: String,
+}
+
+macro_rules! codes {
+    ($($(#[$documentation:meta])* $name:ident = $text:literal, $status:literal, $title:literal;)*) => {
+        /// The stable codes of problems. `docs/errors.md` explains each.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $($(#[$documentation])* $name,)* }
+
+        impl Code {
+            /// Every code, for the test that holds the documentation complete.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The word that scripts branch on.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The HTTP status it travels with (RFC 9110).
+            pub fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// The same for every occurrence (RFC 9457, section 3.1.3).
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request does not read: not JSON, an unknown field, a value out of bounds.
+    InvalidRequest = "invalid_request", 400, "The request does not read";
+    /// A sequence that does not fit the endpoint's probes or the bounds.
+    InvalidSequence = "invalid_sequence", 422, "The sequence cannot be queued as it is";
+    /// No or no valid credentials.
+    Unauthenticated = "unauthenticated", 401, "No valid credentials";
+    /// The endpoint's signature or token does not hold.
+    InvalidSignature = "invalid_signature", 401, "The signature does not hold";
+    /// The idle token has run out: send the sync again, signed.
+    TokenExpired = "token_expired", 401, "The token has run out";
+    /// The endpoint's enrolment is revoked.
+    Revoked = "revoked", 403, "The enrolment is revoked";
+    /// The enrolment code is wrong, used up or expired.
+    InvalidCode = "invalid_code", 403, "The enrolment code does not admit";
+    /// The principal may not do this.
+    Forbidden = "forbidden", 403, "Not allowed";
+    /// Nothing there of that name.
+    NotFound = "not_found", 404, "Not found";
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
+    /// The control plane does not know the endpoint: present the enrolment certificate.
+    UnknownEndpoint = "unknown_endpoint", 404, "The endpoint is not known here";
+    /// The state of the thing does not allow it.
+    Conflict = "conflict", 409, "The state does not allow it";
+    /// The same idempotency key came with another body.
+    IdempotencyMismatch = "idempotency_mismatch", 422, "The idempotency key was used for another request";
+    /// `If-Match` names another revision.
+    RevisionMismatch = "revision_mismatch", 412, "Somebody changed it meanwhile";
+    /// An edit without `If-Match`.
+    RevisionRequired = "revision_required", 428, "Say which revision you edit";
+    /// The body is larger than the route takes.
+    TooLarge = "too_large", 413, "The body is too large";
+    /// The body is not of a type the route reads.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body is of another type";
+    /// Too many requests from this address or token.
+    RateLimited = "rate_limited", 429, "Too many requests";
+    /// Queueing more than the endpoint's bound.
+    QueueFull = "queue_full", 409, "Too much is queued for this endpoint";
+    /// The disk of the control plane is full; nothing of the request was stored.
+    StorageFull = "storage_full", 507, "The control plane's disk is full";
+    /// The control plane is shutting down or its write queue is full: try again.
+    Unavailable = "unavailable", 503, "Try again shortly";
+    /// A defect of ours; the log has the details.
+    Internal = "internal", 500, "The control plane failed";
+}
+
+impl Error {
+    /// A problem of `code` with its sentence.
+    pub fn problem(code: Code, detail: impl Into<String>) -> Self {
+        Self::Problem(Problem { code, detail: detail.into() })
+    }
+
+    /// [`Code::NotFound`] for `what`.
+    pub fn not_found(what: impl core::fmt::Display) -> Self {
+        Self::problem(Code::NotFound, format!("there is no {what}"))
+    }
+
+    /// [`Code::Conflict`] with its sentence.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::problem(Code::Conflict, detail)
+    }
+
+    /// [`Code::InvalidRequest`] with its sentence.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::problem(Code::InvalidRequest, detail)
+    }
+}

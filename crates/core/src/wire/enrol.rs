@@ -1,0 +1,205 @@
+//! Enrolment: a machine becomes an endpoint, pinned to the owner's root key by the code it was given.
+
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::digest::Digest;
+use crate::envelope::{Envelope, EnvelopeError, Payload};
+use crate::id::{CodeId, EndpointId, JournalId, SiteId};
+use crate::keys::PublicKey;
+use crate::probe::Catalogue;
+use crate::time::Timestamp;
+
+/// What every enrolment code begins with.
+pub const CODE_PREFIX: &str = "tg1";
+
+/// An enrolment code: `tg1.{code id}.{root fingerprint, 64 digits}.{secret, 32 digits}`.
+///
+/// The whole fingerprint travels, so nobody can make a second root key that fits it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EnrolmentCode {
+    /// Which code it is.
+    pub id: CodeId,
+    /// [`PublicKey::fingerprint`] of the root key.
+    pub root_fingerprint: Digest,
+    /// 128 random bits; the control plane stores only their digest.
+    pub secret: [u8; 16],
+}
+
+/// A text that is not an enrolment code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an enrolment code: one looks like tg1.….….… and is copied whole")]
+pub struct InvalidCode;
+
+impl fmt::Display for EnrolmentCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = data_encoding::HEXLOWER.encode(&self.secret);
+        write!(formatter, "{CODE_PREFIX}.{}.{}.{secret}", self.id, self.root_fingerprint)
+    }
+}
+
+impl fmt::Debug for EnrolmentCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "EnrolmentCode({}, …)", self.id)
+    }
+}
+
+impl FromStr for EnrolmentCode {
+    type Err = InvalidCode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.trim().split('.');
+        let (Some(CODE_PREFIX), Some(id), Some(fingerprint), Some(secret), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(InvalidCode);
+        };
+        let secret = data_encoding::HEXLOWER.decode(secret.as_bytes()).map_err(|_| InvalidCode)?;
+        Ok(Self {
+            id: id.parse().map_err(|_| InvalidCode)?,
+            root_fingerprint: fingerprint.parse().map_err(|_| InvalidCode)?,
+            secret: secret.try_into().map_err(|_| InvalidCode)?,
+        })
+    }
+}
+
+/// What the root key signs about an order key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderKeyCertificate {
+    /// [`super::PROTOCOL_VERSION`].
+    pub v: u32,
+    /// The order key.
+    pub order_key: PublicKey,
+    /// When the owner made it.
+    pub issued_at: Timestamp,
+}
+
+impl Payload for OrderKeyCertificate {
+    const TYPE: &'static str = "application/vnd.tidegate.order-key.v1+json";
+}
+
+/// The root key and the order key it certified: what an endpoint pins and what a control plane speaks with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authority {
+    /// The owner's root key.
+    pub root: PublicKey,
+    /// An [`OrderKeyCertificate`] signed by it.
+    pub certificate: Envelope,
+}
+
+impl Authority {
+    /// The order key, if the root key certified it.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`] when the certificate does not hold.
+    pub fn order_key(&self) -> Result<PublicKey, EnvelopeError> {
+        Ok(self.certificate.open::<OrderKeyCertificate>(&self.root)?.order_key)
+    }
+}
+
+/// What a machine asks with; travels in an [`Envelope`] signed by the key it names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolRequest {
+    /// [`super::PROTOCOL_VERSION`].
+    pub v: u32,
+    /// Which code.
+    pub code: CodeId,
+    /// The code's secret, 32 hexadecimal digits.
+    pub secret: String,
+    /// The endpoint's signing key.
+    pub key: PublicKey,
+    /// The endpoint's X25519 key (RFC 7748) for what is sealed to it.
+    pub seal_key: PublicKey,
+    /// The journal it will write.
+    pub journal: JournalId,
+    /// What it calls itself, 1 to 200 bytes.
+    pub name: String,
+    /// What it tells of itself.
+    pub facts: Map<String, Value>,
+    /// Its probes.
+    pub probes: Catalogue,
+}
+
+impl Payload for EnrolRequest {
+    const TYPE: &'static str = "application/vnd.tidegate.enrol.v1+json";
+}
+
+/// What an enrolled endpoint presents to a control plane that does not know it (R15); signed by its key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoverRequest {
+    /// [`super::PROTOCOL_VERSION`].
+    pub v: u32,
+    /// The [`EnrolmentCertificate`] it was given.
+    pub enrolment: Envelope,
+    /// The authority it pinned: its order key may be one that this control plane had before.
+    pub authority: Authority,
+    /// The journal it writes.
+    pub journal: JournalId,
+    /// What it tells of itself.
+    pub facts: Map<String, Value>,
+    /// Its probes.
+    pub probes: Catalogue,
+}
+
+impl Payload for RecoverRequest {
+    const TYPE: &'static str = "application/vnd.tidegate.recover.v1+json";
+}
+
+/// What the order key signs about an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolmentCertificate {
+    /// [`super::PROTOCOL_VERSION`].
+    pub v: u32,
+    /// The endpoint's id.
+    pub endpoint: EndpointId,
+    /// Its signing key.
+    pub key: PublicKey,
+    /// Its X25519 key.
+    pub seal_key: PublicKey,
+    /// The site it was enrolled into.
+    pub site: SiteId,
+    /// What it was called.
+    pub name: String,
+    /// When.
+    pub enrolled_at: Timestamp,
+}
+
+impl Payload for EnrolmentCertificate {
+    const TYPE: &'static str = "application/vnd.tidegate.enrolment.v1+json";
+}
+
+/// The answer to both requests. Repeating a request whose answer was lost gives the same endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolAnswer {
+    /// The endpoint's id.
+    pub endpoint: EndpointId,
+    /// An [`EnrolmentCertificate`] signed by the order key.
+    pub enrolment: Envelope,
+    /// The authority to pin.
+    pub authority: Authority,
+    /// The control plane's time.
+    pub at: Timestamp,
+}
+
+/// The public X25519 key of `seed` (RFC 7748, section 5).
+pub fn seal_public_key(seed: &[u8; 32]) -> PublicKey {
+    PublicKey(curve25519_dalek::MontgomeryPoint::mul_base_clamped(*seed).to_bytes())
+}
+
+/// The digest of a code's secret, which is all a control plane stores of it.
+pub fn secret_digest(secret: &[u8; 16]) -> Digest {
+    Digest::of_parts(&[b"tidegate enrolment secret", secret])
+}
+
+impl EnrolRequest {
+    /// The secret's bytes.
+    pub fn secret_bytes(&self) -> Option<[u8; 16]> {
+        data_encoding::HEXLOWER.decode(self.secret.as_bytes()).ok()?.try_into().ok()
+    }
+}
