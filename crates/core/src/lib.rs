@@ -19,9 +19,11 @@ pub mod journal;
 pub mod keys;
 mod openapi;
 pub mod probe;
+pub mod schema;
 pub mod sequence;
 pub mod sql;
 pub mod time;
+pub mod transcript;
 pub mod wire;
 
 use call::{Answer, Context, Effect, Input, ObjectId, Question, Reply};
