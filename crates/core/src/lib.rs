@@ -4,6 +4,7 @@
 //! effects leave. There is no I/O here, no clock, no randomness, no thread and no async: time, entropy,
 //! keys and storage are arguments, and a crash is a call that never came.
 
+pub mod conformance;
 pub mod digest;
 pub mod entropy;
 pub mod id;
