@@ -16,8 +16,8 @@ use crate::statements::Statements;
 #[derive(Debug)]
 pub(crate) struct Database {
     connection: Connection,
-    /// Whether a statement of ours is being prepared. SQLite asks again whenever it prepares a cached
-    /// statement anew, so the permission is given for each run.
+    /// Whether a statement of the owner's is being prepared. Those are never taken from the cache: a
+    /// caller that said `COMMIT` would find the owner's there, already permitted.
     owned: Arc<AtomicBool>,
 }
 
@@ -34,7 +34,7 @@ impl Database {
         let owned = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&owned);
         connection.authorizer(Some(move |context: AuthContext<'_>| {
-            if asked.load(Ordering::Relaxed) || is_portable(&context.action) {
+            if asked.load(Ordering::Relaxed) || is_portable(&context) {
                 Authorization::Allow
             } else {
                 Authorization::Deny
@@ -46,7 +46,7 @@ impl Database {
     /// Runs one of the owner's statements: transactions and pragmas that answer nothing.
     pub(crate) fn control(&self, statement: &str) -> Result<(), ControlError> {
         self.as_owner(|connection| {
-            let mut prepared = connection.prepare_cached(statement)?;
+            let mut prepared = connection.prepare(statement)?;
             let mut rows = prepared.query([])?;
             while rows.next()?.is_some() {}
             Ok(())
@@ -56,7 +56,7 @@ impl Database {
     /// Runs one of the owner's statements and answers the integers of its only row.
     pub(crate) fn control_row<const N: usize>(&self, statement: &str) -> Result<[i64; N], ControlError> {
         self.as_owner(|connection| {
-            connection.prepare_cached(statement)?.query_row([], |row| {
+            connection.query_row(statement, [], |row| {
                 let mut values = [0; N];
                 for (column, value) in values.iter_mut().enumerate() {
                     *value = row.get(column)?;
@@ -99,8 +99,8 @@ impl Database {
 }
 
 /// Whether Durable Objects accept the action too.
-fn is_portable(action: &AuthAction<'_>) -> bool {
-    match action {
+fn is_portable(context: &AuthContext<'_>) -> bool {
+    match &context.action {
         AuthAction::Transaction { .. }
         | AuthAction::Savepoint { .. }
         | AuthAction::Attach { .. }
@@ -109,6 +109,9 @@ fn is_portable(action: &AuthAction<'_>) -> bool {
         | AuthAction::CreateTempTable { .. }
         | AuthAction::CreateTempTrigger { .. }
         | AuthAction::CreateTempView { .. } => false,
+        AuthAction::CreateTable { .. } | AuthAction::CreateView { .. } | AuthAction::CreateTrigger { .. } => {
+            context.database_name != Some("temp")
+        }
         // Full text search asks for it by itself to notice other connections' changes.
         AuthAction::Pragma { pragma_name, .. } => *pragma_name == "data_version",
         AuthAction::CreateVtable { module_name, .. } => matches!(*module_name, "fts5" | "fts5vocab"),
