@@ -7,6 +7,7 @@
 pub mod api;
 pub mod call;
 pub mod chain;
+pub mod conformance;
 pub mod control;
 pub mod digest;
 pub mod directory;
