@@ -1,4 +1,5 @@
 //! Steps with real processes: what becomes of their trees, their output and their surroundings.
+#![allow(clippy::unwrap_used, reason = "a test says where it broke")]
 
 mod support;
 

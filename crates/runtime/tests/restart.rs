@@ -2,6 +2,7 @@
 //!
 //! The runtime of these tests is this test program started again for one of the `as_a_runtime…` tests, which do
 //! nothing unless asked by an environment variable.
+#![allow(clippy::unwrap_used, reason = "a test says where it broke")]
 
 mod support;
 

@@ -1,6 +1,15 @@
 //! The probes of this runtime. A probe is one file here and one line in `PROBES`.
 
+mod lines;
+#[cfg(target_os = "linux")]
+mod linux;
+mod ping;
 mod shell;
+mod system_info;
+mod tail_file;
+
+#[cfg(target_os = "linux")]
+use linux as platform;
 
 use std::pin::Pin;
 
@@ -13,7 +22,7 @@ use tidegate_core::sequence::{Finding, Output, StepResult};
 use crate::executor::StepContext;
 
 /// In the order people see them.
-static PROBES: &[&dyn Probe] = &[&shell::Shell];
+static PROBES: &[&dyn Probe] = &[&system_info::SystemInfo, &ping::Ping, &tail_file::TailFile, &shell::Shell];
 
 /// The future of a probe at work.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

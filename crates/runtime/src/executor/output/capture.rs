@@ -19,12 +19,18 @@ pub struct Capture {
     tail: Vec<u8>,
     oldest: usize,
     bytes: u64,
+    expected: Option<Encoding>,
 }
 
 impl Capture {
     /// Keeps what becomes at most `end_bytes` of text at each end.
     pub fn new(end_bytes: usize) -> Self {
-        Self { end_bytes, head: Vec::new(), tail: Vec::new(), oldest: 0, bytes: 0 }
+        Self { end_bytes, head: Vec::new(), tail: Vec::new(), oldest: 0, bytes: 0, expected: None }
+    }
+
+    /// Reads the stream as UTF-16, for one that is taken from its middle.
+    pub(crate) fn expect_utf_16(&mut self, big_endian: bool) {
+        self.expected = Some(Encoding::Utf16 { big_endian });
     }
 
     /// Takes more of the stream.
@@ -61,7 +67,7 @@ impl Capture {
         if is_whole {
             head.append(&mut tail);
         }
-        let encoding = Encoding::detect(&head, &tail, undecodable);
+        let encoding = self.expected.unwrap_or_else(|| Encoding::detect(&head, &tail, undecodable));
         let first = decode::beginning(&head, &encoding, is_whole, self.end_bytes);
         let rest = if is_whole { &head[first.raw_bytes..] } else { &tail };
         let parity = (self.bytes - rest.len() as u64) % 2;

@@ -40,7 +40,7 @@ pub(super) struct Decoded {
 impl Encoding {
     /// Judges by both ends of the stream; an empty `tail` says that `head` is all of it.
     pub(super) fn detect(head: &[u8], tail: &[u8], undecodable: Undecodable) -> Self {
-        if let Some(big_endian) = utf_16(&head[..head.len().min(SAMPLE_BYTES)]) {
+        if let Some(big_endian) = utf_16(head) {
             return Self::Utf16 { big_endian };
         }
         match undecodable {
@@ -169,9 +169,10 @@ fn next_utf_16(raw: &[u8], big_endian: bool, text: &mut String) -> usize {
     }
 }
 
-/// The byte order, where these bytes are UTF-16: by their mark, or because most of one half of the units is
+/// The byte order (true: big endian), where these bytes are UTF-16: by their mark, or because most of one half of the units is
 /// zero and hardly any of the other, as in text of Latin letters.
-fn utf_16(sample: &[u8]) -> Option<bool> {
+pub(crate) fn utf_16(sample: &[u8]) -> Option<bool> {
+    let sample = &sample[..sample.len().min(SAMPLE_BYTES)];
     match sample {
         [0xFF, 0xFE, ..] => return Some(false),
         [0xFE, 0xFF, ..] => return Some(true),

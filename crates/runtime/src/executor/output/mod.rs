@@ -7,3 +7,4 @@ mod decode;
 pub use capture::Capture;
 pub use code_page::CodePage;
 pub use decode::Undecodable;
+pub(crate) use decode::utf_16;
