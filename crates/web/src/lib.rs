@@ -18,6 +18,7 @@ mod openapi;
 mod problem;
 mod revision;
 mod routes;
+mod runtime_body;
 mod shell;
 
 pub use auth::token_secret;

@@ -1,11 +1,8 @@
 //! What endpoints say: enrol, ask for the time, sync.
 
 use axum::Json;
-use axum::body::{Body, Bytes};
-use axum::extract::{Extension, FromRequest, Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::{Extension, State};
+use axum::response::Response;
 use tidegate_core::call::{DirectoryInput, EndpointInput, Input, ObjectId, Reply};
 use tidegate_core::envelope::{Envelope, Payload as _};
 use tidegate_core::error::Code;
@@ -18,15 +15,13 @@ use tidegate_core::wire::{
 };
 
 use crate::Shared;
-use crate::body::{SmallJson, media_type, parse, read};
-use crate::encoding::{COMPRESS_FROM_BYTES, DecodeError, Encoding};
+use crate::body::{SmallJson, parse};
 use crate::extract::NoQuery;
 use crate::hold;
 use crate::host::{ClientAddress, Host};
 use crate::problem::Problem;
+use crate::runtime_body::{RuntimeBody, compressed_json};
 
-/// Largest sync as it travels. A full batch of results compresses by far more than four to one.
-const SYNC_WIRE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Largest request to enrol, decompressed: a full catalogue of probes and generous facts, in base 64.
 const ENROL_BYTES_MAX: usize = 512 * 1024;
 
@@ -50,7 +45,7 @@ pub(crate) async fn enrol(
         RecoverRequest::TYPE => recover(host.as_ref(), envelope).await?,
         _ => return Err(Problem::invalid("the envelope carries no request to enrol or to recover")),
     };
-    json(&answer, accepted)
+    compressed_json(&answer, accepted)
 }
 
 /// Answers with the time, signed, to an endpoint that cannot judge the server's certificate yet.
@@ -87,16 +82,21 @@ pub(crate) async fn sync(
     RuntimeBody { bytes, accepted }: RuntimeBody<SYNC_BYTES_MAX>,
 ) -> Result<Response, Problem> {
     let received_at = host.now();
-    let request = SyncRequest::parse(&bytes).map_err(unreadable_sync)?;
+    let request = SyncRequest::parse(&bytes).map_err(|error| unreadable_sync(&error))?;
     // The entries are copied out; a request that is held must not keep megabytes.
     drop(bytes);
     let address = address.map(|Extension(ClientAddress(address))| address.to_string());
     let answer = hold::answer(host.as_ref(), request, address, received_at).await?;
-    json(&answer, accepted)
+    compressed_json(&answer, accepted)
 }
 
 /// The time as an endpoint believes it: bound to its nonce by the order key, that key by the root key.
-pub(crate) fn time_answer(nonce: String, now: Timestamp, keys: &dyn Sign, authority: &Authority) -> TimeAnswer {
+pub(crate) fn time_answer(
+    nonce: String,
+    now: Timestamp,
+    keys: &dyn Sign,
+    authority: &Authority,
+) -> TimeAnswer {
     let statement = TimeStatement { v: PROTOCOL_VERSION, nonce, at: now };
     TimeAnswer {
         time: Envelope::seal(&statement, keys, Role::Order),
@@ -134,70 +134,11 @@ async fn enrolled(
     }
 }
 
-fn unreadable_sync(error: SyncParseError) -> Problem {
+fn unreadable_sync(error: &SyncParseError) -> Problem {
     match error {
         SyncParseError::TooLarge | SyncParseError::Entries => Problem::new(Code::TooLarge, error.to_string()),
         SyncParseError::Line(_) | SyncParseError::Envelope(_) | SyncParseError::Content => {
             Problem::invalid(error.to_string())
         }
     }
-}
-
-/// A body as runtimes send it: perhaps compressed, of at most `BYTES_MAX` bytes once it is not.
-pub(crate) struct RuntimeBody<const BYTES_MAX: usize> {
-    bytes: Vec<u8>,
-    accepted: Option<Encoding>,
-}
-
-impl<const BYTES_MAX: usize> FromRequest<Shared> for RuntimeBody<BYTES_MAX> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
-        require_runtime_type(request.headers())?;
-        let accepted = Encoding::accepted(request.headers());
-        let encoding = Encoding::of_request(request.headers())
-            .map_err(|error| Problem::new(Code::UnsupportedMediaType, error.to_string()))?;
-        let bytes = match encoding {
-            None => read(request, BYTES_MAX).await?.into(),
-            Some(encoding) => {
-                let compressed = read(request, SYNC_WIRE_BYTES_MAX.min(BYTES_MAX)).await?;
-                encoding.decode(&compressed, BYTES_MAX).map_err(undecodable)?
-            }
-        };
-        Ok(Self { bytes, accepted })
-    }
-}
-
-/// A check-in may leave the header out: every byte of it is metered.
-fn require_runtime_type(headers: &HeaderMap) -> Result<(), Problem> {
-    match media_type(headers).as_deref() {
-        None | Some("application/json" | "application/x-ndjson" | "application/octet-stream") => Ok(()),
-        Some(_) => Err(Problem::new(
-            Code::UnsupportedMediaType,
-            "send `Content-Type: application/json`, `application/x-ndjson` or none",
-        )),
-    }
-}
-
-fn undecodable(error: DecodeError) -> Problem {
-    match error {
-        DecodeError::TooLarge(_) => Problem::new(Code::TooLarge, error.to_string()),
-        DecodeError::Damaged => Problem::invalid(error.to_string()),
-    }
-}
-
-fn json<A: serde::Serialize>(answer: &A, accepted: Option<Encoding>) -> Result<Response, Problem> {
-    let bytes = serde_json::to_vec(answer).map_err(|error| Problem::internal(&error))?;
-    let encoding = accepted.filter(|_| bytes.len() > COMPRESS_FROM_BYTES);
-    let body: Bytes = match encoding {
-        Some(encoding) => encoding.encode(&bytes).map_err(|error| Problem::internal(&error))?.into(),
-        None => bytes.into(),
-    };
-    let mut response = Body::from(body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(encoding) = encoding {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
-    }
-    Ok(response)
 }
