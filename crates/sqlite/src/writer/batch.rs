@@ -1,6 +1,6 @@
 //! Batches: which calls share a transaction, and what happens when it fails.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use tidegate_core::sql::SqlError;
@@ -101,10 +101,7 @@ impl Batches {
         if ran >= self.expected {
             return None;
         }
-        match calls.recv_timeout(self.commit_time / 4) {
-            Ok(call) => Some(call),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        calls.recv_timeout(self.commit_time / 4).ok()
     }
 
     /// Runs one call of the batch; its own failure undoes only its own effects. Answers whether the
