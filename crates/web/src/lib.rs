@@ -1,1 +1,48 @@
-//! web
+//! HTTP without a runtime: Tidegate's JSON API and the endpoints' protocol as axum routers.
+//!
+//! The routes read a request, ask the core through a [`Host`], and write what it answers. They hold no state, start
+//! no task, set no timer and open no socket; a program that serves them brings those. Every refusal is a problem
+//! (RFC 9457) and every route is in the OpenAPI document, because both are built from the same list.
+
+use std::sync::Arc;
+
+mod auth;
+mod body;
+mod call;
+mod encoding;
+mod extract;
+mod hold;
+mod host;
+mod idempotency;
+mod openapi;
+mod problem;
+mod revision;
+mod routes;
+mod runtime_body;
+mod shell;
+
+pub use auth::token_secret;
+pub use hold::HOLD_MAX;
+pub use host::{Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, Watch, Woken};
+pub use openapi::document;
+pub use problem::{PROBLEM_TYPE, PROBLEM_URN, ProblemView};
+
+/// What every route is given.
+pub(crate) type Shared = Arc<dyn Host>;
+
+/// The routes for people and their programs: `/api/…`.
+///
+/// Like the other routers it has a fallback of its own, so it is merged with routers that have none.
+pub fn people_router(host: Arc<dyn Host>) -> axum::Router {
+    shell::enclose(routes::people().split_for_parts().0, host)
+}
+
+/// The routes for endpoints: `/runtime/…`.
+pub fn runtime_router(host: Arc<dyn Host>) -> axum::Router {
+    shell::enclose(routes::runtime().split_for_parts().0, host)
+}
+
+/// Both, for one listener.
+pub fn whole_router(host: Arc<dyn Host>) -> axum::Router {
+    shell::enclose(routes::people().merge(routes::runtime()).split_for_parts().0, host)
+}

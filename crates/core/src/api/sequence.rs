@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::id::{EndpointId, SequenceId};
 use crate::sequence::{EndState, Finding, SequenceSpec, StepSpec, StopOn};
 use crate::time::{Milliseconds, Timestamp};
 
 /// Asks for a sequence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
 pub struct NewSequence {
     /// What it does. Unknown fields are refused.
@@ -25,6 +27,28 @@ impl TryFrom<Map<String, Value>> for NewSequence {
     fn try_from(mut fields: Map<String, Value>) -> Result<Self, Self::Error> {
         let draft = fields.remove("draft").map_or(Ok(false), serde_json::from_value)?;
         Ok(Self { spec: serde_json::from_value(Value::Object(fields))?, draft })
+    }
+}
+
+impl utoipa::PartialSchema for NewSequence {
+    /// A sequence with one more property: an `allOf` of two closed objects would accept nothing.
+    fn schema() -> RefOr<Schema> {
+        let mut schema = SequenceSpec::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            let draft = ObjectBuilder::new()
+                .schema_type(Type::Boolean)
+                .description(Some("`true` keeps a draft and queues nothing; absent: `false`."))
+                .build();
+            object.properties.insert("draft".to_owned(), draft.into());
+            object.description = Some("Asks for a sequence.".to_owned());
+        }
+        schema
+    }
+}
+
+impl utoipa::ToSchema for NewSequence {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        SequenceSpec::schemas(schemas);
     }
 }
 

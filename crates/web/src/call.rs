@@ -1,0 +1,89 @@
+//! Calls to the core, and its answers as HTTP answers.
+
+use axum::Json;
+use axum::http::header::{ETAG, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tidegate_core::call::{
+    Answer, Command, DirectoryAct, DirectoryInput, DirectoryQuestion, EndpointAct, EndpointInput,
+    EndpointQuestion, Input, ObjectId, Question, Reply, Resource,
+};
+use tidegate_core::id::EndpointId;
+
+use crate::host::Host;
+use crate::problem::Problem;
+use crate::revision::entity_tag;
+
+/// Asks the directory.
+pub(crate) async fn ask_directory(host: &dyn Host, question: DirectoryQuestion) -> Result<Answer, Problem> {
+    Ok(host.query(ObjectId::Directory, Question::Directory(question)).await?)
+}
+
+/// Asks an endpoint.
+pub(crate) async fn ask_endpoint(
+    host: &dyn Host,
+    endpoint: EndpointId,
+    question: EndpointQuestion,
+) -> Result<Answer, Problem> {
+    Ok(host.query(ObjectId::Endpoint(endpoint), Question::Endpoint(question)).await?)
+}
+
+/// Lets a person act in the directory and answers with the resource.
+pub(crate) async fn act_in_directory(
+    host: &dyn Host,
+    command: Command<DirectoryAct>,
+) -> Result<Response, Problem> {
+    let input = Input::Directory(DirectoryInput::Act(Box::new(command)));
+    resource_response(host.handle(ObjectId::Directory, input).await?)
+}
+
+/// Lets a person act on an endpoint and answers with the resource.
+pub(crate) async fn act_on_endpoint(
+    host: &dyn Host,
+    endpoint: EndpointId,
+    command: Command<EndpointAct>,
+) -> Result<Response, Problem> {
+    let input = Input::Endpoint(EndpointInput::Act(Box::new(command)));
+    resource_response(host.handle(ObjectId::Endpoint(endpoint), input).await?)
+}
+
+/// The resource of a reply: 201 with its place where it is new, 200 where it changed.
+pub(crate) fn resource_response(reply: Reply) -> Result<Response, Problem> {
+    let Reply::Resource { resource, created } = reply else {
+        return Err(Problem::unexpected_answer());
+    };
+    let place = created.then(|| location(&resource)).flatten();
+    let mut response = match *resource {
+        Resource::Client(view) => Json(view).into_response(),
+        Resource::Site(view) => Json(view).into_response(),
+        Resource::Code(view) => Json(view).into_response(),
+        Resource::Endpoint(view) => with_revision(&view, view.revision),
+        Resource::Sequence(view) => with_revision(&view, view.revision),
+        Resource::Person(view) => Json(view).into_response(),
+        Resource::Token(view) => Json(view).into_response(),
+    };
+    if created {
+        *response.status_mut() = StatusCode::CREATED;
+    }
+    if let Some(place) = place.and_then(|place| HeaderValue::from_str(&place).ok()) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// A resource with the revision that an edit of it names.
+pub(crate) fn with_revision<V: Serialize>(view: &V, revision: u64) -> Response {
+    ([(ETAG, entity_tag(revision))], Json(view)).into_response()
+}
+
+fn location(resource: &Resource) -> Option<String> {
+    match resource {
+        Resource::Client(view) => Some(format!("/api/v1/clients/{}", view.id)),
+        Resource::Site(view) => Some(format!("/api/v1/sites/{}", view.id)),
+        Resource::Code(view) => Some(format!("/api/v1/enrolment-codes/{}", view.id)),
+        Resource::Endpoint(view) => Some(format!("/api/v1/endpoints/{}", view.id)),
+        Resource::Sequence(view) => Some(format!("/api/v1/sequences/{}", view.id)),
+        Resource::Person(_) | Resource::Token(_) => None,
+    }
+}

@@ -1,0 +1,166 @@
+//! What the routes need of the program around them.
+//!
+//! The routes hold no state and know no runtime: storage, time, randomness, timers and rate limits are behind one
+//! trait whose calls return boxed futures, so the same router serves from threads with tokio and from a Durable
+//! Object that has neither.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tidegate_core::call::{Answer, Input, ObjectId, Question, Reply, Seen};
+use tidegate_core::error::Error;
+use tidegate_core::id::EndpointId;
+use tidegate_core::keys::Sign;
+use tidegate_core::time::Timestamp;
+use tidegate_core::wire::Authority;
+
+/// The program that serves the routes.
+pub trait Host: Send + Sync + 'static {
+    /// Calls [`tidegate_core::handle`] in a transaction of its own; ready once that is durable (guarantee G1).
+    ///
+    /// Dropping the future does not undo the call: a client that went away may find it done.
+    fn handle(&self, object: ObjectId, input: Input) -> BoxFuture<'_, Result<Reply, HostError>>;
+
+    /// Calls [`tidegate_core::query`] on a snapshot that holds everything `handle` has answered.
+    fn query(&self, object: ObjectId, question: Question) -> BoxFuture<'_, Result<Answer, HostError>>;
+
+    /// Waits for changes of `endpoint` on behalf of a held sync. Dropping it forgets the waiter.
+    ///
+    /// While one lives a request of the endpoint is open, so a host may count it as heard, and the number of those
+    /// alive is the number of held syncs.
+    fn watch(&self, endpoint: EndpointId) -> Box<dyn Watch>;
+
+    /// Hears, from here on, which endpoints change, for `/api/v1/events`. Dropping it forgets the listener.
+    fn changes(&self) -> Box<dyn Changes>;
+
+    /// Keeps that an endpoint proved itself in a sync; what becomes of it is the host's own matter.
+    fn seen(&self, endpoint: EndpointId, seen: Seen);
+
+    /// The time.
+    fn now(&self) -> Timestamp;
+
+    /// 32 fresh random bytes from the system's generator: for request ids and tokens.
+    fn entropy(&self) -> [u8; 32];
+
+    /// The control plane's keys, to sign the time with.
+    fn keys(&self) -> &dyn Sign;
+
+    /// The root key and the certificate of the order key.
+    fn authority(&self) -> &Authority;
+
+    /// The longest a sync is held. The routes never hold longer than [`crate::HOLD_MAX`].
+    fn hold_max(&self) -> Duration;
+
+    /// Whether one more request of `class` from `address` is served; asked before anything of it is read.
+    /// `None`: the listener set no [`ClientAddress`].
+    fn admit(&self, address: Option<ClientAddress>, class: RouteClass) -> Admittance;
+
+    /// A request of `class` was answered with `status`: for counters, and for limits on failed sign-ins and
+    /// enrolments. A held sync counts once it is answered.
+    fn answered(&self, address: Option<ClientAddress>, class: RouteClass, status: u16);
+}
+
+/// Why a host could not make a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// The core refused it or storage failed; nothing of it is stored.
+    #[error(transparent)]
+    Core(#[from] Error),
+    /// Too many calls wait to be written: the client tries again shortly.
+    #[error("too many calls are waiting")]
+    Busy,
+    /// The host takes no more calls: the client tries again when it is back.
+    #[error("the control plane is shutting down")]
+    ShuttingDown,
+}
+
+/// One waiter for changes of one endpoint.
+///
+/// To miss nothing, call [`Self::mark_unchanged`], then ask, then wait: a change between the first and the last
+/// ends the wait at once.
+pub trait Watch: Send {
+    /// Forgets changes so far.
+    fn mark_unchanged(&mut self);
+
+    /// Waits for a change since [`Self::mark_unchanged`], for `at_most`.
+    fn changed(&mut self, at_most: Duration) -> BoxFuture<'_, Woken>;
+}
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// The endpoint may have something to answer.
+    Changed,
+    /// The time is over.
+    Elapsed,
+    /// The host shuts down: answer at once.
+    ShuttingDown,
+}
+
+/// One listener for changes of every endpoint.
+pub trait Changes: Send {
+    /// The next change, or [`Change::Elapsed`] after `at_most` without one.
+    fn next(&mut self, at_most: Duration) -> BoxFuture<'_, Change>;
+}
+
+/// What a listener hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Something about this endpoint changed.
+    Endpoint(EndpointId),
+    /// Changes came faster than the listener took them and some were dropped: read everything again.
+    Missed,
+    /// Nothing happened for as long as was asked.
+    Elapsed,
+    /// The host shuts down: the stream ends.
+    ShuttingDown,
+}
+
+/// The address a request came from, as far as the host trusts what tells it. The listener puts it into the
+/// request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientAddress(pub IpAddr);
+
+/// What a request costs, by which a host counts and limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteClass {
+    /// The JSON API, the stream of events included.
+    Api,
+    /// An attempt to sign in: limit it tightly.
+    SignIn,
+    /// An attempt to enrol or recover: limit it tightly.
+    Enrol,
+    /// A signed time.
+    Time,
+    /// A sync.
+    Sync,
+    /// A path that does not exist, and the OpenAPI document.
+    Other,
+}
+
+impl RouteClass {
+    /// Every class, for a host that registers a counter for each.
+    pub const ALL: [Self; 6] = [Self::Api, Self::SignIn, Self::Enrol, Self::Time, Self::Sync, Self::Other];
+
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::SignIn => "sign_in",
+            Self::Enrol => "enrol",
+            Self::Time => "time",
+            Self::Sync => "sync",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Whether a request is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admittance {
+    /// It is.
+    Admitted,
+    /// It is not, and another try is worthwhile after this long.
+    RetryAfter(Duration),
+}

@@ -1,0 +1,59 @@
+//! The routes, a resource a file. A handler reads its request, calls once, and names the answer.
+
+mod clients;
+mod codes;
+mod document;
+mod endpoints;
+mod events;
+mod export;
+mod people;
+mod runtime;
+mod sequence_acts;
+mod sequences;
+mod sites;
+mod transcript;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Shared;
+
+/// The routes for people and their programs.
+pub(crate) fn people() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(people::sign_in))
+        .routes(routes!(people::me))
+        .routes(routes!(people::revoke_token))
+        .routes(routes!(clients::list, clients::create))
+        .routes(routes!(sites::list, sites::create))
+        .routes(routes!(sites::get))
+        .routes(routes!(codes::list, codes::create))
+        .routes(routes!(codes::revoke))
+        .routes(routes!(endpoints::list))
+        .routes(routes!(endpoints::get, endpoints::edit))
+        .routes(routes!(endpoints::probes))
+        .routes(routes!(endpoints::adopt))
+        .routes(routes!(endpoints::revoke))
+        .routes(routes!(endpoints::retire))
+        .routes(routes!(sequences::create))
+        .routes(routes!(transcript::read))
+        .routes(routes!(export::download))
+        .routes(routes!(sequences::list))
+        .routes(routes!(sequences::get, sequences::edit))
+        .routes(routes!(sequence_acts::queue))
+        .routes(routes!(sequence_acts::cancel))
+        .routes(routes!(sequence_acts::retry))
+        .routes(routes!(sequence_acts::release))
+        .routes(routes!(sequence_acts::purge))
+        .routes(routes!(sequence_acts::note))
+        .routes(routes!(events::stream))
+        .routes(routes!(document::openapi))
+}
+
+/// The routes for endpoints.
+pub(crate) fn runtime() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(runtime::enrol))
+        .routes(routes!(runtime::time))
+        .routes(routes!(runtime::sync))
+}

@@ -1,0 +1,144 @@
+//! What endpoints say: enrol, ask for the time, sync.
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use tidegate_core::call::{DirectoryInput, EndpointInput, Input, ObjectId, Reply};
+use tidegate_core::envelope::{Envelope, Payload as _};
+use tidegate_core::error::Code;
+use tidegate_core::id::EndpointId;
+use tidegate_core::keys::{Role, Sign};
+use tidegate_core::time::Timestamp;
+use tidegate_core::wire::{
+    Authority, EnrolAnswer, EnrolRequest, EnrolmentCertificate, PROTOCOL_VERSION, RecoverRequest,
+    SYNC_BYTES_MAX, SyncParseError, SyncRequest, TimeAnswer, TimeRequest, TimeStatement,
+};
+
+use crate::Shared;
+use crate::body::{SmallJson, parse};
+use crate::extract::NoQuery;
+use crate::hold;
+use crate::host::{ClientAddress, Host};
+use crate::problem::Problem;
+use crate::runtime_body::{RuntimeBody, compressed_json};
+
+/// Largest request to enrol, decompressed: a full catalogue of probes and generous facts, in base 64.
+const ENROL_BYTES_MAX: usize = 512 * 1024;
+
+/// Enrols a machine, or takes back one that presents its certificate.
+///
+/// The body is an envelope (DSSE) signed by the machine's key. Repeating a request whose answer was lost gives the
+/// same endpoint.
+#[utoipa::path(
+    post, path = "/runtime/v1/enrol", tag = "runtime", operation_id = "enrol",
+    request_body(content = Object, description = "An envelope around the request"),
+    responses((status = 200, description = "The endpoint's certificate", body = Object)),
+)]
+pub(crate) async fn enrol(
+    State(host): State<Shared>,
+    _: NoQuery,
+    RuntimeBody { bytes, accepted }: RuntimeBody<ENROL_BYTES_MAX>,
+) -> Result<Response, Problem> {
+    let envelope: Envelope = parse(&bytes)?;
+    let answer = match envelope.payload_type.as_str() {
+        EnrolRequest::TYPE => admit(host.as_ref(), envelope).await?,
+        RecoverRequest::TYPE => recover(host.as_ref(), envelope).await?,
+        _ => return Err(Problem::invalid("the envelope carries no request to enrol or to recover")),
+    };
+    compressed_json(&answer, accepted)
+}
+
+/// Answers with the time, signed, to an endpoint that cannot judge the server's certificate yet.
+#[utoipa::path(
+    post, path = "/runtime/v1/time", tag = "runtime", operation_id = "time",
+    request_body(content = Object, description = "`nonce`, 16 to 64 characters"),
+    responses((status = 200, description = "The time by the order key, that key by the root key", body = Object)),
+)]
+pub(crate) async fn time(
+    State(host): State<Shared>,
+    _: NoQuery,
+    SmallJson { value, .. }: SmallJson<TimeRequest>,
+) -> Result<Json<TimeAnswer>, Problem> {
+    let length = value.nonce.chars().count();
+    if !(16..=64).contains(&length) {
+        return Err(Problem::invalid("`nonce` has 16 to 64 characters"));
+    }
+    Ok(Json(time_answer(value.nonce, host.now(), host.keys(), host.authority())))
+}
+
+/// Moves both logs forward; holds the answer as long as the endpoint allows when there is nothing to say.
+///
+/// The body is lines of JSON: a signed line, or one with an idle token, then the journal's entries. The protocol's
+/// documentation gives every message.
+#[utoipa::path(
+    post, path = "/runtime/v1/sync", tag = "runtime", operation_id = "sync",
+    request_body(content = String, content_type = "application/x-ndjson", description = "The request's lines"),
+    responses((status = 200, description = "What the control plane holds, and orders", body = Object)),
+)]
+pub(crate) async fn sync(
+    State(host): State<Shared>,
+    address: Option<Extension<ClientAddress>>,
+    _: NoQuery,
+    RuntimeBody { bytes, accepted }: RuntimeBody<SYNC_BYTES_MAX>,
+) -> Result<Response, Problem> {
+    let received_at = host.now();
+    let request = SyncRequest::parse(&bytes).map_err(|error| unreadable_sync(&error))?;
+    // The entries are copied out; a request that is held must not keep megabytes.
+    drop(bytes);
+    let address = address.map(|Extension(ClientAddress(address))| address.to_string());
+    let answer = hold::answer(host.as_ref(), request, address, received_at).await?;
+    compressed_json(&answer, accepted)
+}
+
+/// The time as an endpoint believes it: bound to its nonce by the order key, that key by the root key.
+pub(crate) fn time_answer(
+    nonce: String,
+    now: Timestamp,
+    keys: &dyn Sign,
+    authority: &Authority,
+) -> TimeAnswer {
+    let statement = TimeStatement { v: PROTOCOL_VERSION, nonce, at: now };
+    TimeAnswer {
+        time: Envelope::seal(&statement, keys, Role::Order),
+        authority: authority.certificate.clone(),
+        root: authority.root,
+    }
+}
+
+/// Enrols in two calls, since no call touches two objects. A crash between them is repaired by the machine's repeat.
+async fn admit(host: &dyn Host, envelope: Envelope) -> Result<EnrolAnswer, Problem> {
+    let input = Input::Directory(DirectoryInput::Admit(Box::new(envelope)));
+    let Reply::Admitted(admission) = host.handle(ObjectId::Directory, input).await? else {
+        return Err(Problem::unexpected_answer());
+    };
+    let endpoint = admission.endpoint;
+    enrolled(host, endpoint, EndpointInput::Enrol(admission)).await
+}
+
+/// The certificate that the machine presents names its object; the core judges whether to believe it.
+async fn recover(host: &dyn Host, envelope: Envelope) -> Result<EnrolAnswer, Problem> {
+    let unreadable = |error| Problem::invalid(format!("the request to recover does not read: {error}"));
+    let request: RecoverRequest = envelope.peek().map_err(unreadable)?;
+    let certificate: EnrolmentCertificate = request.enrolment.peek().map_err(unreadable)?;
+    enrolled(host, certificate.endpoint, EndpointInput::Recover(Box::new(envelope))).await
+}
+
+async fn enrolled(
+    host: &dyn Host,
+    endpoint: EndpointId,
+    input: EndpointInput,
+) -> Result<EnrolAnswer, Problem> {
+    match host.handle(ObjectId::Endpoint(endpoint), Input::Endpoint(input)).await? {
+        Reply::Enrolled(answer) => Ok(*answer),
+        _ => Err(Problem::unexpected_answer()),
+    }
+}
+
+fn unreadable_sync(error: &SyncParseError) -> Problem {
+    match error {
+        SyncParseError::TooLarge | SyncParseError::Entries => Problem::new(Code::TooLarge, error.to_string()),
+        SyncParseError::Line(_) | SyncParseError::Envelope(_) | SyncParseError::Content => {
+            Problem::invalid(error.to_string())
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a person does with a sequence. Each answers with the sequence as it is afterwards; a retry with the new one.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use tidegate_core::api::SequenceView;
+use tidegate_core::call::{EndpointAct, SequenceAct};
+use tidegate_core::digest::Digest;
+use tidegate_core::id::SequenceId;
+
+use crate::Shared;
+use crate::body::{NoBody, SmallJson};
+use crate::call::act_on_endpoint;
+use crate::extract::Id;
+use crate::idempotency::Acting;
+use crate::problem::Problem;
+
+/// A note on a sequence.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewNote {
+    /// The text, 1 to 10,000 bytes.
+    text: String,
+}
+
+/// Queues a draft.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/queue", tag = "sequences", operation_id = "queueSequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    responses((status = 200, description = "The sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn queue(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Queue, digest).await
+}
+
+/// Cancels a sequence. What was already sent may be running: it is `cancelling` until the machine answers.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/cancel", tag = "sequences", operation_id = "cancelSequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    responses((status = 200, description = "The sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn cancel(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Cancel, digest).await
+}
+
+/// Queues the same again as a new sequence. An action runs again.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/retry", tag = "sequences", operation_id = "retrySequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    responses((status = 201, description = "The new sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn retry(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Retry, digest).await
+}
+
+/// Releases held work: it may run on the machine that is adopted now.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/release", tag = "sequences", operation_id = "releaseSequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    responses((status = 200, description = "The sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn release(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Release, digest).await
+}
+
+/// Gives up work that never left: held, queued or a draft.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/purge", tag = "sequences", operation_id = "purgeSequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    responses((status = 200, description = "The sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn purge(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Purge, digest).await
+}
+
+/// Writes a note on a sequence, for whoever reads the transcript next.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/notes", tag = "sequences", operation_id = "noteOnSequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    request_body = NewNote,
+    responses((status = 200, description = "The sequence with the note", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn note(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    SmallJson { value, digest }: SmallJson<NewNote>,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Note(value.text), digest).await
+}
+
+async fn act(
+    host: Shared,
+    acting: Acting,
+    sequence: SequenceId,
+    act: SequenceAct,
+    body: Digest,
+) -> Result<Response, Problem> {
+    let act = EndpointAct::Sequence { sequence, act };
+    act_on_endpoint(host.as_ref(), sequence.endpoint(), acting.command(act, body)).await
+}

@@ -1,0 +1,88 @@
+//! What is around every route: admission, panics, problems, headers.
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use tidegate_core::entropy::Entropy;
+use tidegate_core::error::Code;
+use tidegate_core::id::RequestId;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+
+use crate::Shared;
+use crate::host::{Admittance, ClientAddress, RouteClass};
+use crate::problem::Problem;
+
+/// Names the request in the log and to the client.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts the shell around `router`, its fallback included.
+pub(crate) fn enclose(router: Router<Shared>, host: Shared) -> Router {
+    router
+        .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path"))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn core::any::Any + Send>| {
+            // The panic hook has logged the message, which may hold what must not reach the client.
+            Problem::internal(&"a request panicked").into_response()
+        }))
+        .layer(from_fn_with_state(host.clone(), gate))
+        .with_state(host)
+}
+
+async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Response {
+    let request_id = RequestId::fresh(&mut Entropy::new(host.entropy())).to_string();
+    let class = class_of(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let address = request.extensions().get::<ClientAddress>().copied();
+    let span = tracing::info_span!("request", id = %request_id, class = class.as_str());
+    let mut response = match host.admit(address, class) {
+        Admittance::Admitted => next.run(request).instrument(span).await,
+        Admittance::RetryAfter(wait) => {
+            Problem::new(Code::RateLimited, "too many requests: wait as `Retry-After` says")
+                .retry_after(wait.as_secs())
+                .into_response()
+        }
+    };
+    complete(&mut response, class, &request_id);
+    host.answered(address, class, response.status().as_u16());
+    response
+}
+
+fn complete(response: &mut Response, class: RouteClass, request_id: &str) {
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    if failed {
+        let problem = response.extensions_mut().remove::<Problem>();
+        problem.unwrap_or_else(|| Problem::of_status(status)).write(request_id, response);
+    }
+    // Headers cost a metered line on every check-in, and no browser reads these answers.
+    let is_lean = matches!(class, RouteClass::Sync | RouteClass::Time | RouteClass::Enrol);
+    if failed || !is_lean {
+        protect(response);
+        if let Ok(value) = HeaderValue::from_str(request_id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+    }
+}
+
+/// Answers of the API are data: nothing in them may run, be sniffed as another type, be cached or be framed.
+fn protect(response: &mut Response) {
+    let headers = response.headers_mut();
+    let policy = "default-src 'none'; frame-ancestors 'none'";
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+fn class_of(matched: Option<&str>) -> RouteClass {
+    match matched {
+        Some("/runtime/v1/sync") => RouteClass::Sync,
+        Some("/runtime/v1/time") => RouteClass::Time,
+        Some("/runtime/v1/enrol") => RouteClass::Enrol,
+        Some("/api/v1/sign-in") => RouteClass::SignIn,
+        Some(path) if path.starts_with("/api/v1/") => RouteClass::Api,
+        Some(_) | None => RouteClass::Other,
+    }
+}
