@@ -4,6 +4,7 @@
 //! `demo` touch a data directory, and only through [`host`]. Nothing here decides a rule of the product.
 
 mod arguments;
+mod catalogue;
 mod cli;
 mod client;
 mod commands;

@@ -6,6 +6,7 @@ use tidegate_core::api::{EndpointPatch, EndpointView, JournalState};
 use tidegate_core::id::{EndpointId, JournalId};
 
 use super::endpoint_text;
+use crate::catalogue::Probes;
 use crate::client::{Api, LISTING_ITEMS_MAX};
 use crate::confirm::Confirmation;
 use crate::connection::Connection;
@@ -173,7 +174,8 @@ async fn show(
     let id = api.endpoint_named(endpoint).await?.id.to_string();
     if probes {
         let answer = api.get(&["endpoints", &id, "probes"], &[]).await?;
-        return output.one(screen, &answer, |probes| endpoint_text::probes(probes, screen));
+        return output
+            .one(screen, &answer, |probes: Probes| endpoint_text::probes(probes.catalogue(), screen));
     }
     let answer = api.get(&["endpoints", &id], &[]).await?;
     output.one(screen, &answer, |endpoint: EndpointView| endpoint_text::endpoint(&endpoint, screen))

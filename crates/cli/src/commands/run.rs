@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::json;
 use tidegate_core::api::{NewSequence, SequenceView};
 use tidegate_core::id::EndpointId;
-use tidegate_core::probe::Catalogue;
 use tidegate_core::sequence::{SequenceSpec, StepSpec, StopOn};
 use tidegate_core::time::{Milliseconds, Timestamp};
 
@@ -166,8 +165,7 @@ async fn fit(
     let spec = match source {
         Source::Spec(spec) => spec.clone(),
         Source::Probes(probes) => {
-            let answer = api.get(&["endpoints", &endpoint.to_string(), "probes"], &[]).await?;
-            let catalogue: Option<Catalogue> = answer.parse()?;
+            let catalogue = api.catalogue(endpoint).await?;
             if catalogue.is_none() {
                 screen.note("The machine has not told its checks yet: it judges the arguments itself.");
             }

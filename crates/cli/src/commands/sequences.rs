@@ -232,8 +232,7 @@ async fn confirm_retry(
     for text in sequences {
         let id = sequence_id(text)?;
         let view: SequenceView = api.get(&["sequences", &id.to_string()], &[]).await?.parse()?;
-        let answer = api.get(&["endpoints", &id.endpoint().to_string(), "probes"], &[]).await?;
-        let catalogue: Option<Catalogue> = answer.parse()?;
+        let catalogue = api.catalogue(id.endpoint()).await?;
         actions.extend(actions_of(&view, catalogue.as_ref()));
     }
     if actions.is_empty() {

@@ -14,6 +14,8 @@ pub(crate) use html::html;
 
 /// Longest description of an entry in characters; the whole body is in `--format json`.
 const DESCRIPTION_CHARACTERS_MAX: usize = 200;
+/// Fields that mean something only to a program.
+const UNTOLD: [&str; 6] = ["kind", "sequence", "work", "hash", "key", "previous"];
 /// Fields told first, in this order; what they do not cover follows as it comes.
 const FIRST: [&str; 10] =
     ["step", "attempt", "state", "reason", "title", "text", "name", "old", "new", "journal"];
@@ -35,11 +37,6 @@ pub(crate) fn line(entry: &TranscriptEntryView) -> String {
 pub(crate) fn describe(entry: &TranscriptEntryView) -> String {
     let Some(body) = &entry.body else { return "(erased)".to_owned() };
     let Value::Object(fields) = body else { return shortened(&body.to_string(), DESCRIPTION_CHARACTERS_MAX) };
-    // A journal's entry may carry its own fields one level down.
-    let fields = match fields.get("entry").or_else(|| fields.get("body")) {
-        Some(Value::Object(inner)) => inner,
-        Some(_) | None => fields,
-    };
     let mut parts = Vec::new();
     if let Some(Value::String(summary)) = fields.get("result").and_then(|result| result.get("summary")) {
         parts.push(summary.clone());
@@ -50,7 +47,7 @@ pub(crate) fn describe(entry: &TranscriptEntryView) -> String {
         }
     }
     for (name, value) in fields {
-        let is_told = FIRST.contains(&name.as_str()) || matches!(name.as_str(), "kind" | "sequence");
+        let is_told = FIRST.contains(&name.as_str()) || UNTOLD.contains(&name.as_str());
         if let (false, Some(text)) = (is_told, scalar(value)) {
             parts.push(format!("{} {text}", name.replace('_', " ")));
         }
