@@ -190,13 +190,18 @@ impl Stage {
         }
     }
 
-    /// Keeps a temporary directory, for whoever wants to know what went wrong.
+    /// Keeps a temporary directory in which a process has written, for whoever wants to know what went wrong.
     pub(super) fn keep_logs(&mut self, screen: &Screen) {
-        if let Some(temporary) = self.temporary.take() {
-            let _ = temporary.keep();
+        let logs: Vec<_> =
+            [&self.control_plane, &self.runtime].into_iter().flatten().map(Process::log).collect();
+        if logs.is_empty() {
+            return;
         }
-        for process in [&self.control_plane, &self.runtime].into_iter().flatten() {
-            screen.note(&format!("What it said is in {}", process.log().display()));
+        for log in logs {
+            screen.note(&format!("What it said is in {}", log.display()));
+        }
+        if let Some(temporary) = self.temporary.take() {
+            screen.note(&format!("Remove {} when you have read it.", temporary.keep().display()));
         }
     }
 
