@@ -1,0 +1,4 @@
+//! The directory's promises, each as a sentence.
+
+mod admission;
+mod support;
