@@ -1,4 +1,8 @@
 //! The directory's promises, each as a sentence.
 
+mod acts;
 mod admission;
+mod listings;
+mod people;
+mod projections;
 mod support;

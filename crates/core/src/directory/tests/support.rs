@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use serde_json::{Map, json};
+use serde_json::Map;
 
 use crate::api::{
     ClientView, CodeView, EndpointState, EndpointView, NewClient, NewCode, NewSite, Paging, Reachability,
@@ -46,6 +46,10 @@ impl World {
         let db = Memory(rusqlite::Connection::open_in_memory().unwrap());
         migrate(&db, &SCHEMA).unwrap();
         Self { db, now, heard: Heard::default(), calls: 0, keys, authority }
+    }
+
+    pub(super) fn root(&self) -> PublicKey {
+        self.authority.root
     }
 
     pub(super) fn pass(&mut self, span: &str) {
@@ -238,7 +242,7 @@ pub(super) fn summary(
 }
 
 pub(super) fn facts(facts: &serde_json::Value) -> Map<String, serde_json::Value> {
-    json!({ "facts": facts })["facts"].as_object().unwrap().clone()
+    facts.as_object().unwrap().clone()
 }
 
 pub(super) fn all() -> Paging {
