@@ -3,6 +3,7 @@
 mod acts;
 mod admission;
 mod listings;
+mod memory;
 mod people;
 mod projections;
 mod support;

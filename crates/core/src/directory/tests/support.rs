@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use serde_json::Map;
 
 use crate::api::{
@@ -22,9 +21,10 @@ use crate::id::{ClientId, EndpointId, JournalId, PersonId, SequenceId, SiteId};
 use crate::keys::{KeyPair, PublicKey, Role, Sign};
 use crate::probe::Catalogue;
 use crate::schema::migrate;
-use crate::sql::{ReadSql, Row, Sql, SqlError, SqlErrorKind, Value};
 use crate::time::{Milliseconds, Timestamp};
 use crate::wire::{Authority, EnrolRequest, EnrolmentCode, OrderKeyCertificate, PROTOCOL_VERSION};
+
+use super::memory::Memory;
 
 pub(super) struct World {
     pub(super) db: Memory,
@@ -43,7 +43,7 @@ impl World {
         let certificate = OrderKeyCertificate { v: PROTOCOL_VERSION, order_key, issued_at: now };
         let certificate = Envelope::seal(&certificate, &keys, Role::Order);
         let authority = Authority { root: order_key, certificate };
-        let db = Memory(rusqlite::Connection::open_in_memory().unwrap());
+        let db = Memory::new();
         migrate(&db, &SCHEMA).unwrap();
         Self { db, now, heard: Heard::default(), calls: 0, keys, authority }
     }
@@ -64,10 +64,10 @@ impl World {
     pub(super) fn try_handle(&mut self, input: DirectoryInput) -> Result<Reply, Error> {
         let entropy = self.entropy().bytes();
         let cx = context(entropy, self.now, &self.keys, &self.authority, &self.heard);
-        self.db.0.execute_batch("SAVEPOINT call").unwrap();
+        self.db.batch("SAVEPOINT call");
         let answer = handle(&self.db, &cx, input);
         let end = if answer.is_ok() { "RELEASE call" } else { "ROLLBACK TO call; RELEASE call" };
-        self.db.0.execute_batch(end).unwrap();
+        self.db.batch(end);
         let (reply, effects) = answer?;
         assert_eq!(effects, [], "the directory has no effects");
         Ok(reply)
@@ -280,58 +280,4 @@ impl Presence for Heard {
     fn is_connected(&self, endpoint: EndpointId) -> bool {
         self.connected.contains(&endpoint)
     }
-}
-
-pub(super) struct Memory(rusqlite::Connection);
-
-impl ReadSql for Memory {
-    fn query(&self, statement: &'static str, parameters: &[Value]) -> Result<Vec<Row>, SqlError> {
-        let mut prepared = self.0.prepare_cached(statement).map_err(failed)?;
-        let columns = prepared.column_count();
-        let mut rows = prepared.query(bound(parameters)).map_err(failed)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            found.push(Row((0..columns).map(|column| value(row.get_ref(column).unwrap())).collect()));
-        }
-        Ok(found)
-    }
-}
-
-impl Sql for Memory {
-    fn execute(&self, statement: &'static str, parameters: &[Value]) -> Result<u64, SqlError> {
-        let mut prepared = self.0.prepare_cached(statement).map_err(failed)?;
-        prepared.execute(bound(parameters)).map(|changed| changed as u64).map_err(failed)
-    }
-}
-
-struct Bound<'a>(&'a Value);
-
-impl rusqlite::ToSql for Bound<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Integer(value) => ValueRef::Integer(*value),
-            Value::Real(value) => ValueRef::Real(*value),
-            Value::Text(value) => ValueRef::Text(value.as_bytes()),
-            Value::Blob(value) => ValueRef::Blob(value),
-        }))
-    }
-}
-
-fn bound(parameters: &[Value]) -> impl rusqlite::Params {
-    rusqlite::params_from_iter(parameters.iter().map(Bound))
-}
-
-fn value(stored: ValueRef<'_>) -> Value {
-    match stored {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(value) => Value::Integer(value),
-        ValueRef::Real(value) => Value::Real(value),
-        ValueRef::Text(value) => Value::Text(String::from_utf8(value.to_vec()).unwrap()),
-        ValueRef::Blob(value) => Value::Blob(value.to_vec()),
-    }
-}
-
-fn failed(error: rusqlite::Error) -> SqlError {
-    SqlError::new(SqlErrorKind::Other, error.to_string())
 }
