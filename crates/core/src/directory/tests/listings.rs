@@ -16,6 +16,7 @@ fn walk(world: &World, limit: u32, question: impl Fn(Paging) -> DirectoryQuestio
         let (page, next) = ids_of(world.try_ask(question(Paging { cursor, limit })));
         assert!(page.len() <= limit as usize);
         assert!(next.is_none() || page.len() == limit as usize, "only the last page is short");
+        assert!(ids.is_empty() || !page.is_empty(), "a cursor promises another item");
         ids.extend(page);
         cursor = next;
         if cursor.is_none() {
