@@ -1,2 +1,5 @@
-//! The program `tidegate`.
-fn main() {}
+//! The program `tidegate`. Everything is in the library, so that tests of whole programs can wrap it.
+
+fn main() -> std::process::ExitCode {
+    tidegate_cli::main()
+}

@@ -35,6 +35,9 @@ pub struct Context<'a> {
 pub trait Presence {
     /// The last contact; `None` where the host knows of none since it started.
     fn last_seen(&self, endpoint: EndpointId) -> Option<Seen>;
+
+    /// Whether a sync of the endpoint is being held right now.
+    fn is_connected(&self, endpoint: EndpointId) -> bool;
 }
 
 /// A contact.
@@ -250,6 +253,10 @@ pub struct Projection {
     pub keys: Vec<crate::keys::PublicKey>,
     /// The sequences that changed.
     pub sequences: Vec<SequenceSummary>,
+    /// Drafts that were given up.
+    pub removed: Vec<SequenceId>,
+    /// The outbox rows it stands for: which, and in which version.
+    pub taken: Vec<(Option<SequenceId>, u64)>,
 }
 
 /// What a call answers.

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod call;
 pub mod chain;
+pub mod conformance;
 pub mod control;
 pub mod digest;
 pub mod directory;
@@ -19,9 +20,11 @@ pub mod journal;
 pub mod keys;
 mod openapi;
 pub mod probe;
+pub mod schema;
 pub mod sequence;
 pub mod sql;
 pub mod time;
+pub mod transcript;
 pub mod wire;
 
 use call::{Answer, Context, Effect, Input, ObjectId, Question, Reply};

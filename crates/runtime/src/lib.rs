@@ -1,1 +1,4 @@
 //! runtime
+
+pub mod executor;
+pub mod probes;

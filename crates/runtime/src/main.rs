@@ -1,2 +1,10 @@
 //! The program `tidegate-runtime`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = tidegate_runtime::executor::guard_main(std::env::args_os()) {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

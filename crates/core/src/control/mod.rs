@@ -1,10 +1,46 @@
 //! The control plane's half: one endpoint object.
+//!
+//! Reading order: `object` (what a call works on), `sync` (a sync from the outside in), `intake` and `apply`
+//! (journal entries), `offer` and `orders` (order logs), `identity` (adoption, forks, restores), `act` (people).
 
-use crate::call::{Answer, Context, Effect, EndpointInput, EndpointQuestion, Projection, Reply};
+mod act;
+mod apply;
+mod enrol;
+mod idempotency;
+mod identity;
+mod intake;
+mod object;
+mod offer;
+mod orders;
+mod outbox;
+mod record;
+mod steps_view;
+mod store;
+mod sync;
+mod token;
+mod view;
+mod waiting;
+
+pub(crate) use act::check_name;
+pub(crate) use idempotency::{KEPT_FOR as IDEMPOTENCY_KEPT_FOR, check_same as idempotency_check_same};
+pub use outbox::{outbox, outbox_done};
+pub(crate) use view::reachability;
+
+use crate::api::EndpointState;
+use crate::call::{Answer, Context, Effect, EndpointInput, EndpointQuestion, Reply};
 use crate::error::Error;
 use crate::id::EndpointId;
+use crate::schema::Schema;
+use crate::sequence::EndState;
 use crate::sql::{ReadSql, Sql};
 use crate::time::Timestamp;
+use crate::transcript::ACTOR_CONTROL_PLANE;
+
+use object::Object;
+
+/// The tables of endpoint objects.
+pub const SCHEMA: Schema =
+    Schema { name: "endpoint", migrations: &[include_str!("schema/0001_endpoint.sql")] };
 
 /// Applies `input` to `endpoint` in the host's transaction.
 ///
@@ -17,8 +53,35 @@ pub fn handle(
     endpoint: EndpointId,
     input: EndpointInput,
 ) -> Result<(Reply, Vec<Effect>), Error> {
-    let _ = (db, cx, endpoint, input);
-    Err(Error::invalid("not there yet"))
+    match input {
+        EndpointInput::Enrol(admission) => enrol::enrol(db, cx, *admission),
+        EndpointInput::Recover(envelope) => enrol::recover(db, cx, endpoint, &envelope),
+        EndpointInput::Sync { request, address } => {
+            with(db, cx, endpoint, |object| sync::sync(object, &request, address))
+        }
+        EndpointInput::Act(command) => with(db, cx, endpoint, |object| act::act(object, *command)),
+        EndpointInput::Deadline => with(db, cx, endpoint, |object| {
+            object.expire_due()?;
+            Ok(Reply::Done)
+        }),
+        EndpointInput::Seen(seen) => with(db, cx, endpoint, |object| {
+            if object.row.seen.is_none_or(|known| known.at < seen.at) {
+                object.row.seen = Some(seen);
+            }
+            Ok(Reply::Done)
+        }),
+    }
+}
+
+fn with(
+    db: &dyn Sql,
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    run: impl FnOnce(&mut Object<'_>) -> Result<Reply, Error>,
+) -> Result<(Reply, Vec<Effect>), Error> {
+    let mut object = Object::open(db, cx, endpoint)?;
+    let reply = run(&mut object)?;
+    Ok((reply, object.close()?))
 }
 
 /// Answers `question` about `endpoint` from the host's snapshot; writes nothing.
@@ -32,8 +95,26 @@ pub fn query(
     endpoint: EndpointId,
     question: EndpointQuestion,
 ) -> Result<Answer, Error> {
-    let _ = (db, cx, endpoint, question);
-    Err(Error::invalid("not there yet"))
+    Ok(match question {
+        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, cx, endpoint, &request)?),
+        EndpointQuestion::Endpoint => Answer::Endpoint(Box::new(view::endpoint(db, cx, endpoint)?)),
+        EndpointQuestion::Probes => {
+            object::endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
+            Answer::Probes(store::catalogue_load(db, endpoint)?)
+        }
+        EndpointQuestion::Sequence(id) => Answer::Sequence(Box::new(view::sequence(db, cx, endpoint, id)?)),
+        EndpointQuestion::Sequences { state, since, paging } => {
+            object::endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
+            Answer::Sequences(view::sequences(db, endpoint, state, since, &paging)?)
+        }
+        EndpointQuestion::Transcript { sequence, paging } => {
+            Answer::Transcript(record::page(db, endpoint, sequence, &paging)?)
+        }
+        EndpointQuestion::ExportHead => Answer::ExportHead(Box::new(record::export_head(db, cx, endpoint)?)),
+        EndpointQuestion::ExportEntries { after, through } => {
+            Answer::ExportEntries(record::export_entries(db, endpoint, after, through)?)
+        }
+    })
 }
 
 /// When the endpoint next needs [`EndpointInput::Deadline`]; `None`: never, as things are.
@@ -42,8 +123,12 @@ pub fn query(
 ///
 /// [`Error::Sql`].
 pub fn next_deadline(db: &dyn ReadSql, endpoint: EndpointId) -> Result<Option<Timestamp>, Error> {
-    let _ = (db, endpoint);
-    Ok(None)
+    let rows = db.query(
+        "SELECT MIN(due_at) FROM sequence WHERE endpoint_id = ?1 AND due_at IS NOT NULL",
+        &[endpoint.into()],
+    )?;
+    let due = rows.first().map(|row| row.optional_integer(0)).transpose()?.flatten();
+    Ok(due.map(Timestamp::from_milliseconds))
 }
 
 /// Endpoints whose deadline has come, for a host that keeps many in one database; at most `limit`.
@@ -52,29 +137,11 @@ pub fn next_deadline(db: &dyn ReadSql, endpoint: EndpointId) -> Result<Option<Ti
 ///
 /// [`Error::Sql`].
 pub fn due(db: &dyn ReadSql, now: Timestamp, limit: u32) -> Result<Vec<EndpointId>, Error> {
-    let _ = (db, now, limit);
-    Ok(Vec::new())
-}
-
-/// Projections that the directory has not taken in yet, for a host that keeps many endpoints in one database; at
-/// most `limit` endpoints. Repeating one is safe.
-///
-/// # Errors
-///
-/// [`Error::Sql`].
-pub fn outbox(db: &dyn ReadSql, cx: &Context<'_>, limit: u32) -> Result<Vec<Projection>, Error> {
-    let _ = (db, cx, limit);
-    Ok(Vec::new())
-}
-
-/// Forgets projections that the directory has taken in; a newer change stays.
-///
-/// # Errors
-///
-/// [`Error::Sql`].
-pub fn outbox_done(db: &dyn Sql, taken: &[Projection]) -> Result<(), Error> {
-    let _ = (db, taken);
-    Ok(())
+    let rows = db.query(
+        "SELECT DISTINCT endpoint_id FROM sequence WHERE due_at <= ?1 LIMIT ?2",
+        &[now.into(), limit.into()],
+    )?;
+    rows.iter().map(|row| Ok(row.parsed(0)?)).collect()
 }
 
 /// Closes every order log of every endpoint, in the host's transaction, and treats what may have happened since
@@ -84,6 +151,33 @@ pub fn outbox_done(db: &dyn Sql, taken: &[Projection]) -> Result<(), Error> {
 ///
 /// [`Error`].
 pub fn restore_all(db: &dyn Sql, cx: &Context<'_>) -> Result<u64, Error> {
-    let _ = (db, cx);
-    Ok(0)
+    let rows = db.query("SELECT endpoint_id FROM endpoint ORDER BY endpoint_id", &[])?;
+    for row in &rows {
+        let endpoint: EndpointId = row.parsed(0)?;
+        // Every endpoint draws its own ids: the seed of one call must not serve two objects.
+        let seed = crate::digest::Digest::of_parts(&[&cx.entropy, endpoint.to_string().as_bytes()]);
+        let own = Context { entropy: seed.0, ..*cx };
+        let mut object = Object::open(db, &own, endpoint)?;
+        if object.row.state != EndpointState::Revoked {
+            object.restore(true)?;
+        }
+        object.close()?;
+    }
+    Ok(rows.len() as u64)
+}
+
+impl Object<'_> {
+    /// Ends what the control plane still decides about and whose time has run out.
+    fn expire_due(&mut self) -> Result<(), Error> {
+        let now = self.cx.now;
+        for id in self.live()? {
+            let sequence = self.sequence_named(id)?;
+            let expired = sequence.queued.as_ref().is_some_and(|queued| queued.expires_at <= now);
+            if expired && sequence.is_ours_to_decide() {
+                let reason = "its time ran out before the endpoint was heard";
+                self.end_ours(ACTOR_CONTROL_PLANE, id, EndState::Expired, reason)?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,10 +1,16 @@
 //! Sequences: what a technician asks for, and what became of it.
 
+mod evidence;
 mod outcome;
+mod record;
 mod spec;
 
+pub use evidence::{Amendment, FinishedStep};
 pub use outcome::{
     DATA_BYTES_MAX, EndState, Finding, OUTPUT_END_BYTES_MAX, Output, SUMMARY_BYTES_MAX, StepResult,
+};
+pub use record::{
+    Attempt, AttemptEnd, CancelRequest, Doubt, EndpointTime, Note, Queued, Sequence, Standing, StepRecord,
 };
 pub use spec::{
     EXPIRES_IN_DEFAULT, EXPIRES_IN_MAX, ResolvedSequence, SEQUENCE_BYTES_MAX, STEPS_MAX, SequenceSpec,

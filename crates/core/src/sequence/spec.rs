@@ -170,7 +170,7 @@ impl SequenceSpec {
             Risk::Observe => StopOn::Never,
             Risk::Change => StopOn::Failed,
         });
-        let title = self.title.clone().unwrap_or_else(|| self.title_from_steps());
+        let title = self.title.clone().unwrap_or_else(|| self.default_title());
         Ok(ResolvedSequence {
             title,
             stop_on,
@@ -223,7 +223,8 @@ impl SequenceSpec {
         Ok((expires_at, explicit))
     }
 
-    fn title_from_steps(&self) -> String {
+    /// The title of a sequence that was given none: made from its first step.
+    pub fn default_title(&self) -> String {
         let first = self.steps.first().map_or("", |step| step.probe.as_str());
         match self.steps.len() {
             0 | 1 => first.to_owned(),

@@ -1,0 +1,374 @@
+//! What a journal entry means for the record. After work is offered only the journal decides (R8).
+
+use std::collections::BTreeSet;
+
+use crate::api::SequenceState;
+use crate::error::Error;
+use crate::id::{LogId, SequenceId};
+use crate::journal::{Accepted, CancelMet, JournalBody, JournalHeader, Known, Outcome};
+use crate::sequence::{
+    Amendment, EndState, EndpointTime, FinishedStep, Sequence, SequenceSpec, Standing, StepRecord, StepSpec,
+};
+use crate::time::Timestamp;
+use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
+use crate::wire::TranscriptHead;
+
+use super::object::Object;
+use super::store::JournalRow;
+
+/// The entry that tells something.
+pub(super) struct Evidence<'a> {
+    pub(super) header: &'a JournalHeader,
+    pub(super) transcript_number: u64,
+    /// Entries of a journal that is not current amend, and never make work live (R12).
+    pub(super) is_current: bool,
+}
+
+impl Evidence<'_> {
+    fn time(&self) -> EndpointTime {
+        EndpointTime { at: self.header.at, wall: self.header.wall }
+    }
+}
+
+impl Object<'_> {
+    /// Applies one entry of `journal` that has just been stored.
+    pub(super) fn apply(
+        &mut self,
+        journal: &mut JournalRow,
+        evidence: &Evidence<'_>,
+        body: JournalBody,
+    ) -> Result<(), Error> {
+        match body {
+            JournalBody::Opened { log, known } => self.opened_apply(evidence, log, &known),
+            JournalBody::Continued { known, .. } => known
+                .outcomes
+                .iter()
+                .try_for_each(|outcome| self.outcome_apply(outcome, evidence.is_current, None)),
+            JournalBody::Accepted { order, .. } => self.accepted_apply(evidence, order),
+            JournalBody::Refused { sequence, reason, .. } => self.refused_apply(evidence, sequence, reason),
+            JournalBody::Waiting { sequence, reason } => {
+                if let Some(sequence) = self.theirs(sequence)?.filter(|sequence| sequence.is_live()) {
+                    sequence.waiting = Some(reason);
+                }
+                Ok(())
+            }
+            JournalBody::StepStarted { sequence, step, attempt } => {
+                self.step_started_apply(evidence, sequence, step, attempt)
+            }
+            JournalBody::StepFinished { sequence, step, attempt, state, result } => {
+                let finished = FinishedStep {
+                    step,
+                    attempt,
+                    state,
+                    finding: result.finding,
+                    finished: evidence.time(),
+                    returned_at: self.cx.now,
+                    entry: evidence.transcript_number,
+                };
+                self.step_finished_apply(sequence, &finished)
+            }
+            JournalBody::SequenceFinished { outcome, reason } => {
+                self.outcome_apply(&outcome, evidence.is_current, reason.as_deref())
+            }
+            JournalBody::Tampered { .. } => {
+                let reason =
+                    "an order reached this machine altered; it was not run and fetched again".to_owned();
+                self.attention_set(
+                    "tampered",
+                    reason,
+                    "find out what alters traffic on the path (proxy, antivirus)",
+                );
+                Ok(())
+            }
+            JournalBody::Voided { log, number } => self.voided_apply(log, number),
+            JournalBody::Facts { facts, probes } => {
+                journal.facts.clone_from(&facts);
+                if evidence.is_current && probes.is_bounded() {
+                    self.row.facts = facts;
+                    super::store::catalogue_save(self.db, self.id, &probes)?;
+                }
+                Ok(())
+            }
+            JournalBody::Head { head } => self.head_apply(evidence, &head),
+            JournalBody::Retired | JournalBody::Booted { .. } | JournalBody::Link { .. } => Ok(()),
+        }
+    }
+
+    /// The sequence that the endpoint names, where it is one of this endpoint.
+    fn theirs(&mut self, id: SequenceId) -> Result<Option<&mut Sequence>, Error> {
+        if id.endpoint() == self.id { self.sequence(id) } else { Ok(None) }
+    }
+
+    fn accepted_apply(&mut self, evidence: &Evidence<'_>, order: Accepted) -> Result<(), Error> {
+        match order {
+            Accepted::Adopt | Accepted::Configure | Accepted::Retire => Ok(()),
+            Accepted::Run { sequence, title, steps, .. } => self.run_apply(evidence, sequence, title, steps),
+            Accepted::Known { outcome } => self.outcome_apply(&outcome, evidence.is_current, None),
+            Accepted::TooOld { sequence } => {
+                let now = self.cx.now;
+                let reason =
+                    "the machine no longer remembers work this old: it may have run before".to_owned();
+                if let Some(sequence) = self.theirs(sequence)?.filter(|sequence| sequence.is_live()) {
+                    sequence.lose(&reason, now);
+                }
+                Ok(())
+            }
+            Accepted::Cancel { sequence, met } => self.cancel_met(sequence, met),
+        }
+    }
+
+    fn run_apply(
+        &mut self,
+        evidence: &Evidence<'_>,
+        id: SequenceId,
+        title: String,
+        steps: Vec<String>,
+    ) -> Result<(), Error> {
+        if id.endpoint() != self.id {
+            return Ok(());
+        }
+        if self.sequence(id)?.is_none() {
+            self.unheard_of_add(id, title, &steps, evidence.is_current);
+        }
+        if evidence.is_current {
+            return self.delivered(id, evidence);
+        }
+        let now = self.cx.now;
+        let sequence = self.sequence_named(id)?;
+        if sequence.is_ours_to_decide() {
+            sequence.lose("another machine with this identity accepted it", now);
+        }
+        Ok(())
+    }
+
+    /// The current journal has the work: it is live whatever this record thought of it (R9, R12).
+    fn delivered(&mut self, id: SequenceId, evidence: &Evidence<'_>) -> Result<(), Error> {
+        let Some(sequence) = self.theirs(id)? else { return Ok(()) };
+        if sequence.deliver(evidence.header.at) {
+            self.record(ACTOR_ENDPOINT, Some(id), &TranscriptBody::Revived)?;
+        }
+        Ok(())
+    }
+
+    fn cancel_met(&mut self, id: SequenceId, met: CancelMet) -> Result<(), Error> {
+        let now = self.cx.now;
+        let Some(sequence) = self.theirs(id)? else { return Ok(()) };
+        match met {
+            CancelMet::Waiting | CancelMet::Running => {}
+            CancelMet::Ended => sequence.cancel = None,
+            CancelMet::Unknown if sequence.is_live() => {
+                sequence.end_by_journal(
+                    SequenceState::Cancelled,
+                    now,
+                    Some("cancelled before it reached the machine"),
+                );
+                sequence.end_open_steps(EndState::Cancelled, now);
+            }
+            CancelMet::Unknown => {}
+        }
+        Ok(())
+    }
+
+    fn refused_apply(
+        &mut self,
+        evidence: &Evidence<'_>,
+        id: SequenceId,
+        reason: String,
+    ) -> Result<(), Error> {
+        let now = self.cx.now;
+        let Some(sequence) = self.theirs(id)? else { return Ok(()) };
+        if sequence.is_live() && evidence.is_current {
+            sequence.end_open_steps(EndState::Refused, now);
+            sequence.end_by_journal(SequenceState::Refused, now, Some(&reason));
+        }
+        Ok(())
+    }
+
+    fn voided_apply(&mut self, log: LogId, number: u64) -> Result<(), Error> {
+        let now = self.cx.now;
+        let Some(id) = self.order_sequence(log, number)? else { return Ok(()) };
+        let Some(sequence) = self.theirs(id)? else { return Ok(()) };
+        if sequence.is_live() {
+            let reason = "taken back: it could not be delivered unaltered, three copies were tampered with";
+            sequence.end_open_steps(EndState::Cancelled, now);
+            sequence.end_by_journal(SequenceState::Cancelled, now, Some(reason));
+        }
+        Ok(())
+    }
+
+    fn step_started_apply(
+        &mut self,
+        evidence: &Evidence<'_>,
+        id: SequenceId,
+        step: u32,
+        attempt: u32,
+    ) -> Result<(), Error> {
+        if evidence.is_current {
+            self.delivered(id, evidence)?;
+        }
+        let Some(sequence) = self.theirs(id)? else { return Ok(()) };
+        sequence.waiting = None;
+        if let Some(step) = sequence.step(step) {
+            step.attempt(attempt).started.get_or_insert(evidence.time());
+        }
+        if evidence.is_current && matches!(sequence.standing, Standing::Delivered) {
+            sequence.standing = Standing::Running;
+        }
+        Ok(())
+    }
+
+    fn step_finished_apply(&mut self, id: SequenceId, finished: &FinishedStep) -> Result<(), Error> {
+        let Some(sequence) = self.theirs(id)? else { return Ok(()) };
+        if let Some(amendment) = sequence.finish_step(finished) {
+            self.amendment_record(id, amendment)?;
+        }
+        Ok(())
+    }
+
+    fn amendment_record(&mut self, id: SequenceId, amendment: Amendment) -> Result<(), Error> {
+        let Amendment { step, from, to } = amendment;
+        self.record(ACTOR_ENDPOINT, Some(id), &TranscriptBody::Amended { step, from, to })?;
+        Ok(())
+    }
+
+    /// Applies what the endpoint says became of one sequence.
+    pub(super) fn outcome_apply(
+        &mut self,
+        outcome: &Outcome,
+        is_current: bool,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        let (id, now) = (outcome.sequence, self.cx.now);
+        if id.endpoint() != self.id {
+            return Ok(());
+        }
+        if self.sequence(id)?.is_none() {
+            // Live if the current journal tells of it, else lost (R12); what it was, only the machine knew.
+            let probes = vec!["unknown".to_owned(); outcome.steps.len()];
+            self.unheard_of_add(id, "work from before a restore".into(), &probes, is_current);
+        }
+        let was_ended = self.sequence_named(id)?.is_ended();
+        let sequence = self.sequence_named(id)?;
+        let amendments = sequence.apply_outcome(outcome, is_current, reason, now);
+        if was_ended && !sequence.is_ended() {
+            self.record(ACTOR_ENDPOINT, Some(id), &TranscriptBody::Revived)?;
+        }
+        amendments.into_iter().try_for_each(|amendment| self.amendment_record(id, amendment))
+    }
+
+    /// Makes the record of work that only the journal knows: its title and probes, no arguments.
+    fn unheard_of_add(&mut self, id: SequenceId, title: String, probes: &[String], is_current: bool) {
+        let now = self.cx.now;
+        let mut sequence = unheard_of(id, &title, probes, now);
+        if !is_current {
+            sequence.lose("only a machine that is no longer current knew of it", now);
+        }
+        self.sequence_add(sequence);
+    }
+
+    /// The endpoint took up a log: what it does not list of earlier logs it never heard of (R7).
+    fn opened_apply(&mut self, evidence: &Evidence<'_>, log: LogId, known: &Known) -> Result<(), Error> {
+        for outcome in &known.outcomes {
+            self.outcome_apply(outcome, evidence.is_current, None)?;
+        }
+        let is_open = self.row.log.is_some_and(|open| open.id == log);
+        if !evidence.is_current || !is_open {
+            return Ok(());
+        }
+        self.log_taken_up(log)?;
+        let listed: BTreeSet<_> = known.outcomes.iter().map(|outcome| outcome.sequence).collect();
+        let live = self.live()?;
+        live.into_iter()
+            .filter(|id| !listed.contains(id))
+            .try_for_each(|id| self.unlisted_apply(id, log, known))
+    }
+
+    fn unlisted_apply(&mut self, id: SequenceId, log: LogId, known: &Known) -> Result<(), Error> {
+        let now = self.cx.now;
+        let issued_at = self.issued_at(id)?;
+        let sequence = self.sequence_named(id)?;
+        let is_offered_earlier = match &sequence.standing {
+            Standing::Offered { log: offered } => *offered != log,
+            Standing::Queued | Standing::Held { .. } => sequence.doubt.is_some(),
+            Standing::Delivered | Standing::Running => true,
+            Standing::Ended { .. } => {
+                // The control plane ended it and the endpoint never heard of it: so it stays.
+                sequence.doubt = None;
+                return Ok(());
+            }
+            Standing::Draft => false,
+        };
+        if !is_offered_earlier {
+            return Ok(());
+        }
+        let was_accepted = matches!(sequence.standing, Standing::Delivered | Standing::Running);
+        let is_too_old = issued_at.is_none_or(|issued_at| issued_at < known.complete_since);
+        if was_accepted || is_too_old {
+            let reason = "the machine no longer remembers it: it may have run before";
+            sequence.lose(reason, now);
+            self.record(ACTOR_CONTROL_PLANE, Some(id), &TranscriptBody::Lost { reason: reason.to_owned() })?;
+            return Ok(());
+        }
+        sequence.doubt = None;
+        sequence.offered_at = None;
+        if matches!(sequence.standing, Standing::Offered { .. }) {
+            sequence.standing = Standing::Queued;
+        }
+        let cancelled_by = sequence.cancel.take();
+        self.record(ACTOR_CONTROL_PLANE, Some(id), &TranscriptBody::Returned)?;
+        if let Some(cancel) = cancelled_by {
+            self.end_ours(&cancel.by, id, EndState::Cancelled, "cancelled before it reached the machine")?;
+        }
+        Ok(())
+    }
+
+    fn head_apply(&mut self, evidence: &Evidence<'_>, head: &crate::envelope::Envelope) -> Result<(), Error> {
+        let Ok(head) = head.open::<TranscriptHead>(&self.cx.keys.public_key(crate::keys::Role::Order)) else {
+            return Ok(());
+        };
+        if evidence.is_current && head.endpoint == self.id && head.number <= self.row.transcript_number {
+            self.row.endorsed_number = self.row.endorsed_number.max(head.number);
+        }
+        Ok(())
+    }
+}
+
+/// The record of work that only the journal knows: its title and probes, no arguments.
+fn unheard_of(id: SequenceId, title: &str, probes: &[String], at: Timestamp) -> Sequence {
+    let steps: Vec<_> = probes
+        .iter()
+        .take(crate::sequence::STEPS_MAX)
+        .map(|probe| StepSpec {
+            probe: probe.chars().take(crate::probe::NAME_BYTES_MAX).collect(),
+            with: serde_json::Map::new(),
+            timeout: None,
+            rerun: false,
+        })
+        .collect();
+    let title: String = title.chars().take(crate::sequence::TITLE_BYTES_MAX).collect();
+    Sequence {
+        id,
+        title: title.clone(),
+        steps: vec![StepRecord::default(); steps.len()],
+        spec: SequenceSpec {
+            title: Some(title),
+            steps,
+            stop_on: None,
+            expires_in: None,
+            expires_at: None,
+            not_before: None,
+        },
+        created_by: ACTOR_CONTROL_PLANE.to_owned(),
+        created_at: at,
+        retry_of: None,
+        revision: 0,
+        queued: None,
+        standing: Standing::Offered { log: LogId::from_bytes([0; 10]) },
+        doubt: None,
+        cancel: None,
+        offered_at: None,
+        delivered_at: None,
+        waiting: None,
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,128 @@
+//! Which journal is the current one: adoption, forks, restores (R6, R9, R11).
+
+use crate::api::JournalState;
+use crate::error::Error;
+use crate::id::{JournalId, SequenceId};
+use crate::sequence::{Doubt, Standing};
+use crate::transcript::{ACTOR_CONTROL_PLANE, TranscriptBody};
+use crate::wire::Head;
+
+use super::object::Object;
+use super::store;
+
+/// What clears a conflict about which machine this is.
+const CLEARS_ADOPT: &str = "compare the machines and adopt the journal of the right one";
+
+impl Object<'_> {
+    /// Makes `journal` the current one. What was waiting is held, what was offered without a result is lost: work
+    /// meant for yesterday's machine does not run on today's by itself (R11).
+    pub(super) fn adopt(&mut self, actor: &str, journal: JournalId) -> Result<(), Error> {
+        let mut adopted = store::journal_load(self.db, self.id, journal)?
+            .ok_or_else(|| Error::not_found(format_args!("journal `{journal}`")))?;
+        match adopted.state {
+            JournalState::Candidate => {}
+            JournalState::Current => return Err(Error::conflict("this journal is the current one already")),
+            JournalState::Replaced | JournalState::Forked => {
+                return Err(Error::conflict(
+                    "a journal that was replaced or written by two machines never becomes current again: \
+                     adopt a candidate",
+                ));
+            }
+        }
+        let replaced = self.journal_retire(JournalState::Replaced)?;
+        adopted.state = JournalState::Current;
+        store::journal_save(self.db, self.id, &adopted)?;
+        self.row.journal = Some(adopted.head);
+        self.row.facts = adopted.facts.clone();
+        self.record(actor, None, &TranscriptBody::Adopted { journal, replaced })?;
+        self.log_open(journal)?;
+        for sequence in self.live()? {
+            self.sequence_outlives_journal(sequence)?;
+        }
+        for code in ["identity_conflict", "candidate_journal", "recovered"] {
+            self.attention_clear(code);
+        }
+        self.row.state = crate::api::EndpointState::Active;
+        Ok(())
+    }
+
+    /// Takes the current journal out of service and answers which it was.
+    fn journal_retire(&mut self, state: JournalState) -> Result<Option<JournalId>, Error> {
+        let Some(head) = self.row.journal.take() else { return Ok(None) };
+        if let Some(mut journal) = store::journal_load(self.db, self.id, head.id)? {
+            journal.head = head;
+            journal.state = state;
+            store::journal_save(self.db, self.id, &journal)?;
+        }
+        Ok(Some(head.id))
+    }
+
+    /// Two machines wrote `journal`: nothing more goes to it, and a person decides which one this is.
+    pub(super) fn fork(&mut self, journal: JournalId, number: u64) -> Result<(), Error> {
+        if self.row.journal.is_some_and(|head| head.id == journal) {
+            self.journal_retire(JournalState::Forked)?;
+            self.log_close()?;
+        } else if let Some(mut row) = store::journal_load(self.db, self.id, journal)? {
+            row.state = JournalState::Forked;
+            store::journal_save(self.db, self.id, &row)?;
+        }
+        self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::Forked { journal, number })?;
+        let reason =
+            "this machine was copied or set back to an earlier state: two histories carry its name".into();
+        self.attention_set("identity_conflict", reason, CLEARS_ADOPT);
+        Ok(())
+    }
+
+    /// A journal nobody here heard of: it changes nothing until a person adopts it.
+    pub(super) fn candidate_add(&mut self, journal: store::JournalRow) -> Result<(), Error> {
+        store::journal_save(self.db, self.id, &journal)?;
+        let (id, address) = (journal.head.id, journal.address);
+        self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::Candidate { journal: id, address })?;
+        let reason =
+            "a machine with this identity and another history was heard: re-imaged, set back or copied"
+                .into();
+        self.attention_set("candidate_journal", reason, CLEARS_ADOPT);
+        Ok(())
+    }
+
+    fn sequence_outlives_journal(&mut self, id: SequenceId) -> Result<(), Error> {
+        let now = self.cx.now;
+        let sequence = self.sequence_named(id)?;
+        let held = "it was meant for the machine before this one was adopted".to_owned();
+        let lost = "the machine it was sent to was replaced before it told what became of it".to_owned();
+        if sequence.is_ours_to_decide() {
+            let body = TranscriptBody::Held { reason: held.clone() };
+            sequence.standing = Standing::Held { reason: held };
+            self.record(ACTOR_CONTROL_PLANE, Some(id), &body)?;
+        } else {
+            sequence.lose(&lost, now);
+            self.record(ACTOR_CONTROL_PLANE, Some(id), &TranscriptBody::Lost { reason: lost })?;
+        }
+        Ok(())
+    }
+
+    /// Treats everything that may have happened since the backup as R9 says, and opens a new log for the current
+    /// journal.
+    pub(super) fn restore(&mut self, announced: bool) -> Result<(), Error> {
+        let now = self.cx.now;
+        self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::Restored { announced })?;
+        for id in store::sequence_ids_doubtful(self.db, self.id)? {
+            let sequence = self.sequence_named(id)?;
+            let by_journal = matches!(sequence.standing, Standing::Ended { by_journal: true, .. });
+            if !by_journal && sequence.standing != Standing::Draft {
+                sequence.doubt = Some(Doubt { since: now });
+            }
+        }
+        match self.row.journal {
+            Some(head) => self.log_open(head.id),
+            None => self.log_close(),
+        }
+    }
+
+    /// The current journal's head moved.
+    pub(super) fn journal_moved(&mut self, head: Head<JournalId>) {
+        if self.row.journal.is_some_and(|current| current.id == head.id) {
+            self.row.journal = Some(head);
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! One endpoint object, open in one call: its row, the sequences the call touched, what it wrote.
+//!
+//! Rows are loaded once and saved once, however many entries a sync brings. [`Object::close`] saves; an error
+//! before it leaves nothing, since the host rolls back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value as Json};
+
+use crate::api::{Attention, EndpointState};
+use crate::call::{Context, Effect, Seen};
+use crate::chain::Link;
+use crate::digest::Digest;
+use crate::entropy::Entropy;
+use crate::error::{Code, Error};
+use crate::id::{ClientId, EndpointId, JournalId, LogId, SequenceId, SiteId};
+use crate::sequence::Sequence;
+use crate::sql::{ReadSql, Row, Sql, SqlError};
+use crate::time::Timestamp;
+use crate::transcript::{JournalPlace, TranscriptBody, TranscriptHeader};
+use crate::wire::Head;
+
+use super::store;
+
+/// The endpoint's own row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct EndpointRow {
+    pub(super) client: ClientId,
+    pub(super) site: SiteId,
+    pub(super) name: String,
+    pub(super) state: EndpointState,
+    pub(super) revision: u64,
+    pub(super) enrolled_at: Timestamp,
+    pub(super) seen: Option<Seen>,
+    pub(super) facts: Map<String, Json>,
+    pub(super) journal: Option<Head<JournalId>>,
+    pub(super) log: Option<Head<LogId>>,
+    pub(super) pending: bool,
+    pub(super) transcript_number: u64,
+    pub(super) transcript_hash: Digest,
+    pub(super) told_number: u64,
+    pub(super) endorsed_number: u64,
+    pub(super) attention: Vec<Attention>,
+}
+
+/// An endpoint object in a call that may write.
+pub(super) struct Object<'a> {
+    pub(super) db: &'a dyn Sql,
+    pub(super) cx: &'a Context<'a>,
+    pub(super) entropy: Entropy,
+    pub(super) id: EndpointId,
+    pub(super) row: EndpointRow,
+    stored: Option<EndpointRow>,
+    sequences: BTreeMap<SequenceId, Slot>,
+    pub(super) effects: BTreeSet<EffectKind>,
+    /// Sequences were saved since `pending` was last counted.
+    sequences_changed: bool,
+    summary_changed: bool,
+}
+
+struct Slot {
+    sequence: Sequence,
+    /// As the row has it; `None`: there is no row yet.
+    stored: Option<Sequence>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum EffectKind {
+    Wake,
+    Project,
+}
+
+impl<'a> Object<'a> {
+    /// Opens an endpoint that must exist.
+    pub(super) fn open(db: &'a dyn Sql, cx: &'a Context<'a>, id: EndpointId) -> Result<Self, Error> {
+        let row = endpoint_row(db, id)?
+            .ok_or_else(|| Error::problem(Code::UnknownEndpoint, format!("there is no endpoint `{id}`")))?;
+        Ok(Self::with_row(db, cx, id, row.clone(), Some(row)))
+    }
+
+    /// Opens a fresh one.
+    pub(super) fn create(db: &'a dyn Sql, cx: &'a Context<'a>, id: EndpointId, row: EndpointRow) -> Self {
+        Self::with_row(db, cx, id, row, None)
+    }
+
+    fn with_row(
+        db: &'a dyn Sql,
+        cx: &'a Context<'a>,
+        id: EndpointId,
+        row: EndpointRow,
+        stored: Option<EndpointRow>,
+    ) -> Self {
+        let entropy = Entropy::new(cx.entropy);
+        let (sequences, effects) = (BTreeMap::new(), BTreeSet::new());
+        Self {
+            db,
+            cx,
+            entropy,
+            id,
+            row,
+            stored,
+            sequences,
+            effects,
+            sequences_changed: false,
+            summary_changed: false,
+        }
+    }
+
+    /// The sequence, loaded at its first use in this call and saved at the end where it changed.
+    pub(super) fn sequence(&mut self, id: SequenceId) -> Result<Option<&mut Sequence>, Error> {
+        if !self.sequences.contains_key(&id) {
+            let Some(sequence) = store::sequence_load(self.db, self.id, id)? else { return Ok(None) };
+            self.sequences.insert(id, Slot { stored: Some(sequence.clone()), sequence });
+        }
+        Ok(self.sequences.get_mut(&id).map(|slot| &mut slot.sequence))
+    }
+
+    /// The sequence, which a person named.
+    pub(super) fn sequence_named(&mut self, id: SequenceId) -> Result<&mut Sequence, Error> {
+        self.sequence(id)?.ok_or_else(|| Error::not_found(format_args!("sequence `{id}`")))
+    }
+
+    /// Adds a sequence that is new.
+    pub(super) fn sequence_add(&mut self, sequence: Sequence) {
+        self.sequences.insert(sequence.id, Slot { sequence, stored: None });
+    }
+
+    /// The ids of everything live, in the order they were made, changes of this call included.
+    pub(super) fn live(&mut self) -> Result<Vec<SequenceId>, Error> {
+        self.flush_sequences()?;
+        store::sequence_ids_live(self.db, self.id)
+    }
+
+    /// The ids of everything that a sync has something to fetch for, oldest first; at most `limit`.
+    pub(super) fn pending(&mut self, limit: u32) -> Result<Vec<SequenceId>, Error> {
+        self.flush_sequences()?;
+        store::sequence_ids_pending(self.db, self.id, limit)
+    }
+
+    /// Appends to the transcript and answers the entry's number.
+    pub(super) fn record(
+        &mut self,
+        actor: &str,
+        sequence: Option<SequenceId>,
+        body: &TranscriptBody,
+    ) -> Result<u64, Error> {
+        self.append(actor, body.kind(), sequence, None, body)
+    }
+
+    /// Appends a journal entry to the transcript and answers its number there.
+    pub(super) fn record_journal(
+        &mut self,
+        kind: &str,
+        sequence: Option<SequenceId>,
+        place: (JournalPlace, u64),
+        body: &TranscriptBody,
+    ) -> Result<u64, Error> {
+        self.append(
+            crate::transcript::ACTOR_ENDPOINT,
+            &format!("journal.{kind}"),
+            sequence,
+            Some(place),
+            body,
+        )
+    }
+
+    fn append(
+        &mut self,
+        actor: &str,
+        kind: &str,
+        sequence: Option<SequenceId>,
+        place: Option<(JournalPlace, u64)>,
+        body: &TranscriptBody,
+    ) -> Result<u64, Error> {
+        let body = serde_json::to_string(body).expect("transcript bodies serialize");
+        let number = self.row.transcript_number + 1;
+        let link = Link::new(number, self.row.transcript_hash, &body, &mut self.entropy);
+        let header = TranscriptHeader {
+            endpoint: self.id,
+            at: self.cx.now,
+            actor: actor.to_owned(),
+            kind: kind.to_owned(),
+            sequence,
+            journal: place.map(|(place, _)| place),
+            link,
+        };
+        let header = serde_json::to_string(&header).expect("transcript headers serialize");
+        let hash = Digest::of(&header);
+        self.db.execute(
+            "INSERT INTO transcript (endpoint_id, number, sequence_id, journal, journal_number, header, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            &[
+                self.id.into(),
+                number.into(),
+                sequence.into(),
+                place.map(|(_, ordinal)| ordinal).into(),
+                place.map(|(place, _)| place.number).into(),
+                header.into(),
+                body.into(),
+            ],
+        )?;
+        self.row.transcript_number = number;
+        self.row.transcript_hash = hash;
+        // A record of an endorsement is not itself worth endorsing: otherwise every head would ask for the next.
+        if kind != "journal.head" {
+            self.row.told_number = number;
+        }
+        Ok(number)
+    }
+
+    /// Notes that something needs a person; the same code twice is one.
+    pub(super) fn attention_set(&mut self, code: &str, reason: String, clears: &str) {
+        self.row.attention.retain(|attention| attention.code != code);
+        self.row.attention.push(Attention { code: code.to_owned(), reason, clears: clears.to_owned() });
+    }
+
+    /// Notes that it no longer does.
+    pub(super) fn attention_clear(&mut self, code: &str) {
+        self.row.attention.retain(|attention| attention.code != code);
+    }
+
+    /// Says that a held sync of this endpoint must answer.
+    pub(super) fn wake(&mut self) {
+        self.effects.insert(EffectKind::Wake);
+    }
+
+    /// Saves everything and answers the effects.
+    pub(super) fn close(mut self) -> Result<Vec<Effect>, Error> {
+        self.flush()?;
+        if self.summary_changed {
+            store::outbox_add(self.db, self.id, None)?;
+            self.effects.insert(EffectKind::Project);
+        }
+        let id = self.id;
+        let effects = self.effects.iter().map(|effect| match effect {
+            EffectKind::Wake => Effect::Wake(id),
+            EffectKind::Project => Effect::Project(id),
+        });
+        Ok(effects.collect())
+    }
+
+    /// Saves what changed so far, for a view of it within the call.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        let sequences_changed = self.flush_sequences()?;
+        let log_before = self.stored.as_ref().and_then(|stored| stored.log).map(|log| log.id);
+        let log_changed = log_before != self.row.log.map(|log| log.id);
+        if self.sequences_changed || sequences_changed || log_changed {
+            self.row.pending = !store::sequence_ids_pending(self.db, self.id, 1)?.is_empty();
+            self.summary_changed = true;
+            self.sequences_changed = false;
+        }
+        let pending_before = self.stored.as_ref().is_some_and(|stored| stored.pending);
+        if self.row.pending && !pending_before {
+            self.wake();
+        }
+        if self.stored.as_ref() != Some(&self.row) {
+            self.summary_changed |= self.is_summary_different();
+            save_row(self.db, self.id, &self.row)?;
+            self.stored = Some(self.row.clone());
+        }
+        Ok(())
+    }
+
+    fn flush_sequences(&mut self) -> Result<bool, Error> {
+        let mut any = false;
+        for slot in self.sequences.values_mut().filter(|slot| slot.stored.as_ref() != Some(&slot.sequence)) {
+            slot.sequence.revision += 1;
+            let log = self.row.log.map(|log| log.id);
+            store::sequence_save(self.db, self.id, &slot.sequence, slot.stored.is_none(), log, self.cx.now)?;
+            store::outbox_add(self.db, self.id, Some(slot.sequence.id))?;
+            slot.stored = Some(slot.sequence.clone());
+            any = true;
+        }
+        self.sequences_changed |= any;
+        Ok(any)
+    }
+
+    /// Forgets a draft that a person gave up.
+    pub(super) fn sequence_remove(&mut self, id: SequenceId) -> Result<(), Error> {
+        self.sequences.remove(&id);
+        store::sequence_delete(self.db, self.id, id)?;
+        store::outbox_add(self.db, self.id, Some(id))?;
+        self.sequences_changed = true;
+        Ok(())
+    }
+
+    fn is_summary_different(&self) -> bool {
+        let Some(stored) = &self.stored else { return true };
+        let row = &self.row;
+        (stored.name != row.name)
+            || (stored.site != row.site)
+            || (stored.state != row.state)
+            || (stored.facts != row.facts)
+            || (stored.attention != row.attention)
+            || (stored.journal.map(|head| head.id) != row.journal.map(|head| head.id))
+            || (stored.seen.is_none() != row.seen.is_none())
+    }
+}
+
+const COLUMNS: &str = "SELECT client_id, site_id, name, state, revision, enrolled_at, last_seen_at, skew_ms, facts, \
+     journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, transcript_number, \
+     transcript_hash, told_number, endorsed_number, attention FROM endpoint WHERE endpoint_id = ?1";
+
+/// Reads an endpoint's row; `None`: there is no such endpoint here.
+pub(super) fn endpoint_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<EndpointRow>, Error> {
+    let rows = db.query(COLUMNS, &[id.into()])?;
+    rows.first().map(read_row).transpose().map_err(Error::from)
+}
+
+fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
+    let seen_at = row.optional_integer(6)?;
+    Ok(EndpointRow {
+        client: row.parsed(0)?,
+        site: row.parsed(1)?,
+        name: row.text(2)?.to_owned(),
+        state: store::word(row.text(3)?)?,
+        revision: row.unsigned(4)?,
+        enrolled_at: Timestamp::from_milliseconds(row.integer(5)?),
+        seen: seen_at
+            .map(|at| {
+                let skew_ms = row.optional_integer(7)?.unwrap_or(0);
+                Ok::<_, SqlError>(Seen { at: Timestamp::from_milliseconds(at), skew_ms })
+            })
+            .transpose()?,
+        facts: row.json(8)?,
+        journal: read_head(row, 9)?,
+        log: read_head(row, 12)?,
+        pending: row.integer(15)? != 0,
+        transcript_number: row.unsigned(16)?,
+        transcript_hash: row.parsed(17)?,
+        told_number: row.unsigned(18)?,
+        endorsed_number: row.unsigned(19)?,
+        attention: row.json(20)?,
+    })
+}
+
+fn read_head<I: core::str::FromStr>(row: &Row, column: usize) -> Result<Option<Head<I>>, SqlError> {
+    let Some(id) = row.optional_parsed(column)? else { return Ok(None) };
+    Ok(Some(Head { id, number: row.unsigned(column + 1)?, hash: row.parsed(column + 2)? }))
+}
+
+fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error> {
+    db.execute(
+        "INSERT INTO endpoint (endpoint_id, client_id, site_id, name, state, revision, enrolled_at, last_seen_at, \
+         skew_ms, facts, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, \
+         transcript_number, transcript_hash, told_number, endorsed_number, attention) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+         ON CONFLICT (endpoint_id) DO UPDATE SET client_id = ?2, site_id = ?3, name = ?4, state = ?5, revision = ?6, \
+         last_seen_at = ?8, skew_ms = ?9, facts = ?10, journal_id = ?11, journal_number = ?12, journal_hash = ?13, \
+         log_id = ?14, log_number = ?15, log_hash = ?16, pending = ?17, transcript_number = ?18, \
+         transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22",
+        &[
+            id.into(),
+            row.client.into(),
+            row.site.into(),
+            row.name.as_str().into(),
+            store::text(&row.state),
+            row.revision.into(),
+            row.enrolled_at.into(),
+            row.seen.map(|seen| seen.at).into(),
+            row.seen.map(|seen| seen.skew_ms).into(),
+            store::json(&row.facts),
+            row.journal.map(|head| head.id).into(),
+            row.journal.map_or(0, |head| head.number).into(),
+            row.journal.map_or(Digest::ZERO, |head| head.hash).into(),
+            row.log.map(|head| head.id).into(),
+            row.log.map_or(0, |head| head.number).into(),
+            row.log.map_or(Digest::ZERO, |head| head.hash).into(),
+            row.pending.into(),
+            row.transcript_number.into(),
+            row.transcript_hash.into(),
+            row.told_number.into(),
+            row.endorsed_number.into(),
+            store::json(&row.attention),
+        ],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The transcript read back: pages for people, and exports.
+
+use crate::api::{Page, Paging, TranscriptEntryView};
+use crate::call::Context;
+use crate::chain::Entry;
+use crate::envelope::Envelope;
+use crate::error::Error;
+use crate::export::{EXPORT_VERSION, ExportHead};
+use crate::id::{EndpointId, SequenceId};
+use crate::keys::Role;
+use crate::sql::{ReadSql, Row};
+use crate::transcript::{TranscriptBody, TranscriptHeader};
+use crate::wire::{PROTOCOL_VERSION, TranscriptHead};
+
+use super::object::endpoint_row;
+use super::{store, sync};
+
+/// Most bytes of one page of an export: a host streams page by page and holds one at a time.
+const EXPORT_PAGE_BYTES: usize = 1024 * 1024;
+
+/// A page of the transcript, oldest first. The cursor is the last number seen.
+pub(super) fn page(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    sequence: Option<SequenceId>,
+    paging: &Paging,
+) -> Result<Page<TranscriptEntryView>, Error> {
+    endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
+    let after: u64 = match &paging.cursor {
+        None => 0,
+        Some(cursor) => cursor
+            .parse()
+            .ok()
+            .filter(|number| *number <= crate::sql::INTEGER_MAX as u64)
+            .ok_or_else(|| Error::invalid("this cursor is not one of this listing"))?,
+    };
+    let limit = u64::from(paging.limit);
+    let rows = match sequence {
+        None => db.query(
+            "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2
+             ORDER BY number LIMIT ?3",
+            &[endpoint.into(), after.into(), (limit + 1).into()],
+        )?,
+        Some(sequence) => db.query(
+            "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2 AND sequence_id = ?4
+             ORDER BY number LIMIT ?3",
+            &[endpoint.into(), after.into(), (limit + 1).into(), sequence.into()],
+        )?,
+    };
+    let items: Vec<_> = rows.iter().take(limit as usize).map(entry_view).collect::<Result<_, _>>()?;
+    let next = items.last().filter(|_| rows.len() as u64 > limit).map(|last| last.number.to_string());
+    Ok(Page { items, next })
+}
+
+fn entry_view(row: &Row) -> Result<TranscriptEntryView, Error> {
+    let header_text = row.text(1)?;
+    let header: TranscriptHeader = row.json(1)?;
+    let body = row.optional_text(2)?.and_then(|body| serde_json::from_str(body).ok()).map(body_view);
+    Ok(TranscriptEntryView {
+        number: header.link.number,
+        at: header.at,
+        actor: header.actor,
+        kind: header.kind,
+        sequence_id: header.sequence,
+        hash: crate::digest::Digest::of(header_text),
+        previous_hash: header.link.previous,
+        body,
+    })
+}
+
+/// A body as people read it: of a journal entry, what the journal said.
+fn body_view(body: TranscriptBody) -> serde_json::Value {
+    let shown = match &body {
+        TranscriptBody::Journal { body, .. } => serde_json::from_str(body),
+        other => serde_json::to_value(other),
+    };
+    shown.unwrap_or(serde_json::Value::Null)
+}
+
+/// The first line of an export of everything up to now.
+pub(super) fn export_head(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+) -> Result<ExportHead, Error> {
+    let row = endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
+    let head = TranscriptHead {
+        v: PROTOCOL_VERSION,
+        endpoint,
+        number: row.transcript_number,
+        hash: row.transcript_hash,
+        at: cx.now,
+    };
+    Ok(ExportHead {
+        tidegate_export: EXPORT_VERSION,
+        endpoint,
+        exported_at: cx.now,
+        authority: cx.authority.clone(),
+        enrolments: store::keys_load(db, endpoint)?.into_iter().map(|(_, enrolment)| enrolment).collect(),
+        head: Envelope::seal(&head, cx.keys, Role::Order),
+        journals: store::journals_load(db, endpoint)?
+            .into_iter()
+            .filter_map(|journal| journal.signed)
+            .collect(),
+    })
+}
+
+/// The entries after `after` up to `through`, as many as fit a page.
+pub(super) fn export_entries(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    after: u64,
+    through: u64,
+) -> Result<Vec<(u64, Entry)>, Error> {
+    // A page is read by number: bodies are at most half a MiB, most are a few hundred bytes.
+    let rows = db.query(
+        "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2 AND number <= ?3
+         ORDER BY number LIMIT 200",
+        &[endpoint.into(), after.into(), through.into()],
+    )?;
+    let mut bytes = 0;
+    let mut entries = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let entry = Entry { header: row.text(1)?.to_owned(), body: row.optional_text(2)?.map(str::to_owned) };
+        bytes += entry.header.len() + entry.body.as_ref().map_or(0, String::len);
+        entries.push((row.unsigned(0)?, entry));
+        if bytes > EXPORT_PAGE_BYTES {
+            break;
+        }
+    }
+    Ok(entries)
+}

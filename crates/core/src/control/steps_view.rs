@@ -1,0 +1,171 @@
+//! The steps of a sequence as people see them, with the results out of the transcript.
+
+use std::collections::BTreeMap;
+
+use crate::api::{AttemptView, OutputView, ResultView, SequenceState, StepState, StepView};
+use crate::error::Error;
+use crate::id::{EndpointId, SequenceId};
+use crate::journal::JournalBody;
+use crate::sequence::{
+    Attempt, EndState, EndpointTime, Output, Sequence, Standing, StepRecord, StepResult, StopOn,
+    TIMEOUT_DEFAULT,
+};
+use crate::sql::ReadSql;
+use crate::time::Timestamp;
+use crate::transcript::TranscriptBody;
+
+/// Results by the number of the transcript entry that holds them.
+pub(super) type Results = BTreeMap<u64, StepResult>;
+
+/// The results of a sequence: one read of its part of the transcript. An erased body has none.
+pub(super) fn results_load(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    id: SequenceId,
+    sequence: &Sequence,
+) -> Result<Results, Error> {
+    let ends =
+        sequence.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.end.as_ref());
+    let wanted: Vec<u64> = ends.filter_map(|end| end.result_entry).collect();
+    let (Some(first), Some(last)) = (wanted.iter().min(), wanted.iter().max()) else {
+        return Ok(Results::new());
+    };
+    let rows = db.query(
+        "SELECT number, body FROM transcript
+         WHERE endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4 AND body IS NOT NULL",
+        &[endpoint.into(), id.into(), (*first).into(), (*last).into()],
+    )?;
+    let mut results = Results::new();
+    for row in &rows {
+        let number = row.unsigned(0)?;
+        if wanted.contains(&number)
+            && let TranscriptBody::Journal { body, .. } = row.json(1)?
+            && let Ok(JournalBody::StepFinished { result, .. }) = serde_json::from_str(&body)
+        {
+            results.insert(number, result);
+        }
+    }
+    Ok(results)
+}
+
+/// What ends the sequence early.
+pub(super) fn stop_on(sequence: &Sequence) -> StopOn {
+    let written = sequence.spec.stop_on.unwrap_or(StopOn::Never);
+    sequence.queued.as_ref().map_or(written, |queued| queued.stop_on)
+}
+
+/// The steps with their attempts.
+pub(super) fn steps(sequence: &Sequence, results: &Results) -> Vec<StepView> {
+    let steps = sequence.spec.steps.iter().zip(&sequence.steps);
+    (1..)
+        .zip(steps)
+        .map(|(index, (spec, record))| StepView {
+            index,
+            probe: spec.probe.clone(),
+            with: spec.with.clone(),
+            state: step_state(sequence, record),
+            reason: step_reason(record),
+            timeout: spec.timeout.unwrap_or(TIMEOUT_DEFAULT),
+            rerun: spec.rerun,
+            attempts: record
+                .attempts
+                .iter()
+                .map(|attempt| attempt_view(sequence, attempt, results))
+                .collect(),
+        })
+        .collect()
+}
+
+fn step_state(sequence: &Sequence, record: &StepRecord) -> StepState {
+    if let Some(state) = record.end() {
+        // An interrupted attempt that runs once more is followed by the next one, which has not ended.
+        return state.into();
+    }
+    let has_started = record.attempts.last().is_some_and(|attempt| attempt.started.is_some());
+    match sequence.state() {
+        SequenceState::Cancelling => StepState::Cancelling,
+        _ if has_started => StepState::Running,
+        SequenceState::Held => StepState::Held,
+        SequenceState::Offered => StepState::Offered,
+        SequenceState::Delivered | SequenceState::Running => StepState::Delivered,
+        SequenceState::Draft
+        | SequenceState::AwaitingApproval
+        | SequenceState::Queued
+        | SequenceState::Succeeded
+        | SequenceState::Failed
+        | SequenceState::Stopped
+        | SequenceState::Refused
+        | SequenceState::Cancelled
+        | SequenceState::Expired
+        | SequenceState::Lost => StepState::Waiting,
+    }
+}
+
+fn step_reason(record: &StepRecord) -> Option<String> {
+    let end = record.attempts.last()?.end.as_ref()?;
+    let said = match end.state {
+        EndState::Interrupted => Some("cut off while it ran: it may have had its effect"),
+        EndState::Lost => Some("nobody can tell whether it ran"),
+        EndState::Skipped => Some("not run: the sequence was stopped before it"),
+        EndState::TimedOut => Some("ran into its time limit and was ended with everything it had started"),
+        EndState::Succeeded
+        | EndState::Failed
+        | EndState::Refused
+        | EndState::Cancelled
+        | EndState::Expired => None,
+    };
+    match (said, end.amended_from) {
+        (said, None) => said.map(str::to_owned),
+        (None, Some(from)) => Some(format!("it stood as {from} until late evidence came")),
+        (Some(said), Some(from)) => Some(format!("{said}; it stood as {from} until late evidence came")),
+    }
+}
+
+fn attempt_view(sequence: &Sequence, attempt: &Attempt, results: &Results) -> AttemptView {
+    let end = attempt.end.as_ref();
+    let finished = end.and_then(|end| end.finished);
+    let running = if matches!(sequence.standing, Standing::Ended { .. }) {
+        StepState::Lost
+    } else {
+        StepState::Running
+    };
+    AttemptView {
+        number: attempt.number,
+        state: end.map_or(running, |end| end.state.into()),
+        queued_at: sequence.queued.as_ref().map(|queued| queued.at),
+        delivered_at: sequence.delivered_at,
+        started_at: attempt.started.map(|time| time.at),
+        finished_at: finished.map(|time| time.at),
+        returned_at: end.map(|end| end.returned_at),
+        started_at_raw: attempt.started.and_then(raw),
+        finished_at_raw: finished.and_then(raw),
+        amended_from: end.and_then(|end| end.amended_from),
+        result: end.and_then(|end| results.get(&end.result_entry?)).map(result_view),
+    }
+}
+
+/// The wall clock's time, where it differs from the corrected one by more than a rounding.
+fn raw(time: EndpointTime) -> Option<Timestamp> {
+    let differs = (time.wall.milliseconds() - time.at.milliseconds()).abs() > 1;
+    differs.then_some(time.wall)
+}
+
+fn result_view(result: &StepResult) -> ResultView {
+    ResultView {
+        summary: result.summary.clone(),
+        finding: result.finding,
+        data: result.data.clone(),
+        output: output_view(&result.output),
+        error_output: result.error_output.as_ref().map(output_view),
+    }
+}
+
+fn output_view(output: &Output) -> OutputView {
+    OutputView {
+        text: output.text(),
+        bytes: output.bytes,
+        dropped_bytes: output.dropped_bytes,
+        artifact: None,
+        encoding: output.encoding.clone(),
+    }
+}

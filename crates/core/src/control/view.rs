@@ -1,0 +1,240 @@
+//! What people and scripts see of an endpoint object.
+
+use crate::api::{
+    EndpointView, JournalState, JournalView, NoteView, Page, Paging, Reachability, SequenceState,
+    SequenceSummary, SequenceView, WorkState,
+};
+use crate::call::{Context, Seen};
+use crate::error::Error;
+use crate::id::{EndpointId, SequenceId};
+use crate::sequence::{Sequence, Standing};
+use crate::sql::{ReadSql, Value};
+use crate::time::{Milliseconds, Timestamp};
+
+use super::object::{EndpointRow, endpoint_row};
+use super::{steps_view, store, sync, waiting};
+
+/// Within which an endpoint counts as reachable: two check-ins of 30 s.
+const REACHABLE_WITHIN: Milliseconds = Milliseconds::from_seconds(60);
+/// From which on skew is worth a word (design, section 4).
+const SKEW_SHOWN_MS: i64 = 5_000;
+
+/// One endpoint, with its journals and probes.
+pub(super) fn endpoint(db: &dyn ReadSql, cx: &Context<'_>, id: EndpointId) -> Result<EndpointView, Error> {
+    let row = endpoint_row(db, id)?.ok_or_else(|| sync::unknown(id))?;
+    let mut view = endpoint_summary(db, cx, id, &row)?;
+    view.probes = store::catalogue_load(db, id)?;
+    let journals = store::journals_load(db, id)?;
+    let mut journals: Vec<_> = journals
+        .into_iter()
+        .map(|journal| JournalView {
+            id: journal.head.id,
+            current: journal.state == JournalState::Current,
+            state: journal.state,
+            first_seen_at: journal.first_seen_at,
+            address: journal.address,
+            number: journal.head.number,
+            facts: journal.facts,
+        })
+        .collect();
+    journals.sort_by_key(|journal| (!journal.current, std::cmp::Reverse(journal.first_seen_at)));
+    view.journals = journals;
+    Ok(view)
+}
+
+/// One endpoint as listings show it.
+pub(super) fn endpoint_summary(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    id: EndpointId,
+    row: &EndpointRow,
+) -> Result<EndpointView, Error> {
+    let seen = last_seen(cx, id, row);
+    let mut attention = row.attention.clone();
+    if let Some(seen) = seen.filter(|seen| seen.skew_ms.abs() > SKEW_SHOWN_MS) {
+        attention.push(crate::api::Attention {
+            code: "clock_skew".to_owned(),
+            reason: format!("its clock is off by {} s; times shown are corrected", seen.skew_ms / 1_000),
+            clears: "set the machine's clock or time source right".to_owned(),
+        });
+    }
+    let work = work_state(db, id)?;
+    if work == WorkState::Held {
+        attention.push(crate::api::Attention {
+            code: "held".to_owned(),
+            reason: "work is held because the machine changed".to_owned(),
+            clears: "release it to run here, or purge it".to_owned(),
+        });
+    }
+    Ok(EndpointView {
+        id,
+        name: row.name.clone(),
+        client_id: row.client,
+        site_id: row.site,
+        state: row.state,
+        reachability: reachability(cx, id, seen),
+        work,
+        attention,
+        last_seen_at: seen.map(|seen| seen.at),
+        clock_skew_ms: seen.map(|seen| seen.skew_ms),
+        facts: row.facts.clone(),
+        probes: None,
+        journals: Vec::new(),
+        enrolled_at: row.enrolled_at,
+        revision: row.revision,
+    })
+}
+
+/// The last contact: what the host knows since it started, else what was stored.
+pub(super) fn last_seen(cx: &Context<'_>, id: EndpointId, row: &EndpointRow) -> Option<Seen> {
+    cx.presence.last_seen(id).into_iter().chain(row.seen).max_by_key(|seen| seen.at)
+}
+
+/// Whether an endpoint that was last heard then counts as reachable.
+pub(crate) fn reachability(cx: &Context<'_>, id: EndpointId, seen: Option<Seen>) -> Reachability {
+    match seen {
+        _ if cx.presence.is_connected(id) => Reachability::Reachable,
+        Some(seen) if cx.now.since(seen.at) <= REACHABLE_WITHIN => Reachability::Reachable,
+        Some(_) => Reachability::Quiet,
+        None => Reachability::NeverSeen,
+    }
+}
+
+fn work_state(db: &dyn ReadSql, id: EndpointId) -> Result<WorkState, Error> {
+    let rows = db.query(
+        "SELECT SUM(state IN ('running', 'cancelling')), SUM(state = 'held'), COUNT(*) FROM sequence
+         WHERE endpoint_id = ?1 AND live = 1",
+        &[id.into()],
+    )?;
+    let count = |column| rows.first().map_or(Ok(None), |row| row.optional_integer(column));
+    let [running, held, live] = [count(0)?, count(1)?, count(2)?].map(|count| count.unwrap_or(0));
+    Ok(match (running, held, live) {
+        (1.., _, _) => WorkState::Running,
+        (_, 1.., _) => WorkState::Held,
+        (_, _, 1..) => WorkState::Waiting,
+        (_, _, _) => WorkState::Idle,
+    })
+}
+
+/// One sequence with its results.
+pub(super) fn sequence(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    id: SequenceId,
+) -> Result<SequenceView, Error> {
+    let sequence = store::sequence_load(db, endpoint, id)?
+        .ok_or_else(|| Error::not_found(format_args!("sequence `{id}`")))?;
+    let results = steps_view::results_load(db, endpoint, id, &sequence)?;
+    let waiting_for = waiting::waiting_for(db, cx, endpoint, &sequence)?;
+    Ok(SequenceView {
+        id,
+        endpoint_id: endpoint,
+        title: sequence.title.clone(),
+        state: sequence.state(),
+        reason: reason(&sequence),
+        created_by: sequence.created_by.clone(),
+        created_at: sequence.created_at,
+        queued_at: sequence.queued.as_ref().map(|queued| queued.at),
+        offered_at: sequence.offered_at,
+        ended_at: match &sequence.standing {
+            Standing::Ended { at, .. } => Some(*at),
+            _ => None,
+        },
+        not_before: sequence.queued.as_ref().map_or(sequence.spec.not_before, |queued| queued.not_before),
+        expires_at: sequence
+            .queued
+            .as_ref()
+            .map_or(sequence.spec.expires_at, |queued| Some(queued.expires_at)),
+        stop_on: steps_view::stop_on(&sequence),
+        retry_of: sequence.retry_of,
+        waiting_for,
+        steps: steps_view::steps(&sequence, &results),
+        notes: sequence
+            .notes
+            .iter()
+            .map(|note| NoteView { by: note.by.clone(), at: note.at, text: note.text.clone() })
+            .collect(),
+        draft: (sequence.standing == Standing::Draft).then(|| sequence.spec.clone()),
+        revision: sequence.revision,
+    })
+}
+
+fn reason(sequence: &Sequence) -> Option<String> {
+    let (ran, steps) = (sequence.ran(), sequence.steps.len());
+    let in_doubt = "the control plane was restored: it may have run since the backup";
+    let said = match &sequence.standing {
+        Standing::Ended { state: SequenceState::Expired, .. } => {
+            Some(format!("{ran} of {steps} ran, expired"))
+        }
+        Standing::Ended { state: SequenceState::Stopped | SequenceState::Cancelled, reason, .. }
+            if ran > 0 =>
+        {
+            let reason = reason.as_deref().unwrap_or("ended early");
+            Some(format!("{ran} of {steps} ran; {reason}"))
+        }
+        Standing::Ended { reason, .. } => reason.clone(),
+        Standing::Held { reason } => Some(reason.clone()),
+        Standing::Offered { .. } => Some("it may already be running".to_owned()),
+        Standing::Draft | Standing::Queued | Standing::Delivered | Standing::Running => None,
+    };
+    match (&sequence.doubt, said) {
+        (Some(_), Some(said)) => Some(format!("{said}; {in_doubt}")),
+        (Some(_), None) => Some(in_doubt.to_owned()),
+        (None, said) => said,
+    }
+}
+
+/// A sequence as listings show it.
+pub(super) fn sequence_summary(sequence: &Sequence, changed_at: Timestamp) -> SequenceSummary {
+    SequenceSummary {
+        id: sequence.id,
+        endpoint_id: sequence.id.endpoint(),
+        title: sequence.title.clone(),
+        state: sequence.state(),
+        created_by: sequence.created_by.clone(),
+        created_at: sequence.created_at,
+        changed_at,
+        steps: u32::try_from(sequence.steps.len()).unwrap_or(u32::MAX),
+        ran: sequence.ran(),
+        attention: sequence.attention(),
+    }
+}
+
+/// A page of the endpoint's sequences, newest first. The cursor is the last one's ordinal.
+pub(super) fn sequences(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    state: Option<SequenceState>,
+    since: Option<Timestamp>,
+    paging: &Paging,
+) -> Result<Page<SequenceSummary>, Error> {
+    let before: i64 = match &paging.cursor {
+        None => crate::sql::INTEGER_MAX,
+        Some(cursor) => {
+            cursor.parse().map_err(|_| Error::invalid("this cursor is not one of this listing"))?
+        }
+    };
+    let rows = db.query(
+        "SELECT ordinal, changed_at, document FROM sequence WHERE endpoint_id = ?1 AND ordinal < ?2
+         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR changed_at >= ?4) ORDER BY ordinal DESC LIMIT ?5",
+        &[
+            endpoint.into(),
+            before.clamp(0, crate::sql::INTEGER_MAX).into(),
+            state.as_ref().map_or(Value::Null, store::text),
+            since.into(),
+            (paging.limit + 1).into(),
+        ],
+    )?;
+    let limit = paging.limit as usize;
+    let mut items = Vec::with_capacity(rows.len().min(limit));
+    for row in rows.iter().take(limit) {
+        let sequence: Sequence = row.json(2)?;
+        items.push(sequence_summary(&sequence, Timestamp::from_milliseconds(row.integer(1)?)));
+    }
+    let next = match rows.get(limit.saturating_sub(1)) {
+        Some(last) if rows.len() > limit => Some(last.integer(0)?.to_string()),
+        Some(_) | None => None,
+    };
+    Ok(Page { items, next })
+}

@@ -1,0 +1,307 @@
+//! A sequence as the control plane keeps it: what was asked, where it stands, what each attempt became.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::SequenceState;
+use crate::id::{LogId, SequenceId};
+use crate::journal::{SequenceEnd, WaitReason};
+use crate::probe::Risk;
+use crate::time::Timestamp;
+
+use super::outcome::{EndState, Finding};
+use super::spec::{SequenceSpec, StopOn};
+
+/// One sequence of an endpoint object; stored as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// Its id.
+    pub id: SequenceId,
+    /// What it is for.
+    pub title: String,
+    /// What was asked for, as written. For work that this record never heard of, made from what the journal
+    /// told: probes without arguments.
+    pub spec: SequenceSpec,
+    /// Who made it.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// The sequence that this one repeats.
+    pub retry_of: Option<SequenceId>,
+    /// Grows with every change of the draft or its state.
+    pub revision: u64,
+    /// What queueing filled in; absent for drafts.
+    pub queued: Option<Queued>,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Set while a restore leaves open whether it ran in the part that was lost (R9): what it returns to when the
+    /// endpoint says it never heard of it.
+    pub doubt: Option<Doubt>,
+    /// A cancel that a person asked for after it was offered.
+    pub cancel: Option<CancelRequest>,
+    /// When it was first sent towards the machine.
+    pub offered_at: Option<Timestamp>,
+    /// When the endpoint accepted it, by its corrected clock.
+    pub delivered_at: Option<Timestamp>,
+    /// Why the endpoint does not start it yet, as its journal last said.
+    pub waiting: Option<WaitReason>,
+    /// Its steps in order.
+    pub steps: Vec<StepRecord>,
+    /// What people wrote on it, oldest first.
+    pub notes: Vec<Note>,
+}
+
+/// What queueing filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Queued {
+    /// When.
+    pub at: Timestamp,
+    /// When it may start at the earliest.
+    pub not_before: Option<Timestamp>,
+    /// When it may no longer start.
+    pub expires_at: Timestamp,
+    /// Whether a person chose that.
+    pub expiry_explicit: bool,
+    /// What ends it early.
+    pub stop_on: StopOn,
+    /// Whether any step can change the machine.
+    pub risk: Risk,
+}
+
+/// Where a sequence stands. Before work is offered the control plane decides about it; after, only the journal
+/// does (R8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+pub enum Standing {
+    /// Being written.
+    Draft,
+    /// Never offered.
+    Queued,
+    /// Never offered to the machine that is current now; waits for a person.
+    Held {
+        /// Why.
+        reason: String,
+    },
+    /// Sent towards the machine, which has not told of it.
+    Offered {
+        /// In which order log.
+        log: LogId,
+    },
+    /// The journal accepted it.
+    Delivered,
+    /// The journal started a step of it.
+    Running,
+    /// Nothing more happens by itself.
+    Ended {
+        /// How.
+        state: SequenceState,
+        /// When the control plane learned it.
+        at: Timestamp,
+        /// Why, where that needs words.
+        reason: Option<String>,
+        /// Whether the journal said so; otherwise the control plane decided.
+        by_journal: bool,
+    },
+}
+
+/// A restore left open whether it ran in the part that was lost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// When the restore was made or proved.
+    pub since: Timestamp,
+}
+
+/// A cancel that a person asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CancelRequest {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// The order log in which the order to cancel was made; absent: none yet.
+    pub log: Option<LogId>,
+}
+
+/// What became of one step.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Its attempts in order; one without a start for a step that ended without running.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One attempt of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// When it started; absent: it never did, or nobody told.
+    pub started: Option<EndpointTime>,
+    /// How it ended; absent: it has not.
+    pub end: Option<AttemptEnd>,
+}
+
+/// A time by the endpoint's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointTime {
+    /// Corrected.
+    pub at: Timestamp,
+    /// As the wall clock showed it.
+    pub wall: Timestamp,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptEnd {
+    /// How.
+    pub state: EndState,
+    /// When, by the endpoint's clock; absent where the endpoint did not tell.
+    pub finished: Option<EndpointTime>,
+    /// When the control plane stored it.
+    pub returned_at: Timestamp,
+    /// Whether a person should look.
+    pub finding: Finding,
+    /// The transcript entry whose body holds the result.
+    pub result_entry: Option<u64>,
+    /// The end that this one replaced.
+    pub amended_from: Option<EndState>,
+}
+
+/// What somebody wrote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub text: String,
+}
+
+impl Sequence {
+    /// Where it is, in the words of the interfaces.
+    pub fn state(&self) -> SequenceState {
+        match &self.standing {
+            Standing::Draft => SequenceState::Draft,
+            Standing::Ended { state, .. } => *state,
+            Standing::Queued
+            | Standing::Held { .. }
+            | Standing::Offered { .. }
+            | Standing::Delivered
+            | Standing::Running
+                if self.cancel.is_some() =>
+            {
+                SequenceState::Cancelling
+            }
+            Standing::Queued | Standing::Held { .. } if self.doubt.is_some() => SequenceState::Offered,
+            Standing::Queued => SequenceState::Queued,
+            Standing::Held { .. } => SequenceState::Held,
+            Standing::Offered { .. } => SequenceState::Offered,
+            Standing::Delivered => SequenceState::Delivered,
+            Standing::Running => SequenceState::Running,
+        }
+    }
+
+    /// Whether it ended, doubt or not.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.standing, Standing::Ended { .. })
+    }
+
+    /// Whether something may still happen to it: not a draft, and not ended beyond doubt.
+    pub fn is_live(&self) -> bool {
+        match self.standing {
+            Standing::Draft => false,
+            Standing::Ended { .. } => self.doubt.is_some(),
+            Standing::Queued
+            | Standing::Held { .. }
+            | Standing::Offered { .. }
+            | Standing::Delivered
+            | Standing::Running => true,
+        }
+    }
+
+    /// Whether the control plane still decides about it (R8).
+    pub fn is_ours_to_decide(&self) -> bool {
+        matches!(self.standing, Standing::Queued | Standing::Held { .. }) && self.doubt.is_none()
+    }
+
+    /// How many of its steps ended by running.
+    pub fn ran(&self) -> u32 {
+        self.count(|end| {
+            matches!(
+                end.state,
+                EndState::Succeeded | EndState::Failed | EndState::TimedOut | EndState::Interrupted
+            )
+        })
+    }
+
+    /// How many of its steps found something that needs a person.
+    pub fn attention(&self) -> u32 {
+        self.count(|end| end.finding == Finding::Attention)
+    }
+
+    fn count(&self, counts: impl Fn(&AttemptEnd) -> bool) -> u32 {
+        let ended = self.steps.iter().filter_map(|step| step.attempts.last()?.end.as_ref());
+        u32::try_from(ended.filter(|end| counts(end)).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Ends every step that has not ended as `state`, without saying that it ran.
+    pub fn end_open_steps(&mut self, state: EndState, at: Timestamp) {
+        for step in &mut self.steps {
+            step.end_open(state, at);
+        }
+    }
+
+    /// How a sequence that the endpoint ended so reads, its steps being as they are now.
+    pub fn state_after(&self, end: SequenceEnd) -> SequenceState {
+        match end {
+            SequenceEnd::Completed if self.all_steps_succeeded() => SequenceState::Succeeded,
+            SequenceEnd::Completed => SequenceState::Failed,
+            SequenceEnd::Stopped => SequenceState::Stopped,
+            SequenceEnd::Refused => SequenceState::Refused,
+            SequenceEnd::Cancelled => SequenceState::Cancelled,
+            SequenceEnd::Expired => SequenceState::Expired,
+            SequenceEnd::Lost => SequenceState::Lost,
+        }
+    }
+
+    fn all_steps_succeeded(&self) -> bool {
+        self.steps.iter().all(|step| {
+            step.attempts
+                .last()
+                .and_then(|attempt| attempt.end.as_ref())
+                .is_some_and(|end| end.state == EndState::Succeeded)
+        })
+    }
+}
+
+impl StepRecord {
+    /// How it ended; `None`: it has not.
+    pub fn end(&self) -> Option<EndState> {
+        Some(self.attempts.last()?.end.as_ref()?.state)
+    }
+
+    /// The attempt of that number, made where it is not there yet.
+    pub fn attempt(&mut self, number: u32) -> &mut Attempt {
+        let found = self.attempts.iter().position(|attempt| attempt.number == number);
+        let index = found.unwrap_or_else(|| {
+            let index = self.attempts.partition_point(|attempt| attempt.number < number);
+            self.attempts.insert(index, Attempt { number, started: None, end: None });
+            index
+        });
+        &mut self.attempts[index]
+    }
+
+    fn end_open(&mut self, state: EndState, at: Timestamp) {
+        let number = self.attempts.last().map_or(1, |attempt| attempt.number);
+        let attempt = self.attempt(number);
+        if attempt.end.is_none() {
+            attempt.end = Some(AttemptEnd {
+                state,
+                finished: None,
+                returned_at: at,
+                finding: Finding::None,
+                result_entry: None,
+                amended_from: None,
+            });
+        }
+    }
+}

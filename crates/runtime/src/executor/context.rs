@@ -1,0 +1,79 @@
+//! What the executor gives a probe while it runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tidegate_core::sequence::OUTPUT_END_BYTES_MAX;
+use tokio::sync::{Notify, watch};
+
+use super::command::{CommandEnd, CommandError, CommandLine};
+use super::output::{Capture, Undecodable};
+use super::platform::Launcher;
+
+/// One step's access to the machine.
+#[derive(Debug)]
+pub struct StepContext {
+    launcher: Arc<Launcher>,
+    output_end_bytes: usize,
+    undecodable: Undecodable,
+    stop: watch::Receiver<bool>,
+    commands: AtomicU32,
+    idle: Notify,
+}
+
+impl StepContext {
+    pub(super) fn new(
+        launcher: Arc<Launcher>,
+        output_limit_bytes: usize,
+        undecodable: Undecodable,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let output_end_bytes = (output_limit_bytes / 2).min(OUTPUT_END_BYTES_MAX);
+        let (commands, idle) = (AtomicU32::new(0), Notify::new());
+        Self { launcher, output_end_bytes, undecodable, stop, commands, idle }
+    }
+
+    /// Runs a command and returns when its whole tree has ended; a step that is stopped ends it early, and
+    /// its output so far comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`], when there is no outcome to tell. A program that does not exist is an outcome:
+    /// exit code 127.
+    pub async fn run_command(&self, line: &CommandLine) -> Result<CommandEnd, CommandError> {
+        self.commands.fetch_add(1, Ordering::Relaxed);
+        let _running = Running(self);
+        self.launcher.run(line, self.output_end_bytes, self.stop.clone()).await
+    }
+
+    /// A store for text that does not come from a command, with this step's limits.
+    pub fn capture(&self) -> Capture {
+        Capture::new(self.output_end_bytes)
+    }
+
+    /// How bytes of unknown encoding are shown on this machine.
+    pub fn undecodable(&self) -> Undecodable {
+        self.undecodable
+    }
+
+    /// Resolves when no command is running.
+    pub(super) async fn idle(&self) {
+        while self.commands.load(Ordering::Relaxed) > 0 {
+            self.idle.notified().await;
+        }
+    }
+}
+
+/// Resolves when the value is true, or can never become it because its sender is gone.
+pub(super) async fn turned_true(value: &mut watch::Receiver<bool>) {
+    let _ = value.wait_for(|value| *value).await;
+}
+
+struct Running<'a>(&'a StepContext);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.commands.fetch_sub(1, Ordering::Relaxed);
+        self.0.idle.notify_one();
+    }
+}

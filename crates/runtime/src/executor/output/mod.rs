@@ -1,0 +1,10 @@
+//! Output of any size in constant memory: both ends are kept, all is counted, what is kept becomes text.
+
+mod capture;
+mod code_page;
+mod decode;
+
+pub use capture::Capture;
+pub use code_page::CodePage;
+pub use decode::Undecodable;
+pub(crate) use decode::utf_16;

@@ -1,0 +1,10 @@
+//! What Linux itself has to say: read from `/proc`, `/etc` and netlink.
+
+mod addresses;
+mod files;
+mod icmp;
+mod system;
+
+pub(super) use files::{open_without_waiting, read_at};
+pub(super) use icmp::{Icmp, IcmpError};
+pub(super) use system::facts;

@@ -1,0 +1,16 @@
+//! Reading files without being held up.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Opens for reading; a pipe or terminal does not block and does not become this process's.
+pub(in crate::probes) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
+/// Reads at a place of the file and moves nothing; 0 at its end.
+pub(in crate::probes) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.read_at(buffer, offset)
+}

@@ -1,0 +1,148 @@
+//! The probes of this runtime. A probe is one file here and one line in `PROBES`.
+
+mod lines;
+#[cfg(target_os = "linux")]
+mod linux;
+mod ping;
+mod shell;
+mod system_info;
+mod tail_file;
+
+#[cfg(target_os = "linux")]
+use linux as platform;
+
+use std::pin::Pin;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, ProbeSpec};
+use tidegate_core::sequence::{Finding, Output, StepResult};
+
+use crate::executor::StepContext;
+
+/// In the order people see them.
+static PROBES: &[&dyn Probe] = &[&system_info::SystemInfo, &ping::Ping, &tail_file::TailFile, &shell::Shell];
+
+/// The future of a probe at work.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One typed question or act.
+pub trait Probe: Send + Sync {
+    /// What people and forms see of it.
+    fn spec(&self) -> ProbeSpec;
+
+    /// Asks or acts. `with` has been judged by the [`spec`](Self::spec). Dropping the future ends the probe: that
+    /// is what happens at its limit, unless a command of it is running, which is ended first.
+    fn run<'a>(
+        &'a self,
+        with: Map<String, Value>,
+        cx: &'a StepContext,
+    ) -> BoxFuture<'a, Result<Report, Refusal>>;
+}
+
+/// What a probe brought back.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Whether the probe did its work, whatever it found.
+    pub succeeded: bool,
+    /// What it found; held to its bounds by the executor.
+    pub result: StepResult,
+    /// How many processes of it could not be ended.
+    pub survivors: u32,
+}
+
+/// Why a probe would not run: its arguments do not make sense together.
+#[derive(Clone, Debug)]
+pub struct Refusal(pub String);
+
+/// The probes as data.
+pub fn catalogue() -> Catalogue {
+    Catalogue(PROBES.iter().map(|probe| probe.spec()).collect())
+}
+
+/// The probe of that name.
+pub fn find(name: &str) -> Option<&'static dyn Probe> {
+    PROBES.iter().copied().find(|probe| probe.spec().name == name)
+}
+
+impl Report {
+    /// A probe that did its work.
+    pub fn done(finding: Finding, summary: impl Into<String>) -> Self {
+        Self::new(true, finding, summary.into())
+    }
+
+    /// A probe that could not do its work.
+    pub fn failed(summary: impl Into<String>) -> Self {
+        Self::new(false, Finding::None, summary.into())
+    }
+
+    /// With a typed result, which must serialize to an object.
+    #[must_use]
+    pub fn data(mut self, data: &impl Serialize) -> Self {
+        if let Ok(Value::Object(data)) = serde_json::to_value(data) {
+            self.result.data = data;
+        }
+        self
+    }
+
+    /// With what it printed or read.
+    #[must_use]
+    pub fn output(mut self, output: Output) -> Self {
+        self.result.output = output;
+        self
+    }
+
+    fn new(succeeded: bool, finding: Finding, summary: String) -> Self {
+        let result =
+            StepResult { summary, finding, data: Map::new(), output: Output::default(), error_output: None };
+        Self { succeeded, result, survivors: 0 }
+    }
+}
+
+/// The typed arguments of a probe.
+fn arguments<T: DeserializeOwned>(with: Map<String, Value>) -> Result<T, Refusal> {
+    serde_json::from_value(Value::Object(with)).map_err(|error| Refusal(error.to_string()))
+}
+
+/// An argument that a step must give.
+fn required(name: &str, kind: ArgumentKind, about: &str) -> ArgumentSpec {
+    ArgumentSpec { name: name.into(), about: about.into(), kind, required: true, default: None }
+}
+
+/// An argument that may be left out; `Value::Null`: then nothing counts.
+fn optional(name: &str, kind: ArgumentKind, default: impl Into<Value>, about: &str) -> ArgumentSpec {
+    let default = Some(default.into()).filter(|default| !default.is_null());
+    ArgumentSpec { name: name.into(), about: about.into(), kind, required: false, default }
+}
+
+/// A JSON object written as `json!`.
+fn example(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_bounded_and_every_example_fits_it() {
+        let catalogue = catalogue();
+        assert!(catalogue.is_bounded());
+        for probe in &catalogue.0 {
+            assert!(
+                probe.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{}",
+                probe.name
+            );
+            probe.check(&probe.example).unwrap();
+            assert!(probe.arguments.is_sorted_by_key(|argument| !argument.required), "{}", probe.name);
+            for argument in &probe.arguments {
+                assert!(argument.default.as_ref().is_none_or(|value| argument.kind.accepts(value)));
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Reads the end of a file.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tidegate_core::probe::{ArgumentKind, ProbeSpec, Risk};
+use tidegate_core::sequence::Finding;
+use tidegate_core::time::Timestamp;
+
+use super::lines::{self, Found};
+use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, platform, required};
+use crate::executor::StepContext;
+use crate::executor::output::{Capture, Undecodable};
+
+/// Longest path in bytes (`PATH_MAX` of Linux).
+const PATH_BYTES_MAX: u32 = 4096;
+/// Longest text to look for in bytes.
+const CONTAINS_BYTES_MAX: u32 = 256;
+
+/// `tail_file`: the last lines of a regular file, or the last that contain a text.
+///
+/// Only the end of the file is read: [`lines::WINDOW_BYTES`] of it at most, whatever its size. A file that is not
+/// there or not readable has failed. Pipes, devices and directories are never opened.
+#[derive(Debug)]
+pub(super) struct TailFile;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    path: String,
+    #[serde(default = "lines_default")]
+    lines: usize,
+    #[serde(default)]
+    contains: Option<String>,
+}
+
+fn lines_default() -> usize {
+    50
+}
+
+#[derive(Debug, Serialize)]
+struct Data {
+    path: String,
+    size_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified_at: Option<Timestamp>,
+    /// How many lines there are in the output.
+    lines: usize,
+    /// How many bytes at the end of the file were looked at.
+    searched_bytes: u64,
+}
+
+impl Probe for TailFile {
+    fn spec(&self) -> ProbeSpec {
+        ProbeSpec {
+            name: "tail_file".into(),
+            about: "Reads the last lines of a file.".into(),
+            risk: Risk::Observe,
+            arguments: vec![
+                required(
+                    "path",
+                    ArgumentKind::Text { bytes_max: PATH_BYTES_MAX },
+                    "Absolute path of a regular file.",
+                ),
+                optional(
+                    "lines",
+                    ArgumentKind::Integer { min: 1, max: 1_000 },
+                    lines_default(),
+                    "How many lines.",
+                ),
+                optional(
+                    "contains",
+                    ArgumentKind::Text { bytes_max: CONTAINS_BYTES_MAX },
+                    Value::Null,
+                    "Only lines with this text, as it is written.",
+                ),
+            ],
+            example: example(json!({ "path": "/var/log/syslog", "lines": 50 })),
+        }
+    }
+
+    fn run<'a>(
+        &'a self,
+        with: Map<String, Value>,
+        cx: &'a StepContext,
+    ) -> BoxFuture<'a, Result<Report, Refusal>> {
+        Box::pin(async move {
+            let arguments: Arguments = arguments(with)?;
+            if !Path::new(&arguments.path).is_absolute() {
+                return Err(Refusal(format!("`{}` is not an absolute path", arguments.path)));
+            }
+            let (capture, undecodable) = (cx.capture(), cx.undecodable());
+            let read = tokio::task::spawn_blocking(move || read(&arguments, capture, undecodable)).await;
+            Ok(read.unwrap_or_else(|error| Report::failed(error.to_string())))
+        })
+    }
+}
+
+fn read(arguments: &Arguments, mut capture: Capture, undecodable: Undecodable) -> Report {
+    let path = &arguments.path;
+    let (file, metadata) = match open(Path::new(path)) {
+        Ok(opened) => opened,
+        Err(error) => return Report::failed(unreadable(path, &error)),
+    };
+    let contains = arguments.contains.as_deref();
+    let found = match lines::last(&file, metadata.len(), arguments.lines, contains, &mut capture) {
+        Ok(found) => found,
+        Err(error) => return Report::failed(unreadable(path, &error)),
+    };
+    let data = Data {
+        path: path.clone(),
+        size_bytes: metadata.len(),
+        modified_at: modified_at(&metadata),
+        lines: found.lines,
+        searched_bytes: found.searched_bytes,
+    };
+    let summary = summary(&found, metadata.len(), contains);
+    Report::done(Finding::None, summary).data(&data).output(capture.finish(undecodable))
+}
+
+/// Opens a regular file and nothing else: even opening a device can have an effect, and a pipe blocks.
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let regular = |metadata: &Metadata| {
+        if metadata.is_file() {
+            return Ok(());
+        }
+        let kind = if metadata.is_dir() { "a directory" } else { "not a regular file" };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, kind))
+    };
+    regular(&std::fs::metadata(path)?)?;
+    let file = platform::open_without_waiting(path)?;
+    let metadata = file.metadata()?;
+    // Another thing may have taken its place meanwhile.
+    regular(&metadata)?;
+    Ok((file, metadata))
+}
+
+fn unreadable(path: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("`{path}` does not exist"),
+        io::ErrorKind::PermissionDenied => format!("not allowed to read `{path}`"),
+        io::ErrorKind::InvalidInput => format!("`{path}` is {error}"),
+        _ => format!("failed to read `{path}`: {error}"),
+    }
+}
+
+/// `50 lines of 2.7 MB`, `3 lines with "error" in the last 16.8 MB of 2.1 GB`.
+fn summary(found: &Found, size_bytes: u64, contains: Option<&str>) -> String {
+    let count = if found.lines == 1 { "1 line".into() } else { format!("{} lines", found.lines) };
+    let size = amount(size_bytes);
+    match contains {
+        None => format!("{count} of {size}"),
+        Some(text) if found.searched_bytes < size_bytes => {
+            format!("{count} with \"{text}\" in the last {} of {size}", amount(found.searched_bytes))
+        }
+        Some(text) => format!("{count} with \"{text}\" in {size}"),
+    }
+}
+
+fn amount(bytes: u64) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit as f64),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+fn modified_at(metadata: &Metadata) -> Option<Timestamp> {
+    let modified = metadata.modified().ok()?;
+    let milliseconds = match modified.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).ok()?,
+        Err(error) => -i64::try_from(error.duration().as_millis()).ok()?,
+    };
+    Some(Timestamp::from_milliseconds(milliseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn tail(path: &Path, lines: usize, contains: Option<&str>) -> Report {
+        let path = path.to_str().unwrap().to_owned();
+        let arguments = Arguments { path, lines, contains: contains.map(ToOwned::to_owned) };
+        read(&arguments, Capture::new(16 * 1024), Undecodable::Escape)
+    }
+
+    fn written(name: &str, content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        (directory, path)
+    }
+
+    #[test]
+    fn the_last_lines_come_with_size_and_time() {
+        let text: String = (1..=5_000).map(|number| format!("line {number}\n")).collect();
+        let (_directory, path) = written("log", text.as_bytes());
+        let report = tail(&path, 3, None);
+        assert_eq!(report.result.output.head, "line 4998\nline 4999\nline 5000\n");
+        assert_eq!(
+            report.result.summary,
+            "3 lines of 53.9 KB".replace("53.9", &format!("{:.1}", text.len() as f64 / 1e3))
+        );
+        assert_eq!(report.result.data["size_bytes"], text.len());
+        assert!(report.result.data["modified_at"].is_string());
+        let report = tail(&path, 2, Some("line 1"));
+        assert_eq!(report.result.output.head, "line 1998\nline 1999\n");
+        assert_eq!(tail(&path, 9, Some("absent")).result.output.bytes, 0);
+    }
+
+    #[test]
+    fn utf_16_is_read_from_its_middle() {
+        let text: String = (1..=9_000).map(|number| format!("Ċ Zeile {number} ä\r\n")).collect();
+        let raw: Vec<u8> =
+            [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let (_directory, path) = written("log", &raw);
+        let report = tail(&path, 2, None);
+        assert_eq!(report.result.output.head, "Ċ Zeile 8999 ä\r\nĊ Zeile 9000 ä\r\n");
+        assert_eq!(report.result.output.encoding.as_deref(), Some("utf-16le"));
+        assert_eq!(tail(&path, 1, Some("8999 ä")).result.output.head, "Ċ Zeile 8999 ä\r\n");
+    }
+
+    #[test]
+    fn ten_gigabytes_of_nothing_are_no_hurry() {
+        let (_directory, path) = written("log", b"");
+        File::options().write(true).open(&path).unwrap().set_len(10_000_000_000).unwrap();
+        let start = Instant::now();
+        for contains in [None, Some("x")] {
+            let report = tail(&path, 1_000, contains);
+            assert_eq!(report.result.data["size_bytes"], 10_000_000_000_u64);
+            assert_eq!(report.result.data["searched_bytes"], lines::WINDOW_BYTES);
+        }
+        eprintln!("two tails of 10 GB in {:?}", start.elapsed());
+    }
+
+    #[test]
+    fn what_is_not_a_readable_file_is_named() {
+        let (directory, path) = written("log", b"");
+        let absent = directory.path().join("absent");
+        let report = tail(&absent, 5, None);
+        assert!(!report.succeeded);
+        assert_eq!(report.result.summary, format!("`{}` does not exist", absent.display()));
+        assert!(tail(directory.path(), 5, None).result.summary.ends_with("` is a directory"));
+        assert!(tail(Path::new("/dev/zero"), 5, None).result.summary.ends_with("` is not a regular file"));
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(tail(&pipe, 5, None).result.summary.ends_with("` is not a regular file"));
+        assert_eq!(tail(&path, 5, None).result.summary, "0 lines of 0 bytes");
+    }
+}

@@ -1,0 +1,60 @@
+//! The probes as steps, the way the runtime runs them.
+#![allow(clippy::unwrap_used, reason = "a test says where it broke")]
+
+mod support;
+
+use serde_json::{Map, Value, json};
+use support::{Groups, Machine};
+use tidegate_core::sequence::{EndState, Finding};
+use tidegate_runtime::executor::Ended;
+
+async fn run(probe: &str, with: Value) -> Ended {
+    let Value::Object(with) = with else { unreachable!() };
+    Machine::new(Groups::Used).start_probe(probe, with, 20).wait().await
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn system_info_is_ok() {
+    let ended = run("system_info", json!({})).await;
+    assert_eq!((ended.state, ended.result.finding), (EndState::Succeeded, Finding::Ok), "{ended:?}");
+    assert!(ended.result.summary.contains(" GiB memory, up "), "{ended:?}");
+    let refused = run("system_info", json!({ "verbose": true })).await;
+    assert_eq!(refused.state, EndState::Refused);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn tail_file_reads_and_refuses() {
+    let ended = run("tail_file", json!({ "path": "/etc/passwd", "lines": 1000, "contains": "root:" })).await;
+    assert_eq!(ended.state, EndState::Succeeded, "{ended:?}");
+    assert!(ended.result.output.head.starts_with("root:"));
+    let ended = run("tail_file", json!({ "path": "/no/such/file" })).await;
+    let summary = ended.result.summary.as_str();
+    assert_eq!((ended.state, summary), (EndState::Failed, "`/no/such/file` does not exist"));
+    assert_eq!(run("tail_file", json!({ "path": "etc/passwd" })).await.state, EndState::Refused);
+    assert_eq!(
+        run("tail_file", json!({ "path": "/etc/passwd", "lines": 1001 })).await.state,
+        EndState::Refused
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn ping_stops_at_its_limit() {
+    let Value::Object(with) = json!({ "host": "127.0.0.1", "count": 20, "interval_ms": 10_000 }) else {
+        unreachable!()
+    };
+    let machine = Machine::new(Groups::Used);
+    let start = std::time::Instant::now();
+    let ended = machine.start_probe("ping", with, 1).wait().await;
+    assert!(start.elapsed().as_secs() < 5);
+    assert!(matches!(ended.state, EndState::TimedOut | EndState::Failed), "{ended:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_probe_without_required_arguments_runs_with_its_defaults() {
+    for probe in tidegate_runtime::probes::catalogue().0 {
+        if probe.arguments.iter().all(|argument| !argument.required) {
+            let ended = run(&probe.name, Value::Object(Map::new())).await;
+            assert_eq!(ended.state, EndState::Succeeded, "{}", probe.name);
+        }
+    }
+}

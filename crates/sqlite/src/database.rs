@@ -1,0 +1,121 @@
+//! One connection, and the statements that only its owner may run.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use tidegate_core::sql::SqlError;
+
+use crate::error::{is_io, sql_error};
+use crate::statements::Statements;
+
+/// A connection whose transactions belong to its owner: callers' statements cannot end one, change a
+/// setting, or use what Durable Objects refuse.
+#[derive(Debug)]
+pub(crate) struct Database {
+    connection: Connection,
+    /// Whether a statement of the owner's is being prepared. Those are never taken from the cache: a
+    /// caller that said `COMMIT` would find the owner's there, already permitted.
+    owned: Arc<AtomicBool>,
+}
+
+/// An error of one of the owner's statements.
+pub(crate) struct ControlError {
+    /// The error in the core's words.
+    pub(crate) error: SqlError,
+    /// Whether the disk failed.
+    pub(crate) is_io: bool,
+}
+
+impl Database {
+    pub(crate) fn new(connection: Connection) -> rusqlite::Result<Self> {
+        let owned = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&owned);
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            if asked.load(Ordering::Relaxed) || is_portable(&context) {
+                Authorization::Allow
+            } else {
+                Authorization::Deny
+            }
+        }))?;
+        Ok(Self { connection, owned })
+    }
+
+    /// Runs one of the owner's statements: transactions and pragmas that answer nothing.
+    pub(crate) fn control(&self, statement: &str) -> Result<(), ControlError> {
+        self.as_owner(|connection| {
+            let mut prepared = connection.prepare(statement)?;
+            let mut rows = prepared.query([])?;
+            while rows.next()?.is_some() {}
+            Ok(())
+        })
+    }
+
+    /// Runs one of the owner's statements and answers the integers of its only row.
+    pub(crate) fn control_row<const N: usize>(&self, statement: &str) -> Result<[i64; N], ControlError> {
+        self.as_owner(|connection| {
+            connection.query_row(statement, [], |row| {
+                let mut values = [0; N];
+                for (column, value) in values.iter_mut().enumerate() {
+                    *value = row.get(column)?;
+                }
+                Ok(values)
+            })
+        })
+    }
+
+    /// The statements of one call within the open transaction.
+    pub(crate) fn statements(&self) -> Statements<'_> {
+        Statements::new(&self.connection)
+    }
+
+    /// Whether a transaction is open.
+    pub(crate) fn in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Ends the open transaction, if any, without storing anything.
+    pub(crate) fn roll_back(&self) -> Result<(), ControlError> {
+        if self.in_transaction() { self.control("ROLLBACK") } else { Ok(()) }
+    }
+
+    /// Copies the database as of one moment into `to`, which is overwritten.
+    pub(crate) fn copy_into(&self, to: &Path) -> Result<(), ControlError> {
+        self.as_owner(|connection| {
+            let mut copy = Connection::open(to)?;
+            // All pages in one step: one snapshot, which other connections' writes cannot restart.
+            rusqlite::backup::Backup::new(connection, &mut copy)?.step(-1).map(drop)
+        })
+    }
+
+    fn as_owner<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ControlError> {
+        self.owned.store(true, Ordering::Relaxed);
+        let answer = run(&self.connection);
+        self.owned.store(false, Ordering::Relaxed);
+        answer.map_err(|error| ControlError { error: sql_error(&error), is_io: is_io(&error) })
+    }
+}
+
+/// Whether Durable Objects accept the action too.
+fn is_portable(context: &AuthContext<'_>) -> bool {
+    match &context.action {
+        AuthAction::Transaction { .. }
+        | AuthAction::Savepoint { .. }
+        | AuthAction::Attach { .. }
+        | AuthAction::Detach { .. }
+        | AuthAction::CreateTempIndex { .. }
+        | AuthAction::CreateTempTable { .. }
+        | AuthAction::CreateTempTrigger { .. }
+        | AuthAction::CreateTempView { .. } => false,
+        AuthAction::CreateTable { .. } | AuthAction::CreateView { .. } | AuthAction::CreateTrigger { .. } => {
+            context.database_name != Some("temp")
+        }
+        // Full text search asks for it by itself to notice other connections' changes.
+        AuthAction::Pragma { pragma_name, .. } => *pragma_name == "data_version",
+        AuthAction::CreateVtable { module_name, .. } => matches!(*module_name, "fts5" | "fts5vocab"),
+        AuthAction::Function { function_name } => *function_name != "load_extension",
+        _ => true,
+    }
+}

@@ -1,0 +1,57 @@
+//! What differs between a server's database and an endpoint's.
+
+/// How large a database and its memory may become. All sizes are in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Page cache of each connection. A transaction that changes more spills into the write-ahead log.
+    pub cache_bytes: u64,
+    /// Largest database, rounded down to whole pages; `None` leaves it to the disk. A statement that
+    /// needs more fails with [`SqlErrorKind::Full`](tidegate_core::sql::SqlErrorKind::Full). The
+    /// write-ahead log comes on top.
+    pub size_limit_bytes: Option<u64>,
+    /// Whether a new database can give freed pages back to the file system
+    /// ([`Store::shrink`](crate::Store::shrink)). Fixed when the database is created.
+    pub shrinkable: bool,
+    /// Write-ahead log that is moved into the database without waiting for anybody.
+    pub checkpoint_bytes: u64,
+    /// Write-ahead log that is moved into the database and cut to nothing, waiting for readers if need
+    /// be. Bounds the disk that the log takes when readers overlap without a pause.
+    pub truncate_bytes: u64,
+}
+
+impl Settings {
+    /// For a control plane: memory for an index of many endpoints, few and large checkpoints.
+    ///
+    /// 4 MiB is where SQLite's own automatic checkpoints happen (1000 pages); sixteen times that is
+    /// passed only when readers never leave a gap.
+    pub fn server() -> Self {
+        Self {
+            cache_bytes: 16 << 20,
+            size_limit_bytes: None,
+            shrinkable: false,
+            checkpoint_bytes: 4 << 20,
+            truncate_bytes: 64 << 20,
+        }
+    }
+
+    /// For a machine with little memory and a bounded journal.
+    ///
+    /// The cache holds the working set of one sequence within a program's budget of 12 MB; the log stays
+    /// small because the disk may be.
+    pub fn endpoint() -> Self {
+        Self {
+            cache_bytes: 512 << 10,
+            size_limit_bytes: None,
+            shrinkable: true,
+            checkpoint_bytes: 512 << 10,
+            truncate_bytes: 2 << 20,
+        }
+    }
+
+    /// The same, with a largest size of the database.
+    #[must_use]
+    pub fn with_size_limit(mut self, bytes: u64) -> Self {
+        self.size_limit_bytes = Some(bytes);
+        self
+    }
+}
