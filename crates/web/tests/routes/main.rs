@@ -1,5 +1,18 @@
 //! The routers as a client sees them, over the real core.
 
+#[cfg(test)]
+mod endpoints;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod sequences;
+#[cfg(test)]
+mod sync;
+#[cfg(test)]
 mod time;
+#[cfg(test)]
 mod world;

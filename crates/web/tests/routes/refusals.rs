@@ -186,7 +186,7 @@ async fn a_request_over_the_limit_says_when_to_come_back() {
 async fn a_panic_is_a_problem_that_says_nothing_of_it() {
     let world = World::new();
     world.is_broken.store(true, Ordering::Relaxed);
-    let response = world.json(Method::POST, "/api/v1/sign-in", None, &json!({ "secret": "a" })).await;
+    let response = world.open(Method::POST, "/api/v1/sign-in", &json!({ "secret": "a" })).await;
     assert_eq!(response.status, StatusCode::INTERNAL_SERVER_ERROR);
     let (code, detail) = response.problem();
     assert_eq!(code, "internal");

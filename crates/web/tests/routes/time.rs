@@ -10,7 +10,7 @@ use tidegate_web::{Host as _, RouteClass};
 async fn the_time_is_bound_to_the_nonce_by_a_key_that_the_root_key_certified() {
     let world = World::new();
     let nonce = "0123456789abcdef";
-    let response = world.json(Method::POST, "/runtime/v1/time", None, &json!({ "nonce": nonce })).await;
+    let response = world.open(Method::POST, "/runtime/v1/time", &json!({ "nonce": nonce })).await;
     assert_eq!(response.status, StatusCode::OK);
     let answer: TimeAnswer = serde_json::from_slice(&response.bytes).unwrap();
     assert_eq!(answer.root, world.root());
@@ -26,7 +26,7 @@ async fn the_time_is_bound_to_the_nonce_by_a_key_that_the_root_key_certified() {
 async fn a_nonce_that_is_too_short_or_too_long_is_refused() {
     let world = World::new();
     for nonce in ["", "0123456789abcde", &"0".repeat(65)] {
-        let response = world.json(Method::POST, "/runtime/v1/time", None, &json!({ "nonce": nonce })).await;
+        let response = world.open(Method::POST, "/runtime/v1/time", &json!({ "nonce": nonce })).await;
         assert_eq!(response.problem().0, "invalid_request", "{nonce}");
     }
 }

@@ -11,15 +11,20 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use tidegate_core::call::{Answer, Context, Effect, Input, ObjectId, Presence, Question, Reply, Seen};
+use tidegate_core::call::{
+    Answer, Context, DirectoryQuestion, Effect, Input, ObjectId, Presence, Principal, Question, Reply, Seen,
+};
+use tidegate_core::control;
 use tidegate_core::digest::Digest;
+use tidegate_core::directory::token_digest;
 use tidegate_core::envelope::Envelope;
 use tidegate_core::error::Error;
-use tidegate_core::id::EndpointId;
+use tidegate_core::id::{EndpointId, PersonId};
 use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign};
-use tidegate_core::sql::{ReadSql, Row, Sql, SqlError, SqlErrorKind, Value as SqlValue};
+use tidegate_core::schema::migrate;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{Authority, OrderKeyCertificate, PROTOCOL_VERSION};
+use tidegate_sqlite::{ReadError, Settings, Store, WriteError};
 use tidegate_web::{Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, Watch, Woken};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -28,14 +33,28 @@ use tower::ServiceExt as _;
 /// 2026-11-23T14:03:00Z, when every test begins.
 pub(crate) const BEGINNING_MS: i64 = 1_795_442_580_000;
 
+/// The token of [`owner`].
+pub(crate) const TOKEN: &str = "tgp_owner";
+
+const BEARER: &str = "Bearer tgp_owner";
+
+/// The person who acts.
+pub(crate) fn owner() -> Principal {
+    Principal {
+        person: PersonId::from_bytes([1; 10]),
+        email: "owner@example.com".to_owned(),
+        role: "owner".to_owned(),
+    }
+}
+
 /// The host.
 pub(crate) struct World {
+    store: Mutex<Store>,
     keys: KeyPair,
     authority: Authority,
     began: Instant,
     draws: AtomicU64,
     presence: Heard,
-    waiters: Mutex<BTreeMap<EndpointId, watch::Sender<u64>>>,
     changes: broadcast::Sender<EndpointId>,
     shutdown: watch::Sender<bool>,
     /// Whether requests are turned away.
@@ -54,11 +73,12 @@ pub(crate) struct Response {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// Who was heard when, and whose syncs are held.
 #[derive(Default)]
-struct Heard(Mutex<BTreeMap<EndpointId, Seen>>);
-
-/// Storage that refuses everything.
-struct NoStorage;
+struct Heard {
+    seen: Mutex<BTreeMap<EndpointId, Seen>>,
+    waiters: Mutex<BTreeMap<EndpointId, watch::Sender<u64>>>,
+}
 
 impl World {
     pub(crate) fn new() -> Arc<Self> {
@@ -73,13 +93,15 @@ impl World {
             root: root.public_key(Role::Order),
             certificate: Envelope::seal(&certificate, &root, Role::Order),
         };
+        let mut store = Store::in_memory(&Settings::endpoint()).unwrap();
+        store.transaction(|db| migrate(db, &control::SCHEMA)).unwrap();
         Arc::new(Self {
+            store: Mutex::new(store),
             keys,
             authority,
             began: Instant::now(),
             draws: AtomicU64::new(0),
             presence: Heard::default(),
-            waiters: Mutex::default(),
             changes: broadcast::Sender::new(16),
             shutdown: watch::Sender::new(false),
             is_closed: AtomicBool::new(false),
@@ -96,24 +118,51 @@ impl World {
         Response { status: parts.status, headers: parts.headers, bytes }
     }
 
-    /// Sends a request with a JSON body and the token, if there is one.
-    pub(crate) async fn json(
+    /// Sends a request with a JSON body and without a token.
+    pub(crate) async fn open(self: &Arc<Self>, method: Method, path: &str, body: &Value) -> Response {
+        self.send(request(method, path, &[], Some(body))).await
+    }
+
+    /// Reads something as the owner.
+    pub(crate) async fn get(self: &Arc<Self>, path: &str) -> Response {
+        self.send(request(Method::GET, path, &[("authorization", BEARER)], None)).await
+    }
+
+    /// Posts something as the owner.
+    pub(crate) async fn post(self: &Arc<Self>, path: &str, body: &Value) -> Response {
+        self.send(request(Method::POST, path, &[("authorization", BEARER)], Some(body))).await
+    }
+
+    /// Posts something as the owner, with a key that makes a repeat safe.
+    pub(crate) async fn post_once(self: &Arc<Self>, path: &str, key: &str, body: &Value) -> Response {
+        let headers = [("authorization", BEARER), ("idempotency-key", key)];
+        self.send(request(Method::POST, path, &headers, Some(body))).await
+    }
+
+    /// Edits something as the owner; `revision` is the `If-Match`, if there is one.
+    pub(crate) async fn patch(
         self: &Arc<Self>,
-        method: Method,
         path: &str,
-        token: Option<&str>,
+        revision: Option<&str>,
         body: &Value,
     ) -> Response {
-        let mut request =
-            Request::builder().method(method).uri(path).header("content-type", "application/json");
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+        let mut headers = vec![("authorization", BEARER)];
+        headers.extend(revision.map(|revision| ("if-match", revision)));
+        self.send(request(Method::PATCH, path, &headers, Some(body))).await
     }
 
     pub(crate) fn root(&self) -> PublicKey {
         self.authority.root
+    }
+
+    /// Whether a sync of the endpoint is held.
+    pub(crate) fn is_holding(&self, endpoint: EndpointId) -> bool {
+        self.presence.is_connected(endpoint)
+    }
+
+    /// When and how the endpoint was last heard.
+    pub(crate) fn last_seen(&self, endpoint: EndpointId) -> Option<Seen> {
+        self.presence.last_seen(endpoint)
     }
 
     pub(crate) fn shut_down(&self) {
@@ -137,38 +186,48 @@ impl World {
     fn perform(&self, effects: &[Effect]) {
         for effect in effects {
             match effect {
-                Effect::Wake(endpoint) => self.waiter(*endpoint).send_modify(|count| *count += 1),
+                Effect::Wake(endpoint) => self.presence.waiter(*endpoint).send_modify(|count| *count += 1),
                 Effect::Project(endpoint) => {
                     let _ = self.changes.send(*endpoint);
                 }
             }
         }
     }
-
-    fn waiter(&self, endpoint: EndpointId) -> watch::Sender<u64> {
-        self.waiters.lock().unwrap().entry(endpoint).or_insert_with(|| watch::Sender::new(0)).clone()
-    }
 }
 
 impl Host for World {
     fn handle(&self, object: ObjectId, input: Input) -> BoxFuture<'_, Result<Reply, HostError>> {
         assert!(!self.is_broken.load(Ordering::Relaxed), "this world is broken");
-        let result = tidegate_core::handle(&NoStorage, &self.context(), object, input);
-        let reply = result.map(|(reply, effects)| {
-            self.perform(&effects);
-            reply
-        });
-        ready(reply.map_err(HostError::from)).boxed()
+        let context = self.context();
+        let result =
+            self.store.lock().unwrap().transaction(|db| tidegate_core::handle(db, &context, object, input));
+        let reply = match result {
+            Ok((reply, effects)) => {
+                self.perform(&effects);
+                Ok(reply)
+            }
+            Err(WriteError::Job(error)) => Err(HostError::Core(error)),
+            Err(error) => panic!("{error}"),
+        };
+        ready(reply).boxed()
     }
 
     fn query(&self, object: ObjectId, question: Question) -> BoxFuture<'_, Result<Answer, HostError>> {
-        let answer: Result<Answer, Error> =
-            tidegate_core::query(&NoStorage, &self.context(), object, question);
-        ready(answer.map_err(HostError::from)).boxed()
+        if question == Question::Directory(DirectoryQuestion::Authenticate(token_digest(TOKEN))) {
+            return ready(Ok(Answer::Principal(Some(owner())))).boxed();
+        }
+        let context = self.context();
+        let answer =
+            self.store.lock().unwrap().read(|db| tidegate_core::query(db, &context, object, question));
+        ready(answer.map_err(|error: ReadError<Error>| match error {
+            ReadError::Job(error) => HostError::Core(error),
+            error => panic!("{error}"),
+        }))
+        .boxed()
     }
 
     fn watch(&self, endpoint: EndpointId) -> Box<dyn Watch> {
-        let changes = self.waiter(endpoint).subscribe();
+        let changes = self.presence.waiter(endpoint).subscribe();
         Box::new(Waiter { changes, shutdown: self.shutdown.subscribe() })
     }
 
@@ -177,7 +236,7 @@ impl Host for World {
     }
 
     fn seen(&self, endpoint: EndpointId, seen: Seen) {
-        self.presence.0.lock().unwrap().insert(endpoint, seen);
+        self.presence.seen.lock().unwrap().insert(endpoint, seen);
     }
 
     fn now(&self) -> Timestamp {
@@ -215,7 +274,17 @@ impl Host for World {
 
 impl Presence for Heard {
     fn last_seen(&self, endpoint: EndpointId) -> Option<Seen> {
-        self.0.lock().unwrap().get(&endpoint).copied()
+        self.seen.lock().unwrap().get(&endpoint).copied()
+    }
+
+    fn is_connected(&self, endpoint: EndpointId) -> bool {
+        self.waiter(endpoint).receiver_count() > 0
+    }
+}
+
+impl Heard {
+    fn waiter(&self, endpoint: EndpointId) -> watch::Sender<u64> {
+        self.waiters.lock().unwrap().entry(endpoint).or_insert_with(|| watch::Sender::new(0)).clone()
     }
 }
 
@@ -259,18 +328,6 @@ impl Changes for Listener {
     }
 }
 
-impl ReadSql for NoStorage {
-    fn query(&self, _: &'static str, _: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
-        Err(SqlError::new(SqlErrorKind::Other, "there is no storage"))
-    }
-}
-
-impl Sql for NoStorage {
-    fn execute(&self, _: &'static str, _: &[SqlValue]) -> Result<u64, SqlError> {
-        Err(SqlError::new(SqlErrorKind::Other, "there is no storage"))
-    }
-}
-
 impl Response {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes)
@@ -287,5 +344,19 @@ impl Response {
         let request_id = self.headers["x-request-id"].to_str().unwrap();
         assert_eq!(problem.instance, format!("urn:tidegate:request:{request_id}"));
         (problem.code, problem.detail)
+    }
+}
+
+fn request(method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    match body {
+        None => request.body(Body::empty()).unwrap(),
+        Some(body) => {
+            let request = request.header("content-type", "application/json");
+            request.body(Body::from(body.to_string())).unwrap()
+        }
     }
 }
