@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod endpoints;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod export;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]

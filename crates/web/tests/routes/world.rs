@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -36,7 +36,8 @@ pub(crate) const BEGINNING_MS: i64 = 1_795_442_580_000;
 /// The token of [`owner`].
 pub(crate) const TOKEN: &str = "tgp_owner";
 
-const BEARER: &str = "Bearer tgp_owner";
+/// The header that proves it.
+pub(crate) const BEARER: &str = "Bearer tgp_owner";
 
 /// The person who acts.
 pub(crate) fn owner() -> Principal {
@@ -50,6 +51,8 @@ pub(crate) fn owner() -> Principal {
 /// The host.
 pub(crate) struct World {
     store: Mutex<Store>,
+    /// Both routers on one listener; it holds the world in turn, which lives as long as its test.
+    router: OnceLock<axum::Router>,
     keys: KeyPair,
     authority: Authority,
     began: Instant,
@@ -97,6 +100,7 @@ impl World {
         store.transaction(|db| migrate(db, &control::SCHEMA)).unwrap();
         Arc::new(Self {
             store: Mutex::new(store),
+            router: OnceLock::new(),
             keys,
             authority,
             began: Instant::now(),
@@ -112,7 +116,8 @@ impl World {
 
     /// Sends a request to both routers on one listener.
     pub(crate) async fn send(self: &Arc<Self>, request: Request<Body>) -> Response {
-        let response = tidegate_web::whole_router(self.clone()).oneshot(request).await.unwrap();
+        let router = self.router.get_or_init(|| tidegate_web::whole_router(self.clone())).clone();
+        let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
         Response { status: parts.status, headers: parts.headers, bytes }
