@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
 use serde_json::{Map, json};
 use tidegate_core::call::{Admission, EndpointInput, Input, ObjectId, Reply};
 use tidegate_core::digest::Digest;
+use tidegate_core::envelope::Envelope;
 use tidegate_core::id::{BootId, ClientId, CodeId, EndpointId, JournalId, RequestId, SiteId};
 use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
 use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, ProbeSpec, Risk};
 use tidegate_core::wire::{
-    EnrolRequest, Head, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncRequest, seal_public_key,
+    EnrolRequest, EnrolmentCode, Head, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncRequest, seal_public_key,
 };
 use tidegate_web::Host as _;
 
@@ -33,10 +34,14 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// A machine that nobody knows.
+    pub(crate) fn new(world: &Arc<World>) -> Self {
+        Self { world: world.clone(), keys: KeyPair::from_seed(Role::Endpoint, &[3; 32]), requests: 0 }
+    }
+
     /// A machine that is enrolled with [`FIRST`].
     pub(crate) async fn enrolled(world: &Arc<World>) -> Self {
-        let machine =
-            Self { world: world.clone(), keys: KeyPair::from_seed(Role::Endpoint, &[3; 32]), requests: 0 };
+        let machine = Self::new(world);
         let admission = Admission {
             endpoint: ENDPOINT,
             site: SiteId::from_bytes([6; 10]),
@@ -67,6 +72,13 @@ impl Machine {
             facts,
             probes: catalogue(),
         }
+    }
+
+    /// Asks to enrol with `code`, over HTTP.
+    pub(crate) async fn enrol(&self, code: &EnrolmentCode) -> Response {
+        let secret: String = code.secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let request = Envelope::seal(&self.enrol_request(code.id, secret), &self.keys, Role::Endpoint);
+        self.world.open(Method::POST, "/runtime/v1/enrol", &serde_json::to_value(request).unwrap()).await
     }
 
     /// The first line of a sync with an empty journal, which allows to hold the answer for `hold`.

@@ -1,6 +1,8 @@
 //! The routers as a client sees them, over the real core.
 
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod events;

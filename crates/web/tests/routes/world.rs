@@ -12,7 +12,8 @@ use futures_util::future::{BoxFuture, ready};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tidegate_core::call::{
-    Answer, Context, DirectoryQuestion, Effect, Input, ObjectId, Presence, Principal, Question, Reply, Seen,
+    Answer, Context, DirectoryInput, DirectoryQuestion, Effect, Input, ObjectId, Presence, Principal,
+    Question, Reply, Seen,
 };
 use tidegate_core::control;
 use tidegate_core::digest::Digest;
@@ -133,6 +134,12 @@ impl World {
         self.send(request(Method::GET, path, &[("authorization", BEARER)], None)).await
     }
 
+    /// Reads something with another token.
+    pub(crate) async fn get_as(self: &Arc<Self>, token: &str, path: &str) -> Response {
+        let bearer = format!("Bearer {token}");
+        self.send(request(Method::GET, path, &[("authorization", &bearer)], None)).await
+    }
+
     /// Posts something as the owner.
     pub(crate) async fn post(self: &Arc<Self>, path: &str, body: &Value) -> Response {
         self.send(request(Method::POST, path, &[("authorization", BEARER)], Some(body))).await
@@ -158,6 +165,18 @@ impl World {
 
     pub(crate) fn root(&self) -> PublicKey {
         self.authority.root
+    }
+
+    /// Takes what endpoints tell of themselves into the directory, as a host does after a commit.
+    pub(crate) fn project(&self) {
+        let context = self.context();
+        let projected = self.store.lock().unwrap().transaction(|db| {
+            let projections = control::outbox(db, &context, 100)?;
+            let input = Input::Directory(DirectoryInput::Project(projections.clone()));
+            tidegate_core::handle(db, &context, ObjectId::Directory, input)?;
+            control::outbox_done(db, &projections)
+        });
+        projected.unwrap();
     }
 
     /// Whether a sync of the endpoint is held.
