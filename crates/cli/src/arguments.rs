@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 /// A probe as written, its values not typed yet: the machine's own catalogue says what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrittenProbe {
+pub(crate) struct WrittenProbe {
     /// Its name.
     pub probe: String,
     /// Keys and values in the order written.
@@ -21,7 +21,7 @@ pub struct WrittenProbe {
 /// # Errors
 ///
 /// A usage [`Failure`] for a value without a probe, a key without a name, or a key given twice.
-pub fn read_probes(words: &[String]) -> Result<Vec<WrittenProbe>, Failure> {
+pub(crate) fn read_probes(words: &[String]) -> Result<Vec<WrittenProbe>, Failure> {
     let mut probes: Vec<WrittenProbe> = Vec::new();
     for word in words {
         match word.split_once('=') {
@@ -51,7 +51,7 @@ impl WrittenProbe {
     /// # Errors
     ///
     /// A usage [`Failure`] for a probe, an argument or a value that the machine does not know.
-    pub fn to_step(
+    pub(crate) fn to_step(
         &self,
         catalogue: Option<&Catalogue>,
         timeout: Option<Milliseconds>,
@@ -78,7 +78,7 @@ impl WrittenProbe {
 }
 
 /// The step that runs `words` in the machine's shell, joined by spaces as ssh joins them.
-pub fn command_step(words: &[String], timeout: Option<Milliseconds>) -> StepSpec {
+pub(crate) fn command_step(words: &[String], timeout: Option<Milliseconds>) -> StepSpec {
     let mut with = Map::new();
     with.insert("command".into(), Value::String(words.join(" ")));
     StepSpec { probe: "shell".into(), with, timeout, rerun: false }

@@ -8,7 +8,7 @@ use crate::text::one_line;
 
 /// Flag of every command that cannot be taken back.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub struct Confirmation {
+pub(crate) struct Confirmation {
     /// Do it without asking; needed where nobody can be asked
     #[arg(long, short = 'y')]
     pub yes: bool,
@@ -21,7 +21,7 @@ impl Confirmation {
     /// # Errors
     ///
     /// A usage [`Failure`] when they say anything else, or nobody can be asked. Nothing was done then.
-    pub fn obtain(self, screen: &Screen, consequence: &str) -> Result<(), Failure> {
+    pub(crate) fn obtain(self, screen: &Screen, consequence: &str) -> Result<(), Failure> {
         if self.yes {
             return Ok(());
         }

@@ -13,21 +13,21 @@ use crate::failure::Failure;
 /// There is no flag for the token itself: a command line is visible to every process of the computer.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Connection")]
-pub struct Connection {
+pub(crate) struct Connection {
     /// The control plane, such as https://tidegate.example
-    #[arg(long, global = true, env = "TIDEGATE_URL", value_name = "URL")]
+    #[arg(long, global = true, env = "TIDEGATE_URL", hide_env_values = true, value_name = "URL")]
     pub url: Option<String>,
     /// File with the API token alone in it [env: TIDEGATE_TOKEN holds the token itself]
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Certificate authority (PEM) to trust besides the platform's
-    #[arg(long, global = true, env = "TIDEGATE_CA", value_name = "FILE")]
+    #[arg(long, global = true, env = "TIDEGATE_CA", hide_env_values = true, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 }
 
 /// A control plane and what to show it.
 #[derive(Clone)]
-pub struct Target {
+pub(crate) struct Target {
     /// Where it is; ends with a slash.
     pub base: Url,
     /// What to authenticate with; `None` only for signing in.
@@ -44,7 +44,7 @@ impl Connection {
     /// # Errors
     ///
     /// A usage [`Failure`] that says which of them is missing or does not read.
-    pub fn target(&self) -> Result<Target, Failure> {
+    pub(crate) fn target(&self) -> Result<Target, Failure> {
         let stored = self.stored()?;
         let token_from_environment = std::env::var("TIDEGATE_TOKEN").ok().filter(|token| !token.is_empty());
         self.resolve(stored, token_from_environment)
@@ -55,7 +55,7 @@ impl Connection {
     /// # Errors
     ///
     /// A usage [`Failure`] where `url` or the file of the authority does not read.
-    pub fn target_to_sign_in(&self, url: &str) -> Result<Target, Failure> {
+    pub(crate) fn target_to_sign_in(&self, url: &str) -> Result<Target, Failure> {
         Ok(Target { base: parse_base(url)?, token: None, ca: self.read_ca(self.ca.clone())? })
     }
 
@@ -105,12 +105,12 @@ impl Connection {
 
 impl Target {
     /// Whether the token would travel readable to others: plain HTTP to another computer.
-    pub fn is_readable_on_the_way(&self) -> bool {
+    pub(crate) fn is_readable_on_the_way(&self) -> bool {
         self.base.scheme() == "http" && !self.is_loopback()
     }
 
     /// Whether the control plane is this computer.
-    pub fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         let host = self.base.host_str().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
@@ -121,7 +121,7 @@ impl Target {
 /// # Errors
 ///
 /// A usage [`Failure`] for anything but http and https, and for user names in the URL.
-pub fn parse_base(text: &str) -> Result<Url, Failure> {
+pub(crate) fn parse_base(text: &str) -> Result<Url, Failure> {
     let wrong = |why: &str| {
         Failure::usage(format!("`{text}` is not the URL of a control plane"))
             .because(why)

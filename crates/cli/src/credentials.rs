@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What `login` stored.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// The control plane.
     pub url: String,
     /// The API token. It goes to `url` and nowhere else.
@@ -20,7 +20,7 @@ pub struct Credentials {
 
 /// `$XDG_CONFIG_HOME/tidegate/credentials.json`, else under `~/.config` or `%APPDATA%`; `None` where none of
 /// them is set.
-pub fn path() -> Option<PathBuf> {
+pub(crate) fn path() -> Option<PathBuf> {
     let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = from("XDG_CONFIG_HOME")
         .or_else(|| from("HOME").map(|home| home.join(".config")))
@@ -33,7 +33,7 @@ pub fn path() -> Option<PathBuf> {
 /// # Errors
 ///
 /// The error of the read, or [`io::ErrorKind::InvalidData`] where the file is not what [`store`] writes.
-pub fn load(path: &Path) -> io::Result<Option<Credentials>> {
+pub(crate) fn load(path: &Path) -> io::Result<Option<Credentials>> {
     match fs::read_to_string(path) {
         Ok(text) => serde_json::from_str(&text)
             .map(Some)
@@ -48,7 +48,7 @@ pub fn load(path: &Path) -> io::Result<Option<Credentials>> {
 /// # Errors
 ///
 /// The error of the write; what was there before is then still there.
-pub fn store(path: &Path, credentials: &Credentials) -> io::Result<()> {
+pub(crate) fn store(path: &Path, credentials: &Credentials) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
     let mut file = tempfile::NamedTempFile::new_in(directory)?;

@@ -23,7 +23,7 @@ pub enum Exit {
 }
 
 /// The table of the codes, for help texts.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Exit codes:
   0  done, and nothing needs attention
   1  a step did not succeed

@@ -8,7 +8,7 @@ use crate::text::one_line;
 
 /// What ends a command early. Printed once, at the edge, by [`Failure::print`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// How the process ends.
     pub exit: Exit,
     /// What happened, completing "failed to …". Empty: nothing is printed.
@@ -21,30 +21,30 @@ pub struct Failure {
 
 impl Failure {
     /// A failure that ends with `exit`.
-    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
         Self { exit, what: what.into(), why: Vec::new(), next: None }
     }
 
     /// The command line or a file it names does not read.
-    pub fn usage(what: impl Into<String>) -> Self {
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self::new(Exit::Usage, what)
     }
 
     /// It was reached and would not.
-    pub fn refused(what: impl Into<String>) -> Self {
+    pub(crate) fn refused(what: impl Into<String>) -> Self {
         Self::new(Exit::Refused, what)
     }
 
     /// Adds a cause.
     #[must_use]
-    pub fn because(mut self, why: impl ToString) -> Self {
+    pub(crate) fn because(mut self, why: impl core::fmt::Display) -> Self {
         self.why.push(why.to_string());
         self
     }
 
     /// Adds `error` and its chain of causes, each once.
     #[must_use]
-    pub fn caused_by(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(crate) fn caused_by(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
         let mut cause = Some(error);
         while let Some(error) = cause {
             let text = error.to_string();
@@ -58,13 +58,13 @@ impl Failure {
 
     /// Says what to do next.
     #[must_use]
-    pub fn next(mut self, next: impl Into<String>) -> Self {
+    pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
     }
 
     /// Prints it on standard error. Every part may quote hostile text, so each is made plain first.
-    pub fn print(&self, screen: &Screen) {
+    pub(crate) fn print(&self, screen: &Screen) {
         if !self.what.is_empty() {
             screen.note(&self.to_text());
         }

@@ -12,7 +12,7 @@ const CANDIDATES_SHOWN_MAX: usize = 8;
 
 /// Something with an id and a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named<I> {
+pub(crate) struct Named<I> {
     /// Its id.
     pub id: I,
     /// Its name.
@@ -26,7 +26,7 @@ pub struct Named<I> {
 /// # Errors
 ///
 /// A usage [`Failure`] when there is none or more than one, listing those it could be.
-pub fn unique<I: Clone + ToString>(
+pub(crate) fn unique<I: Clone + ToString>(
     kind: &str,
     text: &str,
     candidates: &[Named<I>],
@@ -51,7 +51,7 @@ impl Api {
     /// # Errors
     ///
     /// As [`unique`], or what the request failed with.
-    pub async fn client_named(&self, text: &str) -> Result<Named<ClientId>, Failure> {
+    pub(crate) async fn client_named(&self, text: &str) -> Result<Named<ClientId>, Failure> {
         let clients: Vec<ClientView> = self.list(&["clients"], &[], LISTING_ITEMS_MAX).await?.parse()?;
         let named = clients.into_iter().map(|client| Named {
             id: client.id,
@@ -66,7 +66,7 @@ impl Api {
     /// # Errors
     ///
     /// As [`unique`], or what a request failed with.
-    pub async fn site_named(&self, text: &str) -> Result<Named<SiteId>, Failure> {
+    pub(crate) async fn site_named(&self, text: &str) -> Result<Named<SiteId>, Failure> {
         let sites: Vec<SiteView> = self.list(&["sites"], &[], LISTING_ITEMS_MAX).await?.parse()?;
         let clients: Vec<ClientView> = self.list(&["clients"], &[], LISTING_ITEMS_MAX).await?.parse()?;
         let named: Vec<_> = sites
@@ -85,7 +85,7 @@ impl Api {
     /// # Errors
     ///
     /// As [`unique`], or what a request failed with.
-    pub async fn endpoint_named(&self, text: &str) -> Result<Named<EndpointId>, Failure> {
+    pub(crate) async fn endpoint_named(&self, text: &str) -> Result<Named<EndpointId>, Failure> {
         let mut endpoints: Vec<EndpointView> =
             self.list(&["endpoints"], &[("q", text)], LISTING_ITEMS_MAX).await?.parse()?;
         let is_there = endpoints.iter().any(|endpoint| endpoint.id.to_string() == text);
@@ -114,7 +114,7 @@ impl Api {
 /// # Errors
 ///
 /// A usage [`Failure`] that says where ids are found.
-pub fn sequence_id(text: &str) -> Result<SequenceId, Failure> {
+pub(crate) fn sequence_id(text: &str) -> Result<SequenceId, Failure> {
     text.parse().map_err(|_| {
         Failure::usage(format!("`{text}` is not the id of a sequence"))
             .next("find it with: tidegate sequences list")

@@ -12,7 +12,7 @@ const WIDTH_MIN: usize = 60;
 
 /// The terminal, or what stands for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Screen {
+pub(crate) struct Screen {
     /// Whether standard output is a terminal.
     pub is_terminal: bool,
     /// Whether standard error is a terminal: progress may be updated in place.
@@ -27,7 +27,7 @@ pub struct Screen {
 
 /// What a piece of text tells, for its colour and mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// Done, all well.
     Good,
     /// A person should look.
@@ -42,7 +42,7 @@ pub enum Tone {
 
 impl Screen {
     /// What this process is attached to.
-    pub fn detect() -> Self {
+    pub(crate) fn detect() -> Self {
         let is_terminal = io::stdout().is_terminal();
         let is_live = io::stderr().is_terminal();
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
@@ -58,7 +58,7 @@ impl Screen {
     }
 
     /// One attached to nothing, for tests.
-    pub fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Self { is_terminal: false, is_live: false, can_ask: false, is_coloured: false, width: WIDTH_DEFAULT }
     }
 
@@ -67,7 +67,7 @@ impl Screen {
     /// # Errors
     ///
     /// The error of the write, a reader that went away included.
-    pub fn line(&self, text: impl Display) -> io::Result<()> {
+    pub(crate) fn line(&self, text: impl Display) -> io::Result<()> {
         self.write(&format!("{text}\n"))
     }
 
@@ -76,7 +76,7 @@ impl Screen {
     /// # Errors
     ///
     /// The error of the write, a reader that went away included.
-    pub fn write(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn write(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()
@@ -87,25 +87,25 @@ impl Screen {
     /// # Errors
     ///
     /// The error of the write.
-    pub fn json(&self, document: &str) -> io::Result<()> {
+    pub(crate) fn json(&self, document: &str) -> io::Result<()> {
         let document = document.trim_end();
         if self.is_terminal { self.line(json_for_terminal(document)) } else { self.line(document) }
     }
 
     /// Prints `text` and a line break on standard error. Nothing depends on its being read, so a write
     /// that fails is no failure.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
     /// Writes `text` as it is on standard error, for progress in place.
-    pub fn progress(&self, text: &str) {
+    pub(crate) fn progress(&self, text: &str) {
         let mut err = io::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 
     /// `text` in the colour of its tone, where colours are wanted.
-    pub fn paint(&self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
         if !self.is_coloured {
             return text.to_owned();
         }
@@ -120,14 +120,14 @@ impl Screen {
     }
 
     /// `text` bold, where colours are wanted.
-    pub fn heading(&self, text: &str) -> String {
+    pub(crate) fn heading(&self, text: &str) -> String {
         if self.is_coloured { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }
 
 impl Tone {
     /// One character that tells the same without colour.
-    pub fn mark(self) -> char {
+    pub(crate) fn mark(self) -> char {
         match self {
             Self::Good => '✓',
             Self::Attention => '!',

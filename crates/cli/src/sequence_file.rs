@@ -16,7 +16,7 @@ const FILE_BYTES_MAX: u64 = 4 * SEQUENCE_BYTES_MAX as u64;
 /// # Errors
 ///
 /// A usage [`Failure`] that names line and field.
-pub fn read(path: &Path) -> Result<SequenceSpec, Failure> {
+pub(crate) fn read(path: &Path) -> Result<SequenceSpec, Failure> {
     let failed = |error: std::io::Error| {
         Failure::usage(format!("failed to read `{}`", path.display())).caused_by(&error)
     };

@@ -6,7 +6,7 @@ use crate::text::one_line;
 
 /// How a column may be laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
+pub(crate) enum Column {
     /// Never broken: ids, times, single words.
     Whole(&'static str),
     /// Broken between words where the line is full.
@@ -14,31 +14,31 @@ pub enum Column {
 }
 
 /// Rows under a heading.
-pub struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// An empty one.
-    pub fn new(columns: &[Column]) -> Self {
+    pub(crate) fn new(columns: &[Column]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row, a cell a column. Cells are made safe to print; `\n` in one begins a second line.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: &[String; N]) {
         debug_assert_eq!(N, self.columns.len(), "a cell a column");
         self.rows.push(cells.iter().map(|cell| safe(cell)).collect());
     }
 
     /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// The table as text of at most `width` characters a line, ended by a line break. Wider only where the
     /// columns that are never broken do not fit.
-    pub fn render(&self, width: usize) -> String {
+    pub(crate) fn render(&self, width: usize) -> String {
         let mut table = Comfy::new();
         table
             .load_style(comfy_table::TableStyle::new())
@@ -92,13 +92,13 @@ mod tests {
             Column::Whole("STATE"),
             Column::Wrapped("ATTENTION"),
         ]);
-        table.row([
+        table.row(&[
             "0123456789abcdef".into(),
             "HMI of the servo press by the north door".into(),
             "quiet".into(),
             "another machine has written this machine's journal: adopt one of the two".into(),
         ]);
-        table.row(["fedcba9876543210".into(), "\u{1b}[31mred".into(), "reachable".into(), String::new()]);
+        table.row(&["fedcba9876543210".into(), "\u{1b}[31mred".into(), "reachable".into(), String::new()]);
         let text = table.render(60);
         assert!(text.lines().all(|line| width_of(line) <= 60), "{text}");
         insta::assert_snapshot!(text);

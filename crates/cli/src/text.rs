@@ -4,7 +4,7 @@
 //! characters, and a reader is misled by characters that reorder or hide text; both are shown, not sent.
 
 /// `text` on one line: line breaks and tabs become spaces, everything a terminal obeys becomes visible.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.trim_end_matches(['\n', '\r']).chars() {
         match character {
@@ -17,7 +17,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// `text` with its lines and tabs kept, everything else that a terminal obeys made visible.
-pub fn lines(text: &str) -> String {
+pub(crate) fn lines(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
@@ -31,12 +31,12 @@ pub fn lines(text: &str) -> String {
 }
 
 /// `text` indented by `indent` on every line, safe to print.
-pub fn indented(text: &str, indent: &str) -> String {
+pub(crate) fn indented(text: &str, indent: &str) -> String {
     lines(text).lines().map(|line| format!("{indent}{line}\n")).collect()
 }
 
 /// At most `characters` of `text` on one line, the cut marked.
-pub fn shortened(text: &str, characters: usize) -> String {
+pub(crate) fn shortened(text: &str, characters: usize) -> String {
     let plain = one_line(text);
     if plain.chars().count() <= characters {
         return plain;
@@ -48,7 +48,7 @@ pub fn shortened(text: &str, characters: usize) -> String {
 /// `json` as it is, but with characters that a terminal obeys or that hide text written as `\uXXXX`.
 ///
 /// In JSON they can only stand inside strings, so the document means the same.
-pub fn json_for_terminal(json: &str) -> String {
+pub(crate) fn json_for_terminal(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for character in json.chars() {
         if is_unsafe(character) && !matches!(character, '\n' | '\t' | '\r') {
@@ -64,9 +64,9 @@ pub fn json_for_terminal(json: &str) -> String {
 }
 
 /// `text` quoted for a POSIX shell, as it is where it needs no quotes.
-pub fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let is_plain = !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte));
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:@%+,=".contains(&byte));
     if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 

@@ -5,13 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_core::time::{Milliseconds, Timestamp};
 
 /// The time by this computer's clock; 1970 where the clock is before it.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_milliseconds(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// `2026-11-23 14:03:05Z`.
-pub fn full(time: Timestamp) -> String {
+pub(crate) fn full(time: Timestamp) -> String {
     let text = time.to_string();
     match (text.get(..10), text.get(11..19)) {
         (Some(date), Some(clock)) => format!("{date} {clock}Z"),
@@ -20,12 +20,12 @@ pub fn full(time: Timestamp) -> String {
 }
 
 /// `14:03:05Z`.
-pub fn clock(time: Timestamp) -> String {
+pub(crate) fn clock(time: Timestamp) -> String {
     time.to_string().get(11..19).map(|clock| format!("{clock}Z")).unwrap_or_default()
 }
 
 /// `11-23 14:03Z`, for narrow columns.
-pub fn short(time: Timestamp) -> String {
+pub(crate) fn short(time: Timestamp) -> String {
     let text = time.to_string();
     match (text.get(5..10), text.get(11..16)) {
         (Some(date), Some(clock)) => format!("{date} {clock}Z"),
@@ -33,13 +33,8 @@ pub fn short(time: Timestamp) -> String {
     }
 }
 
-/// [`full`], or a dash for "not yet".
-pub fn full_or_dash(time: Option<Timestamp>) -> String {
-    time.map_or_else(|| "–".to_owned(), full)
-}
-
 /// A span in the two largest units that tell something: `340 ms`, `12.4 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`.
-pub fn span(span: Milliseconds) -> String {
+pub(crate) fn span(span: Milliseconds) -> String {
     let ms = span.0;
     let pair = |large: u64, large_name: &str, small: u64, small_name: &str| match small {
         0 => format!("{large} {large_name}"),
@@ -54,11 +49,6 @@ pub fn span(span: Milliseconds) -> String {
     }
 }
 
-/// How long before `now` something was: `12.0 s ago`.
-pub fn ago(time: Timestamp, now: Timestamp) -> String {
-    format!("{} ago", span(now.since(time)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +59,6 @@ mod tests {
         assert_eq!(full(time), "2026-11-23 14:03:05Z");
         assert_eq!(clock(time), "14:03:05Z");
         assert_eq!(short(time), "11-23 14:03Z");
-        assert_eq!(full_or_dash(None), "–");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::text::one_line;
 
 /// What became of something, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// For its colour and mark.
     pub tone: Tone,
     /// One or two words: `Done`, `Timed out`.
@@ -20,24 +20,24 @@ pub struct Verdict {
 
 impl Verdict {
     /// The verdict as text: `Done: no reply`.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         if self.detail.is_empty() { self.word.to_owned() } else { format!("{}: {}", self.word, self.detail) }
     }
 
     /// Mark and text in the tone's colour.
-    pub fn show(&self, screen: &Screen) -> String {
+    pub(crate) fn show(&self, screen: &Screen) -> String {
         screen.paint(self.tone, &format!("{} {}", self.tone.mark(), self.text()))
     }
 }
 
 /// The verdict of a step: of its latest attempt, or why it is where it is.
-pub fn of_step(step: &StepView) -> Verdict {
+pub(crate) fn of_step(step: &StepView) -> Verdict {
     let result = step.attempts.last().and_then(|attempt| attempt.result.as_ref());
     of_state(step.state, result, step.reason.as_deref())
 }
 
 /// The verdict of an attempt in `state` that brought back `result`.
-pub fn of_state(state: StepState, result: Option<&ResultView>, reason: Option<&str>) -> Verdict {
+pub(crate) fn of_state(state: StepState, result: Option<&ResultView>, reason: Option<&str>) -> Verdict {
     let summary = result.map(|result| result.summary.as_str()).filter(|summary| !summary.is_empty());
     let (tone, word, general) = match state {
         StepState::Waiting => (Tone::Quiet, "Waiting", ""),
@@ -68,7 +68,7 @@ pub fn of_state(state: StepState, result: Option<&ResultView>, reason: Option<&s
 }
 
 /// The verdict of a whole sequence.
-pub fn of_sequence(sequence: &SequenceView) -> Verdict {
+pub(crate) fn of_sequence(sequence: &SequenceView) -> Verdict {
     let attention = attention_count(sequence);
     let verdict = of_sequence_state(sequence.state, attention);
     match (&sequence.reason, &sequence.waiting_for) {
@@ -81,7 +81,7 @@ pub fn of_sequence(sequence: &SequenceView) -> Verdict {
 }
 
 /// The verdict of a sequence in `state`, `attention` of whose steps found something.
-pub fn of_sequence_state(state: SequenceState, attention: u32) -> Verdict {
+pub(crate) fn of_sequence_state(state: SequenceState, attention: u32) -> Verdict {
     let (tone, word, detail) = match state {
         SequenceState::Draft => (Tone::Quiet, "Draft", ""),
         SequenceState::AwaitingApproval => (Tone::Attention, "Awaiting approval", ""),
@@ -110,7 +110,7 @@ pub fn of_sequence_state(state: SequenceState, attention: u32) -> Verdict {
 }
 
 /// How many steps found something that needs a person.
-pub fn attention_count(sequence: &SequenceView) -> u32 {
+pub(crate) fn attention_count(sequence: &SequenceView) -> u32 {
     let found = sequence.steps.iter().filter(|step| {
         let result = step.attempts.last().and_then(|attempt| attempt.result.as_ref());
         result.is_some_and(|result| result.finding == Finding::Attention)
@@ -122,7 +122,7 @@ pub fn attention_count(sequence: &SequenceView) -> u32 {
 ///
 /// One that has not ended: [`Exit::Attention`] where a person must decide or it is under way,
 /// [`Exit::NotReachable`] while the machine has not been heard to take it.
-pub fn exit_of(sequence: &SequenceView) -> Exit {
+pub(crate) fn exit_of(sequence: &SequenceView) -> Exit {
     match sequence.state {
         SequenceState::Succeeded if attention_count(sequence) == 0 => Exit::Done,
         SequenceState::Succeeded

@@ -82,8 +82,8 @@ pub enum JournalBody {
         log: LogId,
         /// The order's place.
         number: u64,
-        /// The work it carried.
-        sequence: SequenceId,
+        /// The work it carried; absent: another kind of order.
+        sequence: Option<SequenceId>,
         /// Why, for a person.
         reason: String,
     },
@@ -315,8 +315,8 @@ impl JournalBody {
     /// The sequence it is about, if it is about one.
     pub fn sequence(&self) -> Option<SequenceId> {
         match self {
-            Self::Refused { sequence, .. }
-            | Self::Waiting { sequence, .. }
+            Self::Refused { sequence, .. } => *sequence,
+            Self::Waiting { sequence, .. }
             | Self::StepStarted { sequence, .. }
             | Self::StepFinished { sequence, .. } => Some(*sequence),
             Self::SequenceFinished { outcome, .. } => Some(outcome.sequence),

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod keys;
 mod openapi;
 pub mod probe;
+pub mod runtime;
 pub mod schema;
 pub mod sequence;
 pub mod sql;

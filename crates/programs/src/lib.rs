@@ -1,1 +1,3 @@
-//! programs
+//! Tests of whole programs: real processes, power cuts, benchmarks.
+
+pub mod power_cut;

@@ -115,6 +115,16 @@ async fn steps_run_one_at_a_time() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_step_dropped_before_its_turn_never_starts() {
+    let machine = Machine::new(Groups::Used);
+    let mut first = machine.start("sleep 0.3", 20);
+    drop(machine.start(&format!("echo started > {}", machine.file("second").display()), 20));
+    first.wait().await;
+    machine.shell("true", 20).await;
+    assert!(!machine.file("second").exists());
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn both_streams_and_any_bytes_come_back() {
     let machine = Machine::new(Groups::Used);
     let ended = machine.shell(r"printf 'a\0\377\n'; printf 'wrong\n' >&2; exit 1", 20).await;

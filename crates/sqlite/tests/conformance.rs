@@ -1,5 +1,7 @@
 //! The suite that every host's storage passes, over each form of this one.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 

@@ -1,5 +1,7 @@
 //! What callers of a writer are told is what is stored, whatever happens to their neighbours.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};

@@ -9,9 +9,10 @@ use tidegate_core::call::{
     Answer, Command, DirectoryAct, DirectoryInput, DirectoryQuestion, EndpointAct, EndpointInput,
     EndpointQuestion, Input, ObjectId, Question, Reply, Resource,
 };
+use tidegate_core::error::Code;
 use tidegate_core::id::EndpointId;
 
-use crate::host::Host;
+use crate::host::{Host, HostError};
 use crate::problem::Problem;
 use crate::revision::entity_tag;
 
@@ -26,7 +27,8 @@ pub(crate) async fn ask_endpoint(
     endpoint: EndpointId,
     question: EndpointQuestion,
 ) -> Result<Answer, Problem> {
-    Ok(host.query(ObjectId::Endpoint(endpoint), Question::Endpoint(question)).await?)
+    let answer = host.query(ObjectId::Endpoint(endpoint), Question::Endpoint(question)).await;
+    answer.map_err(|error| for_people(endpoint, error))
 }
 
 /// Lets a person act in the directory and answers with the resource.
@@ -45,7 +47,17 @@ pub(crate) async fn act_on_endpoint(
     command: Command<EndpointAct>,
 ) -> Result<Response, Problem> {
     let input = Input::Endpoint(EndpointInput::Act(Box::new(command)));
-    resource_response(host.handle(ObjectId::Endpoint(endpoint), input).await?)
+    let reply = host.handle(ObjectId::Endpoint(endpoint), input).await;
+    resource_response(reply.map_err(|error| for_people(endpoint, error))?)
+}
+
+/// What the core tells an unknown endpoint to do is of no use to the person who named it.
+fn for_people(endpoint: EndpointId, error: HostError) -> Problem {
+    let problem = Problem::from(error);
+    match problem.code {
+        Code::UnknownEndpoint => Problem::new(Code::NotFound, format!("there is no endpoint `{endpoint}`")),
+        _ => problem,
+    }
 }
 
 /// The resource of a reply: 201 with its place where it is new, 200 where it changed.

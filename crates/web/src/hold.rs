@@ -12,53 +12,61 @@ use tidegate_core::call::{
 use tidegate_core::time::{Milliseconds, Timestamp};
 use tidegate_core::wire::{SyncAnswer, SyncProof, SyncRequest};
 
-use crate::host::{Host, HostError, Watch, Woken};
+use crate::host::{Host, Watch, Woken};
 use crate::problem::Problem;
 
 /// The longest any sync is held: no proxy was seen to let an idle request live longer, and the runtime asks for 240 s
 /// at most.
 pub const HOLD_MAX: Duration = Duration::from_secs(300);
 
+/// A sync as it arrived.
+pub(crate) struct Arrival {
+    /// What it says.
+    pub(crate) request: SyncRequest,
+    /// Where it came from, for people.
+    pub(crate) address: Option<String>,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
 /// Answers a sync: a signed one at once, an idle one as late as it allows.
-pub(crate) async fn answer(
-    host: &dyn Host,
-    request: SyncRequest,
-    address: Option<String>,
-    received_at: Timestamp,
-) -> Result<SyncAnswer, Problem> {
-    match &request.proof {
-        SyncProof::Signed(_) => handle(host, request, address, received_at).await,
-        SyncProof::Token(_) => idle(host, request, address, received_at).await,
+pub(crate) async fn answer(host: &dyn Host, arrival: Arrival) -> Result<SyncAnswer, Problem> {
+    let endpoint = arrival.request.line.endpoint;
+    let seen = arrival.seen();
+    match &arrival.request.proof {
+        SyncProof::Signed(_) => {
+            let answer = handle(host, arrival).await?;
+            host.seen(endpoint, seen);
+            Ok(answer)
+        }
+        SyncProof::Token(_) => idle(host, arrival, seen).await,
     }
 }
 
-async fn idle(
-    host: &dyn Host,
-    request: SyncRequest,
-    address: Option<String>,
-    received_at: Timestamp,
-) -> Result<SyncAnswer, Problem> {
-    let until = received_at.plus(hold_span(request.line.hold_ms, host.hold_max()));
-    let mut watch = (until > received_at).then(|| host.watch(request.line.endpoint));
+async fn idle(host: &dyn Host, arrival: Arrival, seen: Seen) -> Result<SyncAnswer, Problem> {
+    let line = &arrival.request.line;
+    let endpoint = line.endpoint;
+    let until = arrival.at.plus(hold_span(line.hold_ms, host.hold_max()));
+    let mut watch = (until > arrival.at).then(|| host.watch(endpoint));
     let mut is_seen = false;
     loop {
         if let Some(watch) = &mut watch {
             watch.mark_unchanged();
         }
-        let mut answer = match ask(host, &request).await {
-            Ok(SyncNeed::Handle) => return handle(host, request, address, received_at).await,
-            Ok(SyncNeed::Wait(answer)) => *answer,
-            Err(problem) => return Err(problem),
-        };
+        let need = ask(host, &arrival.request).await?;
         if !is_seen {
             // Before the wait: the endpoint was heard when it asked, not when it is answered.
-            host.seen(request.line.endpoint, seen(&request, received_at));
+            host.seen(endpoint, seen);
             is_seen = true;
         }
+        let mut answer = match need {
+            SyncNeed::Handle => return handle(host, arrival.carried_to(host.now())).await,
+            SyncNeed::Wait(answer) => answer,
+        };
         if is_over(host, &mut watch, until).await {
             // The endpoint sets its clock by the answer, so it carries the time it leaves, not the time it was made.
             answer.at = host.now();
-            return Ok(answer);
+            return Ok(*answer);
         }
     }
 }
@@ -83,24 +91,31 @@ async fn ask(host: &dyn Host, request: &SyncRequest) -> Result<SyncNeed, Problem
     }
 }
 
-async fn handle(
-    host: &dyn Host,
-    request: SyncRequest,
-    address: Option<String>,
-    received_at: Timestamp,
-) -> Result<SyncAnswer, Problem> {
-    let endpoint = request.line.endpoint;
-    let contact = seen(&request, received_at);
+async fn handle(host: &dyn Host, arrival: Arrival) -> Result<SyncAnswer, Problem> {
+    let Arrival { request, address, at: _ } = arrival;
+    let object = ObjectId::Endpoint(request.line.endpoint);
     let input = Input::Endpoint(EndpointInput::Sync { request: Box::new(request), address });
-    let reply: Result<Reply, HostError> = host.handle(ObjectId::Endpoint(endpoint), input).await;
-    let Reply::Synced(answer) = reply? else { return Err(Problem::unexpected_answer()) };
-    host.seen(endpoint, contact);
-    Ok(*answer)
+    match host.handle(object, input).await? {
+        Reply::Synced(answer) => Ok(*answer),
+        _ => Err(Problem::unexpected_answer()),
+    }
 }
 
-fn seen(request: &SyncRequest, received_at: Timestamp) -> Seen {
-    let skew_ms = request.line.wall.milliseconds().saturating_sub(received_at.milliseconds());
-    Seen { at: received_at, skew_ms }
+impl Arrival {
+    /// The contact that this request is, once it has proved itself.
+    fn seen(&self) -> Seen {
+        let wall_ms = self.request.line.wall.milliseconds();
+        Seen { at: self.at, skew_ms: wall_ms.saturating_sub(self.at.milliseconds()) }
+    }
+
+    /// The same as it would read had it arrived at `now`. The core measures skew against the time of its call, so the
+    /// wall clock of a request that was held is carried forward by the hold. No signature covers an idle line.
+    fn carried_to(mut self, now: Timestamp) -> Self {
+        let held_ms = i64::try_from(now.since(self.at).0).unwrap_or(i64::MAX);
+        self.request.line.wall = self.request.line.wall.shifted_by_ms(held_ms);
+        self.at = now;
+        self
+    }
 }
 
 fn hold_span(asked_ms: u64, host_max: Duration) -> Milliseconds {

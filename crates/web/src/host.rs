@@ -27,8 +27,8 @@ pub trait Host: Send + Sync + 'static {
 
     /// Waits for changes of `endpoint` on behalf of a held sync. Dropping it forgets the waiter.
     ///
-    /// While one lives a request of the endpoint is open, so a host may count it as heard, and the number of those
-    /// alive is the number of held syncs.
+    /// While one lives a sync of the endpoint is held: that is what
+    /// [`is_connected`](tidegate_core::call::Presence::is_connected) asks for, and how many live is how many are held.
     fn watch(&self, endpoint: EndpointId) -> Box<dyn Watch>;
 
     /// Hears, from here on, which endpoints change, for `/api/v1/events`. Dropping it forgets the listener.

@@ -13,8 +13,8 @@ use reqwest::{Client, Method, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use pages::{LISTING_ITEMS_MAX, Listing};
-pub use retry::Retry;
+pub(crate) use pages::{LISTING_ITEMS_MAX, Listing};
+pub(crate) use retry::Retry;
 
 use crate::connection::Target;
 use crate::exit::Exit;
@@ -29,7 +29,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// A control plane to ask.
-pub struct Api {
+pub(crate) struct Api {
     http: Client,
     target: Target,
     delay_first: Duration,
@@ -37,7 +37,7 @@ pub struct Api {
 
 /// What a control plane answered with 2xx.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The body as it came.
     pub text: String,
 }
@@ -48,7 +48,7 @@ impl Api {
     /// # Errors
     ///
     /// A usage [`Failure`] where the certificate authority does not read.
-    pub fn new(target: Target) -> Result<Self, Failure> {
+    pub(crate) fn new(target: Target) -> Result<Self, Failure> {
         let mut builder = Client::builder()
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -70,7 +70,7 @@ impl Api {
     }
 
     /// The control plane.
-    pub fn base(&self) -> &Url {
+    pub(crate) fn base(&self) -> &Url {
         &self.target.base
     }
 
@@ -79,7 +79,7 @@ impl Api {
     /// # Errors
     ///
     /// [`Exit::NotReachable`] or what the control plane refused with.
-    pub async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, Failure> {
+    pub(crate) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, Failure> {
         let url = self.url(path, query);
         let response = self.send(Method::GET, url, Body::default(), Retry::Always).await?;
         self.read(response).await
@@ -90,7 +90,7 @@ impl Api {
     /// # Errors
     ///
     /// [`Exit::NotReachable`] or what the control plane refused with.
-    pub async fn post(&self, path: &[&str], body: &impl Serialize) -> Result<Answer, Failure> {
+    pub(crate) async fn post(&self, path: &[&str], body: &impl Serialize) -> Result<Answer, Failure> {
         self.post_with(path, body, Retry::Always).await
     }
 
@@ -99,7 +99,7 @@ impl Api {
     /// # Errors
     ///
     /// [`Exit::NotReachable`] or what the control plane refused with.
-    pub async fn post_with(
+    pub(crate) async fn post_with(
         &self,
         path: &[&str],
         body: &impl Serialize,
@@ -118,7 +118,7 @@ impl Api {
     /// # Errors
     ///
     /// [`Exit::NotReachable`] or what the control plane refused with.
-    pub async fn patch(
+    pub(crate) async fn patch(
         &self,
         path: &[&str],
         revision: u64,
@@ -138,7 +138,7 @@ impl Api {
     /// # Errors
     ///
     /// [`Exit::NotReachable`] or what the control plane refused with.
-    pub async fn stream(&self, path: &[&str]) -> Result<Response, Failure> {
+    pub(crate) async fn stream(&self, path: &[&str]) -> Result<Response, Failure> {
         self.send(Method::GET, self.url(path, &[]), Body::default(), Retry::Always).await
     }
 
@@ -225,7 +225,7 @@ impl Answer {
     /// # Errors
     ///
     /// [`Exit::Refused`] where it is another one.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_str(&self.text).map_err(|error| {
             Failure::refused("the control plane answered something this program does not read")
                 .caused_by(&error)

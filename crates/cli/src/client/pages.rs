@@ -8,12 +8,12 @@ use super::{Answer, Api};
 use crate::failure::Failure;
 
 /// Most items a listing fetches where the command names no `--limit`.
-pub const LISTING_ITEMS_MAX: usize = 10_000;
+pub(crate) const LISTING_ITEMS_MAX: usize = 10_000;
 /// Items asked for at once; the control plane's own bound.
 const PAGE_ITEMS: usize = 500;
 
 /// Items of a listing in its order.
-pub struct Listing {
+pub(crate) struct Listing {
     items: Vec<Box<RawValue>>,
     next: Option<String>,
 }
@@ -31,7 +31,7 @@ impl Api {
     /// # Errors
     ///
     /// What any of the requests failed with.
-    pub async fn list(
+    pub(crate) async fn list(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
@@ -64,19 +64,19 @@ impl Listing {
     /// # Errors
     ///
     /// [`crate::exit::Exit::Refused`] where one does not read.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
         self.items.iter().map(|item| Answer { text: item.get().to_owned() }.parse()).collect()
     }
 
     /// One document of the interface's shape with the items byte for byte as they came.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let items: Vec<_> = self.items.iter().map(|item| item.get()).collect();
         let next = serde_json::to_string(&self.next).unwrap_or_else(|_| "null".into());
         format!("{{\"items\":[{}],\"next\":{next}}}", items.join(","))
     }
 
     /// Whether the control plane has more than was asked for.
-    pub fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         self.next.is_some()
     }
 }

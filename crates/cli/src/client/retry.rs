@@ -14,7 +14,7 @@ const DELAY_MAX: Duration = Duration::from_secs(20);
 
 /// What may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
+pub(crate) enum Retry {
     /// Whatever got lost: reading, or a request with an idempotency key.
     Always,
     /// Only what was never sent.

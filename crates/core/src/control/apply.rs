@@ -45,7 +45,10 @@ impl Object<'_> {
                 .iter()
                 .try_for_each(|outcome| self.outcome_apply(outcome, evidence.is_current, None)),
             JournalBody::Accepted { order, .. } => self.accepted_apply(evidence, order),
-            JournalBody::Refused { sequence, reason, .. } => self.refused_apply(evidence, sequence, reason),
+            JournalBody::Refused { sequence: None, .. } => Ok(()),
+            JournalBody::Refused { sequence: Some(sequence), reason, .. } => {
+                self.refused_apply(evidence, sequence, reason)
+            }
             JournalBody::Waiting { sequence, reason } => {
                 if let Some(sequence) = self.theirs(sequence)?.filter(|sequence| sequence.is_live()) {
                     sequence.waiting = Some(reason);

@@ -101,6 +101,7 @@ impl Object<'_> {
             OrderKind::Cancel { sequence } => ("cancel", Some(*sequence)),
             OrderKind::Configure { .. } => ("configure", None),
             OrderKind::Retire => ("retire", None),
+            OrderKind::Unknown => return Err(Error::invalid("an order of an unknown kind cannot be made")),
         };
         let order = Order {
             v: PROTOCOL_VERSION,

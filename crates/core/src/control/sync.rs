@@ -158,8 +158,10 @@ impl Object<'_> {
         self.offer()?;
         let open = self.row.log.unwrap_or(open);
         if let Some(failures) = line.failures.filter(|failures| failures.log == open.id) {
-            let is_next = failures.number == held + 1 && failures.number <= open.number;
-            if is_next && failures.count >= FAILURES_BEFORE_VOID {
+            // Only work is taken back: without its `adopt` a log does not open, and a cancel is worth repeating.
+            let is_work =
+                failures.number == held + 1 && self.order_sequence(open.id, failures.number)?.is_some();
+            if is_work && failures.count >= FAILURES_BEFORE_VOID {
                 answer.void = self.void_make(open.id, failures.number)?;
             }
         }

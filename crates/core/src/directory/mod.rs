@@ -1,9 +1,40 @@
 //! The directory: people, clients, sites, codes, and projections of endpoints.
+//!
+//! What endpoints and sequences are is decided by their endpoint objects alone. The directory knows what they
+//! told of themselves and may lag behind: it serves listings and search, and decides nothing by them.
+//!
+//! Reading order: `people`, `clients`, `codes` (what people make), `admit` (a machine becomes an endpoint),
+//! `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `audit` (who did what).
 
-use crate::call::{Answer, Context, DirectoryInput, DirectoryQuestion, Effect, Reply};
+mod admit;
+mod audit;
+mod clients;
+mod codes;
+mod endpoints;
+mod idempotency;
+mod paging;
+mod people;
+mod project;
+mod sequences;
+#[cfg(test)]
+mod tests;
+
+use serde::Serialize;
+
+use crate::call::{
+    Answer, Command, Context, DirectoryAct, DirectoryInput, DirectoryQuestion, Effect, Reply, Resource,
+};
 use crate::digest::Digest;
+use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::sql::{ReadSql, Sql};
+use crate::schema::Schema;
+use crate::sql::{ReadSql, Sql, Value};
+
+pub use audit::{DirectoryBody, DirectoryHeader};
+
+/// The tables of the directory.
+pub const SCHEMA: Schema =
+    Schema { name: "directory", migrations: &[include_str!("schema/0001_directory.sql")] };
 
 /// The digest under which the secret of a token or sign-in link is stored and looked up. The secret is 32 random
 /// bytes as text, so a plain digest cannot be guessed back.
@@ -17,8 +48,16 @@ pub fn token_digest(secret: &str) -> Digest {
 ///
 /// [`Error`]; the host rolls the transaction (or its savepoint) back.
 pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(Reply, Vec<Effect>), Error> {
-    let _ = (db, cx, input);
-    Err(Error::invalid("not there yet"))
+    let mut directory = Directory { db, cx, entropy: Entropy::new(cx.entropy) };
+    let reply = match input {
+        DirectoryInput::Act(command) => directory.act(*command)?,
+        DirectoryInput::Admit(envelope) => directory.admit(&envelope)?,
+        DirectoryInput::Project(projections) => project::project(db, projections)?,
+        DirectoryInput::CreateOwner { email, sign_in } => made(directory.owner_create(&email, sign_in)?),
+        DirectoryInput::CreateToken { email, digest } => made(directory.token_create(&email, digest)?),
+        DirectoryInput::SignIn { link, token } => made(directory.sign_in(link, token)?),
+    };
+    Ok((reply, Vec::new()))
 }
 
 /// Answers `question` from the host's snapshot; writes nothing.
@@ -27,6 +66,53 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(
 ///
 /// [`Error`].
 pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) -> Result<Answer, Error> {
-    let _ = (db, cx, question);
-    Err(Error::invalid("not there yet"))
+    Ok(match question {
+        DirectoryQuestion::Authenticate(digest) => Answer::Principal(people::principal(db, digest)?),
+        DirectoryQuestion::Clients(paging) => Answer::Clients(clients::clients(db, &paging)?),
+        DirectoryQuestion::Sites { client, paging } => Answer::Sites(clients::sites(db, client, &paging)?),
+        DirectoryQuestion::Site(id) => Answer::Site(clients::site(db, id)?),
+        DirectoryQuestion::Codes(paging) => Answer::Codes(codes::codes(db, &paging)?),
+        DirectoryQuestion::Endpoints { text, client, site, paging } => {
+            Answer::Endpoints(endpoints::endpoints(db, cx, text.as_deref(), client, site, &paging)?)
+        }
+        DirectoryQuestion::Sequences { state, since, paging } => {
+            Answer::Sequences(sequences::sequences(db, state, since, &paging)?)
+        }
+        DirectoryQuestion::Counts => Answer::Counts(sequences::counts(db)?),
+    })
+}
+
+/// What a call works on.
+struct Directory<'a> {
+    db: &'a dyn Sql,
+    cx: &'a Context<'a>,
+    entropy: Entropy,
+}
+
+impl Directory<'_> {
+    /// Does what a person asked for, once: a repeat with the same idempotency key is answered as the first time.
+    fn act(&mut self, command: Command<DirectoryAct>) -> Result<Reply, Error> {
+        let Command { by, idempotency, act } = command;
+        if let Some(reply) = idempotency::replay(self, &by, idempotency.as_ref())? {
+            return Ok(reply);
+        }
+        let (resource, created) = match act {
+            DirectoryAct::CreateClient(new) => (self.client_create(&by, new)?, true),
+            DirectoryAct::CreateSite(new) => (self.site_create(&by, new)?, true),
+            DirectoryAct::CreateCode(new) => (self.code_create(&by, &new)?, true),
+            DirectoryAct::RevokeCode(id) => (self.code_revoke(&by, id)?, false),
+            DirectoryAct::RevokeToken(id) => (self.token_revoke(&by, id)?, false),
+        };
+        idempotency::keep(self, &by, idempotency.as_ref(), &resource, created)?;
+        Ok(Reply::Resource { resource: Box::new(resource), created })
+    }
+}
+
+fn made(resource: Resource) -> Reply {
+    Reply::Resource { resource: Box::new(resource), created: true }
+}
+
+/// A value as JSON text.
+fn json(value: &impl Serialize) -> Value {
+    Value::Text(serde_json::to_string(value).expect("stored documents serialize"))
 }

@@ -100,6 +100,9 @@ pub enum OrderKind {
     },
     /// The endpoint stops and removes itself.
     Retire,
+    /// A kind that this program does not know: refused, and the log goes on.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Payload for Order {

@@ -83,7 +83,8 @@ pub struct StepTask {
     pub probe: String,
     /// Its arguments; judged against the catalogue before anything runs.
     pub with: Map<String, Value>,
-    /// How long it may run. Ending its processes may take up to 10 s more.
+    /// How long it may run. Ending its processes takes milliseconds more, and up to
+    /// 15 s where they or their guard do not react.
     pub timeout: Duration,
     /// Most bytes kept of each output stream, half of them from its end; at most two times
     /// [`OUTPUT_END_BYTES_MAX`](tidegate_core::sequence::OUTPUT_END_BYTES_MAX) count.

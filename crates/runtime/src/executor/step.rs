@@ -35,7 +35,8 @@ pub(super) async fn run(
     if let Err(error) = probe.spec().check(&task.with) {
         return refused(&error.to_string());
     }
-    if *cancelled.borrow() {
+    // Its caller may have gone while it waited for its turn.
+    if *cancelled.borrow() || cancelled.has_changed().is_err() {
         return cut(Cut::Cancelled, None);
     }
     let (stop, stopped) = watch::channel(false);

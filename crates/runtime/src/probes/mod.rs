@@ -24,6 +24,14 @@ use crate::executor::StepContext;
 /// In the order people see them.
 static PROBES: &[&dyn Probe] = &[&system_info::SystemInfo, &ping::Ping, &tail_file::TailFile, &shell::Shell];
 
+/// What `system_info` finds, for the facts that the machine tells of itself.
+pub(crate) fn machine_facts() -> Map<String, Value> {
+    match serde_json::to_value(platform::facts()) {
+        Ok(Value::Object(facts)) => facts,
+        _ => Map::new(),
+    }
+}
+
 /// The future of a probe at work.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

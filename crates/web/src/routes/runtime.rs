@@ -17,7 +17,7 @@ use tidegate_core::wire::{
 use crate::Shared;
 use crate::body::{SmallJson, parse};
 use crate::extract::NoQuery;
-use crate::hold;
+use crate::hold::{self, Arrival};
 use crate::host::{ClientAddress, Host};
 use crate::problem::Problem;
 use crate::runtime_body::{RuntimeBody, compressed_json};
@@ -81,12 +81,12 @@ pub(crate) async fn sync(
     _: NoQuery,
     RuntimeBody { bytes, accepted }: RuntimeBody<SYNC_BYTES_MAX>,
 ) -> Result<Response, Problem> {
-    let received_at = host.now();
+    let at = host.now();
     let request = SyncRequest::parse(&bytes).map_err(|error| unreadable_sync(&error))?;
     // The entries are copied out; a request that is held must not keep megabytes.
     drop(bytes);
     let address = address.map(|Extension(ClientAddress(address))| address.to_string());
-    let answer = hold::answer(host.as_ref(), request, address, received_at).await?;
+    let answer = hold::answer(host.as_ref(), Arrival { request, address, at }).await?;
     compressed_json(&answer, accepted)
 }
 

@@ -53,9 +53,17 @@ fn guards(state_id: &str) -> Vec<Pid> {
     tree::processes().into_iter().filter(|process| is_guard(*process, state_id)).collect()
 }
 
-/// Whether the process is a living guard of that state directory, by its exact arguments.
+/// Whether the process is a living guard of that state directory: this user's, with exactly its arguments.
 fn is_guard(process: Pid, state_id: &str) -> bool {
-    let Ok(line) = fs::read(format!("/proc/{}/cmdline", process.as_raw_pid())) else { return false };
+    let directory = format!("/proc/{}", process.as_raw_pid());
+    let Ok(status) = fs::read_to_string(format!("{directory}/status")) else { return false };
+    let Ok(line) = fs::read(format!("{directory}/cmdline")) else { return false };
     let expected = [NAME, SUBCOMMAND, WATCH, state_id].map(str::as_bytes);
-    line.strip_suffix(b"\0").is_some_and(|line| line.split(|byte| *byte == 0).eq(expected))
+    effective_user(&status) == Some(rustix::process::geteuid().as_raw())
+        && line.strip_suffix(b"\0").is_some_and(|line| line.split(|byte| *byte == 0).eq(expected))
+}
+
+/// From `/proc/PID/status`; the owner of the directory is root's for a program with capabilities of its own.
+fn effective_user(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().nth(1)?.parse().ok()
 }

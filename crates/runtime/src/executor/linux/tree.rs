@@ -91,3 +91,25 @@ fn stat(process: Pid) -> Option<(char, i32)> {
 fn parse(number: &str) -> Option<Pid> {
     number.parse().ok().and_then(Pid::from_raw)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_find_children_agree() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let process = Pid::from_child(&child);
+        let myself = rustix::process::getpid();
+        assert!(children(myself).contains(&process));
+        assert!(children_by_parent(myself).contains(&process));
+        assert!(is_alive(process));
+        child.kill().unwrap();
+        while is_alive(process) {
+            std::thread::yield_now();
+        }
+        assert!(children(myself).contains(&process), "ended, not reaped");
+        child.wait().unwrap();
+        assert!(!children_by_parent(myself).contains(&process));
+    }
+}

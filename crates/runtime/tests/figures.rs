@@ -1,5 +1,6 @@
-//! 500 MB of output: how fast, and in how much memory. In a program of its own, whose memory is then this
-//! step's.
+//! What a step costs in time and memory. In a program of its own, whose memory is then the steps'.
+//!
+//! `cargo test -p tidegate-runtime --test figures -- --ignored --nocapture --test-threads 1`
 #![allow(clippy::unwrap_used, reason = "a test says where it broke")]
 
 mod support;
@@ -23,6 +24,21 @@ async fn half_a_gigabyte_passes_in_little_memory() {
     assert_eq!(ended.result.output.bytes, 524_288_005);
     assert!(ended.result.output.tail.ends_with("\0last\n"));
     assert!(peak < 40 * 1024, "{peak} KiB");
+}
+
+#[tokio::test(flavor = "current_thread")]
+#[ignore = "prints figures"]
+async fn a_step_and_its_guard_cost_little() {
+    for groups in Groups::BOTH {
+        let machine = Machine::new(groups);
+        let start = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(machine.shell("true", 20).await.state, EndState::Succeeded);
+        }
+        eprintln!("{groups:?}: {:?} a step", start.elapsed() / 100);
+        let guard = machine.shell("cat /proc/$PPID/status", 20).await.result.output.head;
+        eprintln!("guard: {}", guard.lines().find(|line| line.starts_with("VmRSS:")).unwrap());
+    }
 }
 
 /// The largest resident memory of this process so far.

@@ -1,0 +1,140 @@
+//! The command line as a whole; each command's own part is with the command.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    admin, clients, codes, demo, endpoints, export, link, login, run, sequences, serve, sites, transcript,
+    verify,
+};
+use crate::exit;
+
+/// Durable remote troubleshooting for machines that are only sometimes reachable.
+///
+/// Queue checks and actions for a machine now; it runs them when its path next opens; the transcript shows
+/// every step with its times, and can be proved.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, max_term_width = 100, after_help = format!("{AFTER_HELP}\n{}", exit::HELP))]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Begin:
+  tidegate demo                              the whole story on this computer, in two minutes
+  tidegate login LINK                        sign in with the link that `admin owner` printed
+
+A day's work:
+  tidegate endpoints                         the machines, and which of them need a person
+  tidegate run hmi-3 --probe ping host=10.20.0.5 count=4
+  tidegate run hmi-3 --file servo.yaml --wait
+  tidegate transcript hmi-3                  what happened on it, with all times
+
+TIDEGATE_URL and TIDEGATE_TOKEN work everywhere. Listings and `show` take --json.
+";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See the whole story on this computer: a control plane, a machine, a link that opens and closes
+    Demo(demo::Args),
+    /// Sign in with a one-time link and remember the control plane
+    Login(login::Args),
+    /// The MSP's customers
+    Clients(clients::Args),
+    /// Plants and places of the clients
+    Sites(sites::Args),
+    /// Codes that admit machines
+    EnrolmentCodes(codes::Args),
+    /// The machines
+    Endpoints(endpoints::Args),
+    /// Queue checks and actions for machines, reachable now or not
+    Run(Box<run::Args>),
+    /// What is queued, under way and done
+    Sequences(sequences::Args),
+    /// What happened on a machine, with all times
+    Transcript(transcript::Args),
+    /// Write a machine's whole record to a file that proves itself
+    Export(export::Args),
+    /// Prove an exported record: nothing changed, dropped, reordered or cut off
+    Verify(verify::Args),
+    /// Run the control plane
+    Serve(serve::Args),
+    /// Make owners and tokens, back up and restore, on the control plane's own machine
+    Admin(admin::Args),
+    /// A network path that opens and closes on a schedule, for trials
+    Link(link::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_teaches() {
+        for (name, path) in [("tidegate", &[][..]), ("run", &["run"]), ("serve", &["serve"])] {
+            let mut command = Cli::command().term_width(100);
+            command.build();
+            let found = path.iter().fold(&mut command, |command, part| {
+                command.find_subcommand_mut(part).expect("the command exists")
+            });
+            insta::assert_snapshot!(format!("help_{name}"), found.render_long_help().to_string());
+        }
+    }
+
+    #[test]
+    fn what_scripts_write_reads() {
+        for line in [
+            "tidegate serve --data d --listen 127.0.0.1:8080 --runtime-listen 0.0.0.0:8443 --tls-cert c --tls-key k --log-format json",
+            "tidegate demo --data d --exit",
+            "tidegate admin owner --data d --email e@x --root-key f",
+            "tidegate admin token --data d --email e@x",
+            "tidegate admin backup --data d --out f",
+            "tidegate admin restore --data d --from f",
+            "tidegate login https://tg.example/sign-in#s",
+            "tidegate clients --json",
+            "tidegate clients create Acme --url https://tg.example",
+            "tidegate sites create --client Acme --time-zone Europe/Berlin Plant",
+            "tidegate enrolment-codes create --site Plant --uses 3 --expires-in 2d",
+            "tidegate enrolment-codes create --site Plant --endpoint hmi-3",
+            "tidegate endpoints list --client Acme --site Plant --json",
+            "tidegate endpoints adopt hmi-3 --journal 0123456789abcdef -y",
+            "tidegate endpoints rename hmi-3 press",
+            "tidegate run a b --file s.yaml --wait --timeout 5m",
+            "tidegate run a --probe ping host=b count=4 --title T --stop-on failed",
+            "tidegate run a --draft -- df -h --si",
+            "tidegate run a --expires-at 2026-11-24T00:00:00Z --not-before 2026-11-23T22:00:00Z -- true",
+            "tidegate sequences list --endpoint a --state running --since 2d",
+            "tidegate sequences cancel x y --yes",
+            "tidegate sequences note x text",
+            "tidegate transcript a --format csv --sequence x",
+            "tidegate transcript a --follow",
+            "tidegate export a --out f --force",
+            "tidegate verify f --json",
+            "tidegate link --listen 127.0.0.1:0 --to 127.0.0.1:1 --schedule open",
+        ] {
+            if let Err(error) = Cli::try_parse_from(line.split_whitespace()) {
+                panic!("{line}: {error}");
+            }
+        }
+        for line in [
+            "tidegate serve",
+            "tidegate run a",
+            "tidegate run a --file s -- ls",
+            "tidegate run a --draft --wait -- ls",
+            "tidegate run a --expires-in 7 -- ls",
+            "tidegate serve --data d --tls-cert c",
+            "tidegate clients --token x",
+        ] {
+            let error = Cli::try_parse_from(line.split_whitespace()).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+}

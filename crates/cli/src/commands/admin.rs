@@ -1,0 +1,106 @@
+//! `tidegate admin`: what needs the data directory, on the control plane's own machine.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::host::{self, OwnerOptions};
+use crate::screen::Screen;
+
+/// Make owners and tokens, back up and restore, on the control plane's own machine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Make the owner, the root key and a one-time sign-in link
+    #[command(after_help = "\
+The root key is what every machine trusts in the end. It is written to a file of your choosing and
+never into the data directory. Keep it offline: without it no new order key can be made, and with it
+anyone could.
+
+Example:
+  tidegate admin owner --data /var/lib/tidegate --email kim@msp.example --root-key /media/usb/root.pem")]
+    Owner {
+        /// The data directory; made where it does not exist
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The owner's e-mail address
+        #[arg(long, value_name = "ADDRESS")]
+        email: String,
+        /// Where the root key is written [default: tidegate-root-key.pem in the working directory]
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+        /// Where people will reach the control plane, for the sign-in link
+        #[arg(long, env = "TIDEGATE_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080")]
+        url: String,
+    },
+    /// Make an API token; it stands alone on the last line of standard output
+    #[command(after_help = "\
+Example:
+  export TIDEGATE_TOKEN=$(tidegate admin token --data /var/lib/tidegate --email kim@msp.example | tail -n 1)")]
+    Token {
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Whose token it is
+        #[arg(long, value_name = "ADDRESS")]
+        email: String,
+    },
+    /// Write a consistent copy of everything durable, also while `serve` runs
+    Backup {
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Put a backup in place; `serve` must not run
+    #[command(after_help = "\
+Every order log is closed in the same transaction: work that machines had not told of in the backup
+`may have run since`, and shows so until the machine itself tells what it knows. What lived only in
+the lost part is gone.")]
+    Restore {
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The backup
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+    },
+}
+
+/// Does what needs the data directory.
+pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
+    match args.act {
+        Act::Owner { data, email, root_key, url } => {
+            let owner = host::create_owner(&OwnerOptions { data, email, root_key, url })?;
+            screen.line(format!("The root key is in {}. Keep it offline.", owner.root_key.display()))?;
+            screen.line("Sign in once with:")?;
+            screen.line(owner.sign_in_link)?;
+        }
+        Act::Token { data, email } => {
+            let token = host::create_token(&data, &email)?;
+            screen.note("The token is shown once. Keep it where only you can read it.");
+            screen.line(token)?;
+        }
+        Act::Backup { data, out } => {
+            host::backup(&data, &out)?;
+            screen.line(format!("The backup is in {}.", out.display()))?;
+        }
+        Act::Restore { data, from } => {
+            host::restore(&data, &from)?;
+            screen.line(format!("{} is as it was in the backup.", data.display()))?;
+            screen.line(
+                "Work that was under way `may have run since`: each machine tells when it is next heard.",
+            )?;
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,188 @@
+//! One machine as people read it.
+
+use serde_json::Value;
+use tidegate_core::api::{EndpointState, EndpointView, JournalState, Reachability, WorkState};
+use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, Risk};
+
+use crate::screen::{Screen, Tone};
+use crate::text::{one_line, shell_word, shortened};
+use crate::time;
+
+/// Longest value of a fact shown, in characters.
+const FACT_CHARACTERS_MAX: usize = 60;
+
+/// Whether the machine was heard lately, or why it never will be.
+pub(crate) fn path_word(endpoint: &EndpointView) -> &'static str {
+    match (endpoint.state, endpoint.reachability) {
+        (EndpointState::Retired, _) => "retired",
+        (EndpointState::Revoked, _) => "revoked",
+        (EndpointState::Active | EndpointState::Recovered, Reachability::Reachable) => "reachable",
+        (EndpointState::Active | EndpointState::Recovered, Reachability::Quiet) => "quiet",
+        (EndpointState::Active | EndpointState::Recovered, Reachability::NeverSeen) => "never seen",
+    }
+}
+
+/// What its work does.
+pub(crate) fn work_word(work: WorkState) -> &'static str {
+    match work {
+        WorkState::Idle => "idle",
+        WorkState::Waiting => "waiting",
+        WorkState::Running => "running",
+        WorkState::Held => "held",
+    }
+}
+
+/// Everything about one machine.
+pub(crate) fn endpoint(endpoint: &EndpointView, screen: &Screen) -> String {
+    let mut text = format!("{}\n", screen.heading(&one_line(&endpoint.name)));
+    let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11}{value}\n"));
+    line("id", endpoint.id.to_string());
+    line("path", path_word(endpoint).to_owned());
+    line("last seen", endpoint.last_seen_at.map_or_else(|| "never".to_owned(), time::full));
+    line("work", work_word(endpoint.work).to_owned());
+    if let Some(skew_ms) = endpoint.clock_skew_ms.filter(|skew_ms| skew_ms.unsigned_abs() > 5_000) {
+        let span = time::span(tidegate_core::time::Milliseconds(skew_ms.unsigned_abs()));
+        line("clock", format!("{span} {}", if skew_ms > 0 { "ahead" } else { "behind" }));
+    }
+    line("enrolled", time::full(endpoint.enrolled_at));
+    if !endpoint.attention.is_empty() {
+        text.push_str("\nNeeds a person\n");
+    }
+    for attention in &endpoint.attention {
+        let reason = format!("{} {}", Tone::Attention.mark(), one_line(&attention.reason));
+        text.push_str(&format!("  {}\n", screen.paint(Tone::Attention, &reason)));
+        text.push_str(&format!("    clears: {}\n", one_line(&attention.clears)));
+    }
+    if !endpoint.journals.is_empty() {
+        text.push_str(&format!("\nJournals\n{}\n", journals(endpoint)));
+    }
+    if !endpoint.facts.is_empty() {
+        text.push_str("\nFacts\n");
+    }
+    for (name, value) in &endpoint.facts {
+        text.push_str(&format!("  {:<20} {}\n", shortened(name, 20), fact(value)));
+    }
+    text
+}
+
+/// A line a journal: which machine wrote it, so that a person can tell two apart.
+pub(crate) fn journals(endpoint: &EndpointView) -> String {
+    let lines = endpoint.journals.iter().map(|journal| {
+        let state = match journal.state {
+            JournalState::Current => "current",
+            JournalState::Candidate => "candidate",
+            JournalState::Replaced => "replaced",
+            JournalState::Forked => "written by two machines",
+        };
+        let address = journal.address.as_deref().map(|address| format!(" from {}", one_line(address)));
+        let facts: Vec<_> =
+            journal.facts.iter().take(4).map(|(name, value)| format!("{name} {}", fact(value))).collect();
+        let facts =
+            if facts.is_empty() { String::new() } else { format!("\n      {}", one_line(&facts.join(", "))) };
+        format!(
+            "  {}  {state}, {} entries, first seen {}{}{facts}",
+            journal.id,
+            journal.number,
+            time::full(journal.first_seen_at),
+            address.unwrap_or_default(),
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What the machine's checks and actions are and take.
+pub(crate) fn probes(catalogue: Option<Catalogue>, screen: &Screen) -> String {
+    let Some(catalogue) = catalogue else {
+        return "The machine has not told its checks and actions yet.\n".to_owned();
+    };
+    let mut text = String::new();
+    for probe in &catalogue.0 {
+        let risk = match probe.risk {
+            Risk::Observe => "check",
+            Risk::Change => "action: can change the machine",
+        };
+        text.push_str(&format!("{} ({risk})\n", screen.heading(&one_line(&probe.name))));
+        text.push_str(&format!("  {}\n", one_line(&probe.about)));
+        for argument in &probe.arguments {
+            let needed = if argument.required { ", needed" } else { "" };
+            text.push_str(&format!(
+                "    {:<12} {} ({}{needed}{})\n",
+                one_line(&argument.name),
+                one_line(&argument.about),
+                kind(&argument.kind),
+                default(argument)
+            ));
+        }
+        let words: Vec<_> = probe
+            .example
+            .iter()
+            .map(|(name, value)| shell_word(&format!("{}={}", one_line(name), fact(value))))
+            .collect();
+        text.push_str(&format!("    e.g. --probe {} {}\n\n", one_line(&probe.name), words.join(" ")));
+    }
+    text
+}
+
+fn kind(kind: &ArgumentKind) -> String {
+    match kind {
+        ArgumentKind::Text { .. } => "text".into(),
+        ArgumentKind::Integer { min, max } => format!("{min} to {max}"),
+        ArgumentKind::Boolean => "true or false".into(),
+        ArgumentKind::Choice { options } => one_line(&options.join("|")),
+    }
+}
+
+fn default(argument: &ArgumentSpec) -> String {
+    argument.default.as_ref().map(|value| format!(", else {}", fact(value))).unwrap_or_default()
+}
+
+fn fact(value: &Value) -> String {
+    match value {
+        Value::String(text) => shortened(text, FACT_CHARACTERS_MAX),
+        other => shortened(&other.to_string(), FACT_CHARACTERS_MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use serde_json::json;
+
+    #[test]
+    fn a_machine_that_was_copied_shows_both_and_what_clears_it() {
+        let view: EndpointView = serde_json::from_value(json!({
+            "id": sample::endpoint(), "name": "hmi-3\u{1b}[2J", "client_id": "0000000000000001",
+            "site_id": "0000000000000002", "state": "active", "reachability": "quiet", "work": "held",
+            "attention": [{"code": "identity_conflict", "reason": "two machines wrote its journal",
+                           "clears": "adopt one of the two"}],
+            "last_seen_at": sample::at("14:03:05"), "clock_skew_ms": -65_000,
+            "facts": {"os": "Windows 10 22H2", "memory_mb": 2048},
+            "journals": [
+                {"id": "0000000000000003", "current": false, "state": "forked",
+                 "first_seen_at": sample::at("09:00:00"), "address": "10.0.0.7", "number": 41, "facts": {}},
+                {"id": "0000000000000004", "current": false, "state": "candidate",
+                 "first_seen_at": sample::at("14:03:00"), "number": 2, "facts": {"os": "Windows 10"}}
+            ],
+            "enrolled_at": sample::at("08:59:00"), "revision": 3
+        }))
+        .unwrap();
+        insta::assert_snapshot!(endpoint(&view, &Screen::plain()));
+    }
+
+    #[test]
+    fn the_probes_of_a_machine_teach_how_to_ask_them() {
+        let catalogue = serde_json::from_value(json!([
+            {"name": "tail_file", "about": "The last lines of a text file.", "risk": "observe",
+             "arguments": [
+                {"name": "path", "about": "Where it is.", "kind": "text", "bytes_max": 4096, "required": true},
+                {"name": "lines", "about": "How many.", "kind": "integer", "min": 1, "max": 1000,
+                 "required": false, "default": 20}],
+             "example": {"path": "C:\\Motion\\app log.txt", "lines": 10}},
+            {"name": "shell", "about": "Runs a command.", "risk": "change",
+             "arguments": [], "example": {}}
+        ]))
+        .unwrap();
+        insta::assert_snapshot!(probes(Some(catalogue), &Screen::plain()));
+    }
+}

@@ -1,0 +1,130 @@
+//! What this program asks of the control plane's own crate and of the verifier: everything that is not a
+//! request to an API. One function each, so that the commands do not know who answers.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+/// What `serve` is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServeOptions {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Where people and, without `runtime_listen`, runtimes are listened to.
+    pub listen: SocketAddr,
+    /// Where runtimes alone are listened to.
+    pub runtime_listen: Option<SocketAddr>,
+    /// Certificate chain and private key as PEM files; `None`: plain HTTP.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What `admin owner` is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnerOptions {
+    /// The data directory; made where it does not exist.
+    pub data: PathBuf,
+    /// The owner's e-mail address.
+    pub email: String,
+    /// Where the root key is written or, if the file exists, read; `None`:
+    /// `tidegate-root-key.pem` in the working directory.
+    pub root_key: Option<PathBuf>,
+    /// Where people will reach the control plane, for the sign-in link.
+    pub url: String,
+}
+
+/// What `admin owner` made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    /// The one-time sign-in link.
+    pub sign_in_link: String,
+    /// Where the root key is.
+    pub root_key: PathBuf,
+}
+
+/// What `verify` found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    /// The endpoint whose transcript it is.
+    pub endpoint: String,
+    /// The last entry up to which nothing is missing, changed or out of order; 0: none.
+    pub complete_to: u64,
+    /// The last entry that the endpoint itself vouches for; 0: none.
+    pub endorsed_to: u64,
+    /// What is wrong, for people; empty: nothing.
+    pub findings: Vec<String>,
+}
+
+/// Runs the control plane until it is asked to stop.
+///
+/// # Errors
+///
+/// What kept it from starting or made it end.
+#[expect(clippy::unused_async, reason = "the server is asynchronous")]
+pub(crate) async fn serve(options: ServeOptions) -> Result<()> {
+    not_built(&options)
+}
+
+/// Makes the owner.
+///
+/// # Errors
+///
+/// Where there is one already, or the data directory or root key cannot be written.
+pub(crate) fn create_owner(options: &OwnerOptions) -> Result<Owner> {
+    not_built(options)
+}
+
+/// Makes an API token of the person with the address `email`.
+///
+/// # Errors
+///
+/// Where there is no such person, or the data directory cannot be written.
+pub(crate) fn create_token(data: &PathBuf, email: &str) -> Result<String> {
+    not_built(&(data, email))
+}
+
+/// Writes a consistent copy of the data directory to `out`, also while `serve` runs.
+///
+/// # Errors
+///
+/// Where either cannot be read or written.
+pub(crate) fn backup(data: &PathBuf, out: &PathBuf) -> Result<()> {
+    not_built(&(data, out))
+}
+
+/// Restores the data directory from a backup and closes every order log (R9).
+///
+/// # Errors
+///
+/// Where either cannot be read or written, or the directory is in use.
+pub(crate) fn restore(data: &PathBuf, from: &PathBuf) -> Result<()> {
+    not_built(&(data, from))
+}
+
+/// Verifies an export with nothing but the file.
+///
+/// # Errors
+///
+/// Where the file cannot be read or is not an export; what is wrong in one is in the report.
+pub(crate) fn verify(export: BufReader<File>) -> Result<Report> {
+    drop(export);
+    not_built(&())
+}
+
+fn not_built<T, O: core::fmt::Debug>(_options: &O) -> Result<T> {
+    bail!("this part is not built yet")
+}

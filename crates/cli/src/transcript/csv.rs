@@ -1,0 +1,45 @@
+//! The transcript as CSV (RFC 4180), safe to open in a spreadsheet.
+
+use tidegate_core::api::TranscriptEntryView;
+
+use super::{describe, kind_words};
+use crate::text::one_line;
+
+/// All entries under a heading, a line each.
+pub(crate) fn csv(entries: &[TranscriptEntryView]) -> String {
+    let mut text = "number,at,actor,kind,sequence_id,description,hash,previous_hash\r\n".to_owned();
+    for entry in entries {
+        let fields = [
+            entry.number.to_string(),
+            entry.at.to_string(),
+            one_line(&entry.actor),
+            kind_words(&entry.kind),
+            entry.sequence_id.map(|id| id.to_string()).unwrap_or_default(),
+            describe(entry),
+            entry.hash.to_string(),
+            entry.previous_hash.to_string(),
+        ];
+        text.push_str(&fields.map(|field| quoted(&field)).join(","));
+        text.push_str("\r\n");
+    }
+    text
+}
+
+/// A field in quotes. One that a spreadsheet would take for a formula gets an apostrophe in front (OWASP,
+/// "CSV Injection"): names and outputs come from machines that may be hostile.
+fn quoted(field: &str) -> String {
+    let guard = if field.starts_with(['=', '+', '-', '@', '\t']) { "'" } else { "" };
+    format!("\"{guard}{}\"", field.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transcript_opens_in_a_spreadsheet_without_running_anything() {
+        insta::assert_snapshot!(csv(&super::super::tests::entries()).replace("\r\n", "\n"));
+        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
+        assert_eq!(quoted("say \"hi\", twice"), "\"say \"\"hi\"\", twice\"");
+    }
+}

@@ -1,0 +1,104 @@
+//! A machine's transcript in the forms people take it away in.
+
+mod csv;
+mod html;
+
+use serde_json::Value;
+use tidegate_core::api::TranscriptEntryView;
+
+use crate::text::{one_line, shortened};
+use crate::time;
+
+pub(crate) use csv::csv;
+pub(crate) use html::html;
+
+/// Longest description of an entry in characters; the whole body is in `--format json`.
+const DESCRIPTION_CHARACTERS_MAX: usize = 200;
+/// Fields that mean something only to a program.
+const UNTOLD: [&str; 6] = ["kind", "sequence", "work", "hash", "key", "previous"];
+/// Fields told first, in this order; what they do not cover follows as it comes.
+const FIRST: [&str; 10] =
+    ["step", "attempt", "state", "reason", "title", "text", "name", "old", "new", "journal"];
+
+/// One entry on one line: `  12  2026-11-23 14:48:02Z  endpoint  step finished: step 2, …`.
+pub(crate) fn line(entry: &TranscriptEntryView) -> String {
+    let description = describe(entry);
+    let colon = if description.is_empty() { "" } else { ": " };
+    format!(
+        "{:>5}  {}  {}  {}{colon}{description}",
+        entry.number,
+        time::full(entry.at),
+        one_line(&entry.actor),
+        kind_words(&entry.kind)
+    )
+}
+
+/// What an entry says, in one line.
+pub(crate) fn describe(entry: &TranscriptEntryView) -> String {
+    let Some(body) = &entry.body else { return "(erased)".to_owned() };
+    let Value::Object(fields) = body else { return shortened(&body.to_string(), DESCRIPTION_CHARACTERS_MAX) };
+    let mut parts = Vec::new();
+    if let Some(Value::String(summary)) = fields.get("result").and_then(|result| result.get("summary")) {
+        parts.push(summary.clone());
+    }
+    for name in FIRST {
+        if let Some(text) = fields.get(name).and_then(scalar) {
+            parts.push(format!("{} {text}", name.replace('_', " ")));
+        }
+    }
+    for (name, value) in fields {
+        let is_told = FIRST.contains(&name.as_str()) || UNTOLD.contains(&name.as_str());
+        if let (false, Some(text)) = (is_told, scalar(value)) {
+            parts.push(format!("{} {text}", name.replace('_', " ")));
+        }
+    }
+    shortened(&parts.join(", "), DESCRIPTION_CHARACTERS_MAX)
+}
+
+/// `journal.step_finished` as people read it: `step finished`.
+pub(crate) fn kind_words(kind: &str) -> String {
+    one_line(&kind.trim_start_matches("journal.").replace('_', " "))
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_entry_is_one_line_whatever_it_says() {
+        let lines: Vec<_> = entries().iter().map(line).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    pub(crate) fn entries() -> Vec<TranscriptEntryView> {
+        let entry = |number: u64, actor: &str, kind: &str, body: Value| -> TranscriptEntryView {
+            serde_json::from_value(json!({
+                "number": number, "at": "2026-11-23T14:03:05.000Z", "actor": actor, "kind": kind,
+                "sequence_id": "060r30c1g60r30c1-060r30c1g60r30c1",
+                "hash": "0".repeat(64), "previous_hash": "1".repeat(64), "body": body
+            }))
+            .unwrap()
+        };
+        vec![
+            entry(1, "kim@msp.example", "queued", json!({"title": "=HYPERLINK(\"x\")", "steps": 2})),
+            entry(
+                2,
+                "endpoint",
+                "journal.step_finished",
+                json!({"kind": "step_finished", "step": 1, "attempt": 1, "state": "succeeded",
+                       "result": {"summary": "no <b>reply</b>\u{1b}[31m", "finding": "attention"}}),
+            ),
+            TranscriptEntryView { body: None, ..entry(3, "control plane", "erased", json!({})) },
+        ]
+    }
+}

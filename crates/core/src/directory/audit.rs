@@ -1,0 +1,148 @@
+//! The directory's own hash-chained record: every act of a person here, and every machine that was admitted.
+//!
+//! An entry is made as in a transcript ([`crate::chain`]): the exact bytes are stored, so that the chain can be
+//! checked with nothing but SHA-256. Digests of tokens and secrets are in none.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chain::Link;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::id::{ClientId, CodeId, EndpointId, PersonId, SiteId, TokenId};
+use crate::keys::PublicKey;
+use crate::sql::Value;
+use crate::time::Timestamp;
+
+use super::Directory;
+
+/// The header of an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryHeader {
+    /// When it was stored.
+    pub at: Timestamp,
+    /// Who acted: an e-mail address, or [`crate::transcript::ACTOR_CONTROL_PLANE`].
+    pub actor: String,
+    /// What happened: the body's word.
+    pub kind: String,
+    /// Its place in the chain.
+    pub link: Link,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DirectoryBody {
+    /// An owner was made on the control plane's own machine.
+    OwnerCreated {
+        /// Who.
+        person: PersonId,
+        /// Their e-mail address.
+        email: String,
+    },
+    /// A token was made on the control plane's own machine.
+    TokenCreated {
+        /// Which.
+        token: TokenId,
+        /// Whose.
+        person: PersonId,
+    },
+    /// Somebody turned a sign-in link into a token.
+    SignedIn {
+        /// The token.
+        token: TokenId,
+        /// Who.
+        person: PersonId,
+    },
+    /// A token was withdrawn.
+    TokenRevoked {
+        /// Which.
+        token: TokenId,
+    },
+    /// A client was made.
+    ClientCreated {
+        /// Which.
+        client: ClientId,
+        /// Its name.
+        name: String,
+    },
+    /// A site was made.
+    SiteCreated {
+        /// Which.
+        site: SiteId,
+        /// Whose.
+        client: ClientId,
+        /// Its name.
+        name: String,
+        /// Its time zone.
+        time_zone: String,
+    },
+    /// An enrolment code was made.
+    CodeCreated {
+        /// Which.
+        code: CodeId,
+        /// Where it enrols.
+        site: SiteId,
+        /// The one machine it re-enrols; `None`: new machines.
+        endpoint: Option<EndpointId>,
+        /// How many machines it admits.
+        uses: u32,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// An enrolment code was withdrawn.
+    CodeRevoked {
+        /// Which.
+        code: CodeId,
+    },
+    /// A code admitted a machine.
+    Admitted {
+        /// Which code.
+        code: CodeId,
+        /// As which endpoint.
+        endpoint: EndpointId,
+        /// With which key.
+        key: PublicKey,
+    },
+}
+
+impl DirectoryBody {
+    /// The word that the header repeats.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::OwnerCreated { .. } => "owner_created",
+            Self::TokenCreated { .. } => "token_created",
+            Self::SignedIn { .. } => "signed_in",
+            Self::TokenRevoked { .. } => "token_revoked",
+            Self::ClientCreated { .. } => "client_created",
+            Self::SiteCreated { .. } => "site_created",
+            Self::CodeCreated { .. } => "code_created",
+            Self::CodeRevoked { .. } => "code_revoked",
+            Self::Admitted { .. } => "admitted",
+        }
+    }
+}
+
+impl Directory<'_> {
+    /// Appends to the audit chain.
+    pub(super) fn record(&mut self, actor: &str, body: &DirectoryBody) -> Result<(), Error> {
+        let rows =
+            self.db.query("SELECT number, header FROM directory_audit ORDER BY number DESC LIMIT 1", &[])?;
+        let (number, previous) = match rows.first() {
+            None => (1, Digest::ZERO),
+            Some(last) => (last.unsigned(0)? + 1, Digest::of(last.text(1)?)),
+        };
+        let text = serde_json::to_string(body).expect("audit bodies serialize");
+        let header = DirectoryHeader {
+            at: self.cx.now,
+            actor: actor.to_owned(),
+            kind: body.kind().to_owned(),
+            link: Link::new(number, previous, &text, &mut self.entropy),
+        };
+        self.db.execute(
+            "INSERT INTO directory_audit (number, header, body) VALUES (?1, ?2, ?3)",
+            &[number.into(), super::json(&header), Value::Text(text)],
+        )?;
+        Ok(())
+    }
+}

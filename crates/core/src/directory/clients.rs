@@ -1,0 +1,143 @@
+//! Clients and their sites.
+
+use crate::api::{ClientView, NewClient, NewSite, Page, Paging, SiteView};
+use crate::call::{Principal, Resource};
+use crate::control::check_name;
+use crate::error::Error;
+use crate::id::{ClientId, SiteId};
+use crate::sql::{ReadSql, Row, SqlError};
+use crate::time::Timestamp;
+
+use super::Directory;
+use super::audit::DirectoryBody;
+use super::paging;
+
+/// Longest time zone: the longest name of the IANA database has 32 bytes.
+const TIME_ZONE_BYTES_MAX: usize = 64;
+
+/// A page of clients, by name.
+pub(super) fn clients(db: &dyn ReadSql, wanted: &Paging) -> Result<Page<ClientView>, Error> {
+    let (name, id) = after_name::<ClientId>("clients", wanted)?;
+    let rows = db.query(
+        "SELECT client_id, name, created_at FROM client WHERE (name, client_id) > (?1, ?2)
+         ORDER BY name, client_id LIMIT ?3",
+        &[name.into(), id.into(), paging::rows_wanted(wanted).into()],
+    )?;
+    paging::page("clients", wanted, &rows, client_read, |client| (client.name.clone(), client.id))
+}
+
+/// A page of sites, by name.
+pub(super) fn sites(
+    db: &dyn ReadSql,
+    client: Option<ClientId>,
+    wanted: &Paging,
+) -> Result<Page<SiteView>, Error> {
+    let (name, id) = after_name::<SiteId>("sites", wanted)?;
+    let limit = paging::rows_wanted(wanted);
+    let rows = match client {
+        None => db.query(
+            "SELECT site_id, client_id, name, time_zone, created_at FROM site WHERE (name, site_id) > (?1, ?2)
+             ORDER BY name, site_id LIMIT ?3",
+            &[name.into(), id.into(), limit.into()],
+        )?,
+        Some(client) => db.query(
+            "SELECT site_id, client_id, name, time_zone, created_at FROM site
+             WHERE client_id = ?4 AND (name, site_id) > (?1, ?2) ORDER BY name, site_id LIMIT ?3",
+            &[name.into(), id.into(), limit.into(), client.into()],
+        )?,
+    };
+    paging::page("sites", wanted, &rows, site_read, |site| (site.name.clone(), site.id))
+}
+
+/// One site.
+pub(super) fn site(db: &dyn ReadSql, id: SiteId) -> Result<SiteView, Error> {
+    let rows = db.query(
+        "SELECT site_id, client_id, name, time_zone, created_at FROM site WHERE site_id = ?1",
+        &[id.into()],
+    )?;
+    let row = rows.first().ok_or_else(|| Error::not_found(format_args!("site `{id}`")))?;
+    Ok(site_read(row)?)
+}
+
+/// Where a listing by name begins: name and id of the item before. Empty texts come before every item.
+pub(super) fn after_name<I: serde::de::DeserializeOwned + ToString>(
+    listing: &str,
+    wanted: &Paging,
+) -> Result<(String, String), Error> {
+    let place = paging::place::<(String, I)>(listing, wanted)?;
+    Ok(place.map_or_else(Default::default, |(name, id)| (name, id.to_string())))
+}
+
+impl Directory<'_> {
+    pub(super) fn client_create(&mut self, by: &Principal, new: NewClient) -> Result<Resource, Error> {
+        let NewClient { name } = new;
+        check_name(&name)?;
+        // `BINARY`, as the index says: names are unique as they are written.
+        let same =
+            self.db.query("SELECT 1 FROM client WHERE name COLLATE BINARY = ?1", &[name.as_str().into()])?;
+        if !same.is_empty() {
+            return Err(Error::conflict(format!("there is a client `{name}` already: choose another name")));
+        }
+        let (id, created_at) = (ClientId::fresh(&mut self.entropy), self.cx.now);
+        self.db.execute(
+            "INSERT INTO client (client_id, name, created_at) VALUES (?1, ?2, ?3)",
+            &[id.into(), name.as_str().into(), created_at.into()],
+        )?;
+        self.record(&by.email, &DirectoryBody::ClientCreated { client: id, name: name.clone() })?;
+        Ok(Resource::Client(ClientView { id, name, created_at }))
+    }
+
+    pub(super) fn site_create(&mut self, by: &Principal, new: NewSite) -> Result<Resource, Error> {
+        let NewSite { client_id: client, name, time_zone } = new;
+        check_name(&name)?;
+        let time_zone = time_zone.unwrap_or_else(|| "UTC".to_owned());
+        check_time_zone(&time_zone)?;
+        if self.db.query("SELECT 1 FROM client WHERE client_id = ?1", &[client.into()])?.is_empty() {
+            return Err(Error::not_found(format_args!("client `{client}`")));
+        }
+        let same = self.db.query(
+            "SELECT 1 FROM site WHERE client_id = ?1 AND name COLLATE BINARY = ?2",
+            &[client.into(), name.as_str().into()],
+        )?;
+        if !same.is_empty() {
+            return Err(Error::conflict(format!(
+                "this client has a site `{name}` already: choose another name"
+            )));
+        }
+        let (id, created_at) = (SiteId::fresh(&mut self.entropy), self.cx.now);
+        self.db.execute(
+            "INSERT INTO site (site_id, client_id, name, time_zone, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            &[id.into(), client.into(), name.as_str().into(), time_zone.as_str().into(), created_at.into()],
+        )?;
+        let body =
+            DirectoryBody::SiteCreated { site: id, client, name: name.clone(), time_zone: time_zone.clone() };
+        self.record(&by.email, &body)?;
+        Ok(Resource::Site(SiteView { id, client_id: client, name, time_zone, created_at }))
+    }
+}
+
+fn client_read(row: &Row) -> Result<ClientView, SqlError> {
+    Ok(ClientView {
+        id: row.parsed(0)?,
+        name: row.text(1)?.to_owned(),
+        created_at: Timestamp::from_milliseconds(row.integer(2)?),
+    })
+}
+
+fn site_read(row: &Row) -> Result<SiteView, SqlError> {
+    Ok(SiteView {
+        id: row.parsed(0)?,
+        client_id: row.parsed(1)?,
+        name: row.text(2)?.to_owned(),
+        time_zone: row.text(3)?.to_owned(),
+        created_at: Timestamp::from_milliseconds(row.integer(4)?),
+    })
+}
+
+/// Judges a time zone by its shape: the core carries no database of zones, and pages fall back to UTC for one they
+/// do not know.
+fn check_time_zone(zone: &str) -> Result<(), Error> {
+    let holds = (1..=TIME_ZONE_BYTES_MAX).contains(&zone.len())
+        && zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte));
+    if holds { Ok(()) } else { Err(Error::invalid("a time zone is a name such as Europe/Berlin")) }
+}

@@ -1,0 +1,115 @@
+//! What endpoints tell of themselves is taken in.
+//!
+//! Each row remembers the version that told it, so projections may come twice or out of order: a newer one is
+//! never overwritten, and what only an older one tells of is still taken in.
+
+use serde_json::{Map, Value as Json};
+
+use crate::api::{EndpointView, SequenceSummary};
+use crate::call::{Projection, Reply};
+use crate::error::Error;
+use crate::sql::{Sql, Value};
+
+/// Most bytes of an endpoint that search looks through; facts past it are not found by search. Names, addresses and
+/// models are a few hundred.
+const SEARCH_BYTES_MAX: usize = 4_096;
+
+/// Takes in projections. Repeating one changes nothing.
+pub(super) fn project(db: &dyn Sql, projections: Vec<Projection>) -> Result<Reply, Error> {
+    for projection in projections {
+        let version = projection.version;
+        endpoint_save(db, version, &projection.endpoint)?;
+        for key in &projection.keys {
+            db.execute(
+                "INSERT INTO endpoint_by_key (public_key, endpoint_id) VALUES (?1, ?2)
+                 ON CONFLICT (public_key) DO NOTHING",
+                &[(*key).into(), projection.endpoint.id.into()],
+            )?;
+        }
+        for sequence in &projection.sequences {
+            sequence_save(db, version, sequence)?;
+        }
+        for removed in projection.removed {
+            db.execute(
+                "DELETE FROM sequence_summary WHERE sequence_id = ?1 AND version <= ?2",
+                &[removed.into(), version.into()],
+            )?;
+        }
+    }
+    Ok(Reply::Done)
+}
+
+fn endpoint_save(db: &dyn Sql, version: u64, endpoint: &EndpointView) -> Result<(), Error> {
+    db.execute(
+        "INSERT INTO endpoint_summary (endpoint_id, version, name, client_id, site_id, search, document)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (endpoint_id) DO UPDATE SET version = excluded.version, name = excluded.name, \
+         client_id = excluded.client_id, site_id = excluded.site_id, search = excluded.search, \
+         document = excluded.document
+         WHERE excluded.version >= endpoint_summary.version",
+        &[
+            endpoint.id.into(),
+            version.into(),
+            endpoint.name.as_str().into(),
+            endpoint.client_id.into(),
+            endpoint.site_id.into(),
+            search_text(endpoint).into(),
+            super::json(endpoint),
+        ],
+    )?;
+    Ok(())
+}
+
+fn sequence_save(db: &dyn Sql, version: u64, sequence: &SequenceSummary) -> Result<(), Error> {
+    db.execute(
+        "INSERT INTO sequence_summary (sequence_id, version, state, live, created_at, changed_at, document)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (sequence_id) DO UPDATE SET version = excluded.version, state = excluded.state, \
+         live = excluded.live, created_at = excluded.created_at, changed_at = excluded.changed_at, \
+         document = excluded.document
+         WHERE excluded.version >= sequence_summary.version",
+        &[
+            sequence.id.into(),
+            version.into(),
+            super::sequences::state_value(sequence.state),
+            Value::from(!sequence.state.is_ended()),
+            sequence.created_at.into(),
+            sequence.changed_at.into(),
+            super::json(sequence),
+        ],
+    )?;
+    Ok(())
+}
+
+/// What search looks through: name, id and every text among the facts, a line each, in lower case.
+fn search_text(endpoint: &EndpointView) -> String {
+    let mut text = format!("{}\n{}", endpoint.name.to_lowercase(), endpoint.id);
+    add_object(&mut text, &endpoint.facts);
+    text.truncate(text.floor_char_boundary(SEARCH_BYTES_MAX));
+    text
+}
+
+fn add_object(text: &mut String, object: &Map<String, Json>) {
+    for fact in object.values() {
+        add(text, fact);
+    }
+}
+
+fn add(text: &mut String, fact: &Json) {
+    if text.len() > SEARCH_BYTES_MAX {
+        return;
+    }
+    match fact {
+        Json::String(fact) => {
+            text.push('\n');
+            text.push_str(&fact.to_lowercase());
+        }
+        Json::Array(facts) => {
+            for fact in facts {
+                add(text, fact);
+            }
+        }
+        Json::Object(facts) => add_object(text, facts),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}

@@ -1,0 +1,124 @@
+-- The directory. A host may keep it in one file with endpoint objects, so no name here is one of theirs.
+-- Times are milliseconds since 1970; ids, digests and keys are text.
+
+CREATE TABLE person (
+    person_id  TEXT PRIMARY KEY,
+    email      TEXT NOT NULL COLLATE NOCASE UNIQUE,
+    role       TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE token (
+    token_id   TEXT PRIMARY KEY,
+    digest     TEXT NOT NULL UNIQUE,          -- token_digest of the secret
+    person_id  TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sign_in (
+    digest     TEXT PRIMARY KEY,              -- token_digest of the link's secret
+    person_id  TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at    INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Names are unique as they are written and listed without regard to case.
+CREATE TABLE client (
+    client_id  TEXT PRIMARY KEY,
+    name       TEXT NOT NULL COLLATE NOCASE,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX client_name ON client (name COLLATE BINARY);
+CREATE INDEX client_by_name ON client (name, client_id);
+
+CREATE TABLE site (
+    site_id    TEXT PRIMARY KEY,
+    client_id  TEXT NOT NULL,
+    name       TEXT NOT NULL COLLATE NOCASE,
+    time_zone  TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX site_name ON site (client_id, name COLLATE BINARY);
+CREATE INDEX site_by_name ON site (name, site_id);
+CREATE INDEX site_by_client ON site (client_id, name, site_id);
+
+CREATE TABLE enrolment_code (
+    code_id     TEXT PRIMARY KEY,
+    digest      TEXT NOT NULL,                -- secret_digest of the secret
+    site_id     TEXT NOT NULL,
+    endpoint_id TEXT,                         -- the one it re-enrols; NULL: new ones
+    uses_left   INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    revoked_at  INTEGER,
+    created_at  INTEGER NOT NULL,
+    created_by  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX enrolment_code_by_age ON enrolment_code (created_at, code_id);
+
+-- Which key a code admitted: a repeat uses the code no second time.
+CREATE TABLE admission (
+    code_id     TEXT NOT NULL,
+    public_key  TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    PRIMARY KEY (code_id, public_key)
+) STRICT, WITHOUT ROWID;
+
+-- Endpoints as they told of themselves.
+CREATE TABLE endpoint_summary (
+    endpoint_id TEXT NOT NULL,
+    version     INTEGER NOT NULL,
+    name        TEXT NOT NULL COLLATE NOCASE,
+    client_id   TEXT NOT NULL,
+    site_id     TEXT NOT NULL,
+    search      TEXT NOT NULL,                -- name, id and facts in lower case, bounded
+    document    TEXT NOT NULL,                -- JSON EndpointView
+    PRIMARY KEY (endpoint_id)
+) STRICT;
+
+CREATE INDEX endpoint_summary_by_name ON endpoint_summary (name, endpoint_id);
+CREATE INDEX endpoint_summary_by_client ON endpoint_summary (client_id, name, endpoint_id);
+CREATE INDEX endpoint_summary_by_site ON endpoint_summary (site_id, name, endpoint_id);
+
+-- Whose a public key is, from its admission on.
+CREATE TABLE endpoint_by_key (
+    public_key  TEXT PRIMARY KEY,
+    endpoint_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sequence_summary (
+    sequence_id TEXT NOT NULL,
+    version     INTEGER NOT NULL,             -- of the projection that told it
+    state       TEXT NOT NULL,                -- SequenceState
+    live        INTEGER NOT NULL,             -- 1: not ended
+    created_at  INTEGER NOT NULL,
+    changed_at  INTEGER NOT NULL,
+    document    TEXT NOT NULL,                -- JSON SequenceSummary
+    PRIMARY KEY (sequence_id)
+) STRICT;
+
+CREATE INDEX sequence_summary_by_age ON sequence_summary (created_at, sequence_id);
+CREATE INDEX sequence_summary_by_state ON sequence_summary (state, created_at, sequence_id);
+CREATE INDEX sequence_summary_live ON sequence_summary (sequence_id) WHERE live = 1;
+
+CREATE TABLE directory_idempotency (
+    principal TEXT NOT NULL,
+    route     TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    body      TEXT NOT NULL,                  -- digest
+    reply     TEXT NOT NULL,                  -- JSON, without secrets
+    at        INTEGER NOT NULL,
+    PRIMARY KEY (principal, route, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX directory_idempotency_by_age ON directory_idempotency (at);
+
+CREATE TABLE directory_audit (
+    number INTEGER PRIMARY KEY,
+    header TEXT NOT NULL,                     -- exact bytes
+    body   TEXT NOT NULL                      -- exact bytes
+) STRICT;

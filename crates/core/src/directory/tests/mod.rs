@@ -1,0 +1,9 @@
+//! The directory's promises, each as a sentence.
+
+mod acts;
+mod admission;
+mod listings;
+mod memory;
+mod people;
+mod projections;
+mod support;

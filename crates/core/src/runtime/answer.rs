@@ -1,0 +1,108 @@
+//! The answer to a sync, and the journals that follow when it tells of a copy or a rollback (R5, R10, R11).
+
+use crate::api::JournalState;
+use crate::digest::Digest;
+use crate::envelope::Envelope;
+use crate::error::Error;
+use crate::id::{JournalId, RequestId};
+use crate::journal::JournalBody;
+use crate::time::Milliseconds;
+use crate::wire::{Head, SyncAnswer, TranscriptHead};
+
+use super::orders::Taken;
+use super::state::{Object, entry_hash};
+use super::work;
+
+/// How long acknowledged entries are kept for a control plane that is restored (R10).
+const KEPT_FOR: Milliseconds = Milliseconds::from_days(30);
+
+impl Object<'_> {
+    /// Uses the answer to the outstanding request `expected`; any other is dropped (R5).
+    pub(super) fn answered(&mut self, expected: RequestId, answer: &SyncAnswer) -> Result<(), Error> {
+        let held = answer.journal.head;
+        if answer.request != expected || held.id != self.state.journal.id {
+            return Ok(());
+        }
+        if self.is_not_ours(held)?
+            || matches!(answer.journal.state, JournalState::Forked | JournalState::Replaced)
+        {
+            return self.journal_open_new();
+        }
+        self.state.acknowledged = held.number;
+        if let Some(void) = &answer.void {
+            self.void_take(void)?;
+        }
+        for offered in &answer.offered {
+            if self.order_take(offered)? == Taken::Stop {
+                break;
+            }
+        }
+        if let Some(head) = &answer.transcript {
+            self.head_take(head)?;
+        }
+        self.prune()
+    }
+
+    /// Whether the control plane holds entries that this journal never had: it was set back, or a copy wrote them.
+    fn is_not_ours(&self, held: Head<JournalId>) -> Result<bool, Error> {
+        if held.number > self.state.journal.number {
+            return Ok(true);
+        }
+        if held.number == 0 {
+            return Ok(false);
+        }
+        // A pruned entry cannot be compared: it was acknowledged once, so it is believed.
+        Ok(entry_hash(self.db, &self.state, held.number)?.is_some_and(|hash| hash != held.hash))
+    }
+
+    /// Opens a new journal: the old one was written by two machines, or this one was set back. Nothing runs until
+    /// it is adopted.
+    fn journal_open_new(&mut self) -> Result<(), Error> {
+        self.kill_running("the machine's history was set back or copied")?;
+        let old = self.state.journal;
+        let known = work::known(self.db, &self.state)?;
+        self.db.execute("DELETE FROM journal", &[])?;
+        self.state.close_log();
+        let fresh = JournalId::fresh(&mut self.entropy);
+        self.state.journal = Head { id: fresh, number: 0, hash: Digest::ZERO };
+        (self.state.pruned, self.state.pruned_hash, self.state.kept_bytes) = (0, Digest::ZERO, 0);
+        (self.state.acknowledged, self.state.transcript_number) = (0, 0);
+        (self.state.is_adopted, self.state.failures, self.state.facts) = (false, None, None);
+        self.record(&JournalBody::Continued { journal: old.id, number: old.number, hash: old.hash, known })
+    }
+
+    fn head_take(&mut self, envelope: &Envelope) -> Result<(), Error> {
+        let Ok(head) = envelope.open::<TranscriptHead>(&self.cx.order_key) else { return Ok(()) };
+        if head.endpoint == self.cx.endpoint && head.number > self.state.transcript_number {
+            self.state.transcript_number = head.number;
+            self.record(&JournalBody::Head { head: envelope.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Drops acknowledged entries that are too old or too many, oldest first; an unacknowledged one never.
+    fn prune(&mut self) -> Result<(), Error> {
+        let too_old = self.now.at.shifted_by_ms(-(KEPT_FOR.0 as i64));
+        loop {
+            let rows = self.db.query(
+                "SELECT number, bytes, at, hash FROM journal WHERE number <= ?1 ORDER BY number LIMIT 256",
+                &[self.state.acknowledged.into()],
+            )?;
+            let mut dropped = false;
+            for row in &rows {
+                let is_too_many = self.state.kept_bytes > self.cx.limits.acknowledged_bytes_max;
+                let is_too_old = self.now.is_known && row.integer(2)? < too_old.milliseconds();
+                if !is_too_many && !is_too_old {
+                    break;
+                }
+                (self.state.pruned, self.state.pruned_hash) = (row.unsigned(0)?, row.parsed(3)?);
+                self.state.kept_bytes = self.state.kept_bytes.saturating_sub(row.unsigned(1)?);
+                dropped = true;
+            }
+            if !dropped {
+                return Ok(());
+            }
+            self.db.execute("DELETE FROM journal WHERE number <= ?1", &[self.state.pruned.into()])?;
+        }
+    }
+}

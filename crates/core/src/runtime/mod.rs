@@ -1,0 +1,238 @@
+//! The endpoint's half: what the program on the machine does, decided here and performed there.
+//!
+//! Reading order: `state` (what a call works on), `execute` (steps), `answer` and `orders` (what the control
+//! plane says), `request` (what it is told), `clock`.
+
+mod answer;
+mod clock;
+mod execute;
+mod orders;
+mod policy;
+mod request;
+mod state;
+mod work;
+
+pub use clock::{Clock, Now, Reading, verify_time};
+pub use request::{Request, request};
+pub use state::{Context, create, document_load, document_save};
+
+use serde_json::{Map, Value};
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::id::{JournalId, LogId, RequestId, SequenceId};
+use crate::journal::JournalBody;
+use crate::probe::Catalogue;
+use crate::schema::Schema;
+use crate::sequence::{EndState, StepResult};
+use crate::sql::{ReadSql, Sql};
+use crate::time::{Milliseconds, Timestamp};
+use crate::wire::{Head, Policy, SyncAnswer};
+
+use state::{Object, state_load};
+use work::RunningStep;
+
+/// The tables of a state directory.
+pub const SCHEMA: Schema = Schema { name: "runtime", migrations: &[include_str!("schema/0001_runtime.sql")] };
+
+/// How much an endpoint keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of journal entries; past it nothing starts (`journal full`).
+    pub journal_bytes_max: u64,
+    /// Most bytes of journal entries while acknowledged ones can be dropped.
+    pub acknowledged_bytes_max: u64,
+    /// Most outcomes of ended work, at most [`crate::wire::KNOWN_MAX`].
+    pub outcomes_max: usize,
+}
+
+impl Default for Limits {
+    /// 64 MiB of journal: a hundred of the largest results while the path is closed. 8 MiB of acknowledged entries:
+    /// months of ordinary work.
+    fn default() -> Self {
+        Self {
+            journal_bytes_max: 64 * 1024 * 1024,
+            acknowledged_bytes_max: 8 * 1024 * 1024,
+            outcomes_max: crate::wire::KNOWN_MAX,
+        }
+    }
+}
+
+/// What can happen on an endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The program started; leftovers of earlier steps are ended already (R3, G2).
+    Booted {
+        /// The program's version.
+        version: String,
+        /// How many processes of earlier steps had to be ended.
+        leftovers: u32,
+    },
+    /// Time passed: something may start that could not before.
+    Tick,
+    /// The attempt of a step ended.
+    StepExited {
+        /// The sequence.
+        sequence: SequenceId,
+        /// The step, from 1.
+        step: u32,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// How.
+        state: EndState,
+        /// What it brought back, within the bounds of [`crate::sequence`].
+        result: Box<StepResult>,
+    },
+    /// An answer came for the outstanding request.
+    SyncAnswered {
+        /// The id of that request.
+        request: RequestId,
+        /// What came.
+        answer: Box<SyncAnswer>,
+    },
+    /// The machine's facts and probes as they are now; journaled where they differ from the last.
+    Facts {
+        /// Host name, system, addresses and the like.
+        facts: Map<String, Value>,
+        /// Its probes.
+        probes: Catalogue,
+    },
+    /// Signed time was heard and verified ([`verify_time`]).
+    TimeLearned(Timestamp),
+    /// The path was closed for a while; journaled once it is open again.
+    Link {
+        /// When it was first seen closed.
+        closed_at: Timestamp,
+        /// Attempts in between.
+        attempts: u32,
+        /// What the last one met.
+        problem: String,
+    },
+}
+
+/// What the program must do once the call is committed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Run one attempt of a step.
+    StartStep {
+        /// The sequence.
+        sequence: SequenceId,
+        /// The step, from 1.
+        step: u32,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Which probe.
+        probe: String,
+        /// Its arguments.
+        with: Map<String, Value>,
+        /// Its time limit.
+        timeout: Milliseconds,
+    },
+    /// End the process tree of a running attempt.
+    Kill {
+        /// The sequence.
+        sequence: SequenceId,
+        /// The step, from 1.
+        step: u32,
+        /// The attempt, from 1.
+        attempt: u32,
+    },
+}
+
+/// Applies `input` in the program's transaction; the effects are performed after the commit.
+///
+/// # Errors
+///
+/// [`Error`]; the program rolls back. [`crate::error::Code::Conflict`]: the state directory is not enrolled.
+pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: Input) -> Result<Vec<Effect>, Error> {
+    let mut object = Object::open(db, cx)?;
+    match input {
+        Input::Booted { version, leftovers } => {
+            let machine_boot = cx.clock.machine_boot.clone();
+            object.record(&JournalBody::Booted { version, machine_boot, leftovers })?;
+            object.interrupt_running()?;
+        }
+        Input::Tick => {}
+        Input::StepExited { sequence, step, attempt, state, result } => {
+            object.step_exited(sequence, RunningStep { step, attempt }, state, *result)?;
+        }
+        Input::SyncAnswered { request, answer } => object.answered(request, &answer)?,
+        Input::Facts { facts, probes } => object.facts_tell(facts, probes)?,
+        Input::TimeLearned(time) => {
+            object.state.clock.learn(time, cx.clock);
+            object.now = object.state.clock.now(cx.clock);
+        }
+        Input::Link { closed_at, attempts, problem } => {
+            let opened_at = object.now.at;
+            let problem = problem.chars().take(300).collect();
+            object.record(&JournalBody::Link { closed_at, opened_at, attempts, problem })?;
+        }
+    }
+    object.advance()?;
+    object.close()
+}
+
+impl Object<'_> {
+    fn facts_tell(&mut self, facts: Map<String, Value>, probes: Catalogue) -> Result<(), Error> {
+        let digest = Digest::of(serde_json::to_vec(&(&facts, &probes)).expect("facts serialize"));
+        if self.state.facts == Some(digest) {
+            return Ok(());
+        }
+        self.state.facts = Some(digest);
+        self.record(&JournalBody::Facts { facts, probes })
+    }
+}
+
+/// How an endpoint stands, for its own `status`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Status {
+    /// The journal and how far it goes.
+    pub journal: Head<JournalId>,
+    /// How many of its entries the control plane holds, as it last said.
+    pub acknowledged: u64,
+    /// Whether the control plane works with this journal; otherwise a person must adopt it.
+    pub is_adopted: bool,
+    /// The order log taken up.
+    pub orders: Option<Head<LogId>>,
+    /// Sequences that have not ended.
+    pub live: usize,
+    /// Bytes of kept journal entries.
+    pub kept_bytes: u64,
+    /// What it lets run.
+    pub policy: Policy,
+    /// Whether the time is known.
+    pub is_time_known: bool,
+    /// Whether it was retired.
+    pub is_retired: bool,
+}
+
+/// Answers how the endpoint stands; writes nothing.
+///
+/// # Errors
+///
+/// As [`request`].
+pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
+    let state = state_load(db)?;
+    Ok(Status {
+        journal: state.journal,
+        acknowledged: state.acknowledged,
+        is_adopted: state.is_adopted,
+        orders: state.orders,
+        live: work::live(db)?.len(),
+        kept_bytes: state.kept_bytes,
+        is_time_known: state.clock.now(clock).is_known,
+        policy: state.policy,
+        is_retired: state.is_retired,
+    })
+}
+
+/// When the endpoint next needs [`Input::Tick`] by itself; `None`: only an event changes something.
+///
+/// # Errors
+///
+/// As [`request`].
+pub fn next_deadline(db: &dyn ReadSql) -> Result<Option<Timestamp>, Error> {
+    let live = work::live(db)?;
+    let deadlines = live.iter().flat_map(|live| [live.work.not_before, Some(live.work.expires_at)]);
+    Ok(deadlines.flatten().min())
+}

@@ -1,0 +1,184 @@
+//! The command line of `tidegate-runtime`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use tidegate_core::time::Milliseconds;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::enrol::{EnrolOptions, enrol};
+use crate::session::{RunOptions, run};
+use crate::transport::TransportError;
+use crate::{executor, state_directory, status};
+
+/// Runs diagnostic work that Tidegate keeps for this machine, whenever a path to the control plane is open.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidegate-runtime",
+    version,
+    max_term_width = 100,
+    after_help = "A machine is set up with two commands:
+  tidegate-runtime enrol --server https://tidegate.example --code tg1.…
+  tidegate-runtime run"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes this machine an endpoint of a control plane. Repeating it is safe.
+    Enrol {
+        /// The control plane's address, such as https://tidegate.example
+        #[arg(long)]
+        server: String,
+        /// The enrolment code, whole; or `-` to read it from standard input
+        #[arg(long, env = "TIDEGATE_ENROLMENT_CODE", hide_env_values = true)]
+        code: String,
+        /// Where the state is kept
+        #[arg(long, default_value = state_directory::DEFAULT)]
+        state: PathBuf,
+        /// A private CA that the control plane's TLS is verified with, PEM
+        #[arg(long)]
+        ca: Option<PathBuf>,
+        /// What to call this machine [default: its host name]
+        #[arg(long)]
+        name: Option<String>,
+        /// Accepts a state directory on a file system that may forget
+        #[arg(long)]
+        allow_volatile_state: bool,
+        /// Accepts http:// to another machine: everything sent can be read and changed on the way
+        #[arg(long)]
+        allow_http: bool,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes work, runs it, returns the results; until it is stopped.
+    Run {
+        /// Where the state is kept
+        #[arg(long, default_value = state_directory::DEFAULT)]
+        state: PathBuf,
+        /// The slowest retry while there is no path: shorter than the shortest window
+        #[arg(long, default_value = "60s", value_parser = Milliseconds::parse)]
+        retry_max: Milliseconds,
+    },
+    /// Says how this machine stands.
+    Status {
+        /// Where the state is kept
+        #[arg(long, default_value = state_directory::DEFAULT)]
+        state: PathBuf,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The program: exit code 0 done, 1 failed, 2 usage, 3 not reachable, 4 refused.
+pub fn main() -> ExitCode {
+    if let Some(code) = executor::guard_main(std::env::args_os()) {
+        return code;
+    }
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("another part of the program chose the cryptography already");
+    }
+    match perform(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<TransportError>() {
+        Some(TransportError::Unreachable(_)) => ExitCode::from(3),
+        Some(TransportError::Refused { .. } | TransportError::Strange(_)) => ExitCode::from(4),
+        None => ExitCode::from(1),
+    }
+}
+
+fn perform(command: Command) -> anyhow::Result<()> {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match command {
+        Command::Enrol { server, code, state, ca, name, allow_volatile_state, allow_http, json } => {
+            check_address(&server, allow_http)?;
+            let code = if code == "-" { std::io::read_to_string(std::io::stdin())? } else { code };
+            let ca_pem = ca
+                .map(|file| {
+                    std::fs::read_to_string(&file)
+                        .with_context(|| format!("failed to read `{}`", file.display()))
+                })
+                .transpose()?;
+            let options = EnrolOptions {
+                server: &server,
+                code: code.trim(),
+                state: &state,
+                ca_pem,
+                name,
+                allow_volatile: allow_volatile_state,
+            };
+            let done = tokio.block_on(enrol(options))?;
+            if json {
+                println!("{}", serde_json::json!({ "endpoint_id": done.endpoint }));
+            } else if done.was_enrolled {
+                println!("already enrolled as {}: nothing was changed", done.endpoint);
+            } else {
+                println!("enrolled as {}; start it with: tidegate-runtime run", done.endpoint);
+            }
+            Ok(())
+        }
+        Command::Run { state, retry_max } => {
+            let options = RunOptions { retry_max: Duration::from_millis(retry_max.0.max(100)) };
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&tokio, async { run(&state, options, stopped()?).await })
+        }
+        Command::Status { state, json } => {
+            let report = status::read(&state)?;
+            if json {
+                println!("{}", serde_json::to_string_pretty(&report)?);
+            } else {
+                println!("{}", report.text());
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Refuses to send secrets in the clear to another machine.
+fn check_address(server: &str, allow_http: bool) -> anyhow::Result<()> {
+    let url = reqwest::Url::parse(server).with_context(|| format!("`{server}` is not an address"))?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here =
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_here || allow_http => Ok(()),
+        "http" => anyhow::bail!(
+            "http:// to another machine can be read and changed on the way: use https://, or pass --allow-http \
+             where the path is protected otherwise"
+        ),
+        other => anyhow::bail!("`{other}://` is not spoken: use https://"),
+    }
+}
+
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminated, mut interrupted) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}

@@ -1,0 +1,149 @@
+//! Enrolment: the control plane proves that it speaks for the code's owner before it learns the secret.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use data_encoding::HEXLOWER;
+use serde_json::{Map, Value};
+use tidegate_core::envelope::Envelope;
+use tidegate_core::id::EndpointId;
+use tidegate_core::keys::Role;
+use tidegate_core::runtime::{self, verify_time};
+use tidegate_core::wire::{
+    EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, PROTOCOL_VERSION, RecoverRequest,
+    TimeAnswer, TimeRequest,
+};
+
+use crate::identity::{Enrolled, Identity};
+use crate::state_directory::StateDirectory;
+use crate::transport::{Transport, TransportError};
+use crate::{clock, entropy, facts, probes, volatile};
+
+/// Where enrolments and recoveries go.
+const PATH: &str = "/runtime/v1/enrol";
+/// Where signed time comes from.
+pub(crate) const TIME_PATH: &str = "/runtime/v1/time";
+
+/// What enrolment is told.
+#[derive(Debug)]
+pub(crate) struct EnrolOptions<'a> {
+    /// The control plane's address.
+    pub(crate) server: &'a str,
+    /// The code, as text.
+    pub(crate) code: &'a str,
+    /// The state directory.
+    pub(crate) state: &'a Path,
+    /// A private CA, PEM.
+    pub(crate) ca_pem: Option<String>,
+    /// What to call the machine; `None`: its host name.
+    pub(crate) name: Option<String>,
+    /// Whether a state directory that forgets is accepted.
+    pub(crate) allow_volatile: bool,
+}
+
+/// How an enrolment went.
+#[derive(Debug)]
+pub(crate) struct EnrolmentDone {
+    pub(crate) endpoint: EndpointId,
+    pub(crate) was_enrolled: bool,
+}
+
+/// Enrols this machine. Repeating one whose answer was lost gives the same endpoint.
+pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<EnrolmentDone> {
+    let code: EnrolmentCode = options.code.parse()?;
+    let mut directory = StateDirectory::open(options.state)?;
+    if !options.allow_volatile {
+        volatile::check(options.state)?;
+    }
+    let server = options.server.trim_end_matches('/').to_owned();
+    let identity = match directory.identity()? {
+        Some(Identity { enrolled: Some(enrolled), server: known, .. }) if known == server => {
+            return Ok(EnrolmentDone { endpoint: enrolled.endpoint, was_enrolled: true });
+        }
+        Some(Identity { enrolled: Some(enrolled), server: known, .. }) => {
+            bail!(
+                "this state directory is enrolled already, as `{}` at {known}: to enrol anew choose another --state",
+                enrolled.endpoint
+            );
+        }
+        // A try before this one may have reached the control plane: ask with the same keys again.
+        Some(identity) => Identity { server, ca_pem: options.ca_pem, ..identity },
+        None => Identity::fresh(server, options.ca_pem),
+    };
+    directory.identity_save(&identity)?;
+    let transport = Transport::new(&identity.server, identity.ca_pem.as_deref())?;
+    let authority = check_authority(&transport, &code).await?;
+    let answer: EnrolAnswer = transport.post_json(PATH, &request(&identity, &code, options.name)).await?;
+    if answer.authority != authority {
+        bail!("the control plane answered with another authority than it proved: nothing was kept");
+    }
+    let certificate: EnrolmentCertificate = answer.enrolment.open(&authority.order_key()?)?;
+    if certificate.endpoint != answer.endpoint || certificate.key != identity.key() {
+        bail!("the control plane certified another machine: nothing was kept");
+    }
+    let enrolled = Enrolled { endpoint: answer.endpoint, enrolment: answer.enrolment, authority };
+    let (journal, reading) = (identity.journal, clock::read());
+    let identity = Identity { enrolled: Some(enrolled), ..identity };
+    directory.transaction(|db| {
+        runtime::document_save(db, crate::identity::DOCUMENT, &identity)?;
+        runtime::create(db, journal, answer.at, &reading)
+    })?;
+    Ok(EnrolmentDone { endpoint: answer.endpoint, was_enrolled: false })
+}
+
+/// Makes the control plane sign a nonce with an order key that the code's root key certified.
+async fn check_authority(
+    transport: &Transport,
+    code: &EnrolmentCode,
+) -> anyhow::Result<tidegate_core::wire::Authority> {
+    let nonce = nonce();
+    let answer: TimeAnswer = transport.post_json(TIME_PATH, &TimeRequest { nonce: nonce.clone() }).await?;
+    if answer.root.fingerprint() != code.root_fingerprint {
+        bail!(
+            "this is not the control plane that the code is for: its owner's key has another fingerprint; \
+             the code's secret was not sent. Check the address, or ask for a fresh code"
+        );
+    }
+    let (_, authority) = verify_time(&answer, &nonce, &answer.root)
+        .context("the control plane could not prove that it speaks for the code's owner; the code's secret was not sent")?;
+    Ok(authority)
+}
+
+/// A nonce for one request for time.
+pub(crate) fn nonce() -> String {
+    HEXLOWER.encode(&entropy::seed())
+}
+
+fn request(identity: &Identity, code: &EnrolmentCode, name: Option<String>) -> Envelope {
+    let facts: Map<String, Value> = facts::collect();
+    let request = EnrolRequest {
+        v: PROTOCOL_VERSION,
+        code: code.id,
+        secret: HEXLOWER.encode(&code.secret),
+        key: identity.key(),
+        seal_key: identity.seal_key(),
+        journal: identity.journal,
+        name: name.unwrap_or_else(|| facts::name(&facts)),
+        facts,
+        probes: probes::catalogue(),
+    };
+    Envelope::seal(&request, &identity.keys(), Role::Endpoint)
+}
+
+/// Presents the enrolment certificate to a control plane that does not know this machine (R15).
+pub(crate) async fn recover(
+    transport: &Transport,
+    identity: &Identity,
+    enrolled: &Enrolled,
+    journal: tidegate_core::id::JournalId,
+) -> Result<EnrolAnswer, TransportError> {
+    let request = RecoverRequest {
+        v: PROTOCOL_VERSION,
+        enrolment: enrolled.enrolment.clone(),
+        authority: enrolled.authority.clone(),
+        journal,
+        facts: facts::collect(),
+        probes: probes::catalogue(),
+    };
+    transport.post_json(PATH, &Envelope::seal(&request, &identity.keys(), Role::Endpoint)).await
+}

@@ -1,0 +1,207 @@
+//! One exchange with the control plane: what departs, what lands, and when to ask again.
+
+use std::time::Duration;
+
+use tidegate_core::id::RequestId;
+use tidegate_core::runtime::{Input, Request, Status, verify_time};
+use tidegate_core::wire::{EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
+use tokio::time::Instant;
+
+use crate::session::{Flight, Session, TIME_EVERY};
+use crate::transport::{ANSWER_TIMEOUT, TransportError};
+use crate::{clock, enrol, entropy};
+
+/// Where syncs go.
+const SYNC_PATH: &str = "/runtime/v1/sync";
+/// The wait after an answer that moved nothing and was not held: the check-in of a control plane that does not hold.
+const CHECK_IN: Duration = Duration::from_secs(30);
+/// The wait after a refusal that only a person can clear.
+const AFTER_REFUSAL: Duration = Duration::from_secs(60);
+
+/// What came back.
+pub(crate) enum Landed {
+    /// From a sync.
+    Sync {
+        request: RequestId,
+        is_idle: bool,
+        before: u64,
+        took: Duration,
+        answer: Result<Box<SyncAnswer>, TransportError>,
+    },
+    /// From a question for the time.
+    Time { nonce: String, answer: Result<Box<TimeAnswer>, TransportError> },
+    /// From a recovery.
+    Recover { answer: Result<Box<EnrolAnswer>, TransportError> },
+}
+
+impl Session {
+    /// Starts the exchange that is due; the flag says whether it may be dropped for something to send.
+    pub(crate) fn depart(&mut self, status: &Status) -> anyhow::Result<(Flight, bool)> {
+        if self.must_recover {
+            return Ok((self.depart_recover(status), false));
+        }
+        let has_contact = self.token.is_some();
+        if self.time_at <= Instant::now() && (has_contact || !status.is_time_known) {
+            return Ok((self.depart_time(), false));
+        }
+        let request = self.request()?;
+        let is_idle = request.is_idle && self.token.is_some();
+        Ok((self.depart_sync(request, is_idle, status.acknowledged), is_idle))
+    }
+
+    fn depart_sync(&self, request: Request, is_idle: bool, before: u64) -> Flight {
+        let transport = self.transport.clone();
+        let timeout = ANSWER_TIMEOUT + if is_idle { self.hold.current() } else { Duration::ZERO };
+        let Request { id, bytes, .. } = request;
+        Box::pin(async move {
+            let started = Instant::now();
+            let answer = transport.post::<SyncAnswer>(SYNC_PATH, bytes, timeout).await.map(Box::new);
+            Landed::Sync { request: id, is_idle, before, took: started.elapsed(), answer }
+        })
+    }
+
+    fn depart_time(&self) -> Flight {
+        let (transport, nonce) = (self.transport.clone(), enrol::nonce());
+        Box::pin(async move {
+            let question = TimeRequest { nonce: nonce.clone() };
+            let answer =
+                transport.post_json::<_, TimeAnswer>(enrol::TIME_PATH, &question).await.map(Box::new);
+            Landed::Time { nonce, answer }
+        })
+    }
+
+    fn depart_recover(&self, status: &Status) -> Flight {
+        let (transport, identity, enrolled) =
+            (self.transport.clone(), self.identity.clone(), self.enrolled.clone());
+        let journal = status.journal.id;
+        Box::pin(async move {
+            let answer = enrol::recover(&transport, &identity, &enrolled, journal).await.map(Box::new);
+            Landed::Recover { answer }
+        })
+    }
+
+    /// Takes in what came back and decides when to ask again.
+    pub(crate) fn land(&mut self, landed: Landed) -> anyhow::Result<()> {
+        self.next_at = Instant::now();
+        match landed {
+            Landed::Sync { request, is_idle, before, took, answer: Ok(answer) } => {
+                self.path_is_open()?;
+                self.sync_landed(request, is_idle, before, took, answer)
+            }
+            Landed::Sync { is_idle, took, answer: Err(error), .. } => {
+                if is_idle && matches!(error, TransportError::Unreachable(_)) {
+                    self.broke_after = Some(took);
+                }
+                self.failed(&error);
+                Ok(())
+            }
+            Landed::Time { nonce, answer: Ok(answer) } => {
+                self.path_is_open()?;
+                self.time_at = Instant::now() + TIME_EVERY;
+                match verify_time(&answer, &nonce, &self.enrolled.authority.root) {
+                    Ok((time, _)) => self.perform(Input::TimeLearned(time)),
+                    Err(error) => {
+                        tracing::warn!(%error, "the control plane's time is not believed");
+                        self.time_at = Instant::now() + AFTER_REFUSAL;
+                        Ok(())
+                    }
+                }
+            }
+            Landed::Time { answer: Err(error), .. } => {
+                self.time_at = Instant::now() + CHECK_IN;
+                self.failed(&error);
+                Ok(())
+            }
+            Landed::Recover { answer: Ok(_) } => {
+                tracing::warn!(
+                    "the control plane did not know this machine: it waits for the owner to confirm it"
+                );
+                self.must_recover = false;
+                self.path_is_open()
+            }
+            Landed::Recover { answer: Err(error) } => {
+                self.failed(&error);
+                Ok(())
+            }
+        }
+    }
+
+    fn sync_landed(
+        &mut self,
+        request: RequestId,
+        is_idle: bool,
+        before: u64,
+        took: Duration,
+        answer: Box<SyncAnswer>,
+    ) -> anyhow::Result<()> {
+        let was_held = took >= self.hold.current().mul_f64(0.9);
+        if is_idle && was_held {
+            self.hold.lasted();
+        }
+        self.token = answer.token.clone().or(self.token.take());
+        let brings =
+            !answer.offered.is_empty() || answer.void.is_some() || answer.transcript.is_some() || answer.more;
+        let has_first_contact = answer.token.is_some();
+        self.perform(Input::SyncAnswered { request, answer })?;
+        let status = self.status()?;
+        let moved = brings || status.acknowledged > before || (has_first_contact && !is_idle);
+        if !moved && !was_held {
+            // Nothing moved and nothing was held: asking again at once would be a loop.
+            self.next_at = Instant::now() + CHECK_IN.mul_f64(0.5 + entropy::fraction() / 2.0);
+        }
+        Ok(())
+    }
+
+    /// There was an answer: tells the journal if the path had been closed.
+    fn path_is_open(&mut self) -> anyhow::Result<()> {
+        let attempts = self.retry.attempts();
+        if let Some(broke_after) = self.broke_after.take()
+            && attempts <= 1
+        {
+            self.hold.cut(broke_after);
+        }
+        self.retry.reset();
+        if let Some(closed_at) = self.closed_at.take() {
+            tracing::info!(attempts, "the path is open again");
+            let problem = std::mem::take(&mut self.last_problem);
+            self.perform(Input::Link { closed_at, attempts, problem })?;
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &TransportError) {
+        let wait = match error {
+            TransportError::Unreachable(cause) => {
+                self.last_problem = format!("{cause:#}");
+                self.closed_at.get_or_insert_with(clock::wall);
+                let wait = self.retry.failed(entropy::fraction());
+                tracing::debug!(problem = self.last_problem, wait_ms = wait.as_millis(), "no path");
+                wait
+            }
+            TransportError::Refused { code, detail } => self.refused(code, detail),
+            TransportError::Strange(what) => {
+                tracing::warn!(what, "what answered is not a control plane: a captive portal or proxy?");
+                AFTER_REFUSAL
+            }
+        };
+        self.next_at = Instant::now() + wait;
+    }
+
+    fn refused(&mut self, code: &str, detail: &str) -> Duration {
+        match code {
+            "token_expired" => {
+                self.token = None;
+                Duration::ZERO
+            }
+            "unknown_endpoint" if !self.must_recover => {
+                self.must_recover = true;
+                Duration::ZERO
+            }
+            "unavailable" | "rate_limited" | "storage_full" => self.retry.failed(entropy::fraction()),
+            _ => {
+                tracing::error!(code, detail, "the control plane refuses this machine");
+                AFTER_REFUSAL
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Who this machine is: keys that never leave, what was pinned at enrolment.
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tidegate_core::envelope::Envelope;
+use tidegate_core::id::{EndpointId, JournalId};
+use tidegate_core::keys::{KeyPair, PublicKey, Role};
+use tidegate_core::wire::{Authority, seal_public_key};
+
+use crate::entropy;
+
+/// The name of the document that holds it.
+pub(crate) const DOCUMENT: &str = "identity";
+
+/// What the state directory keeps about this machine. Durable before the enrolment request is sent, so that a
+/// repeat asks with the same keys and gets the same endpoint.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// The control plane's address, without a path.
+    pub(crate) server: String,
+    /// The private CA that its TLS is verified with, beside the usual ones; PEM.
+    pub(crate) ca_pem: Option<String>,
+    pub(crate) signing_seed: [u8; 32],
+    pub(crate) sealing_seed: [u8; 32],
+    /// The first journal.
+    pub(crate) journal: JournalId,
+    /// What the control plane answered; absent: not enrolled yet.
+    pub(crate) enrolled: Option<Enrolled>,
+}
+
+/// What enrolment pinned.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Enrolled {
+    /// The endpoint's id.
+    pub(crate) endpoint: EndpointId,
+    /// The certificate about it.
+    pub(crate) enrolment: Envelope,
+    /// The root key and the order key it certified.
+    pub(crate) authority: Authority,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let endpoint = self.enrolled.as_ref().map(|enrolled| enrolled.endpoint);
+        formatter.debug_struct("Identity").field("server", &self.server).field("endpoint", &endpoint).finish()
+    }
+}
+
+impl Identity {
+    /// Fresh keys for a machine that is about to enrol.
+    pub(crate) fn fresh(server: String, ca_pem: Option<String>) -> Self {
+        let journal = JournalId::fresh(&mut entropy::fresh());
+        let (signing_seed, sealing_seed) = (entropy::seed(), entropy::seed());
+        Self { server, ca_pem, signing_seed, sealing_seed, journal, enrolled: None }
+    }
+
+    /// The signing key.
+    pub(crate) fn keys(&self) -> KeyPair {
+        KeyPair::from_seed(Role::Endpoint, &self.signing_seed)
+    }
+
+    /// The public half of the signing key.
+    pub(crate) fn key(&self) -> PublicKey {
+        PublicKey::of_seed(&self.signing_seed)
+    }
+
+    /// The public half of the sealing key (X25519).
+    pub(crate) fn seal_key(&self) -> PublicKey {
+        seal_public_key(&self.sealing_seed)
+    }
+
+    /// What enrolment pinned.
+    pub(crate) fn enrolled(&self) -> anyhow::Result<&Enrolled> {
+        self.enrolled
+            .as_ref()
+            .context("this state directory is not enrolled: run `tidegate-runtime enrol` first")
+    }
+}

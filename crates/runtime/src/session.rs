@@ -1,0 +1,228 @@
+//! The program at work: steps, syncs and time, each performed as the core decides.
+//!
+//! One task owns everything. A sync is in flight at most once (R5); when results wait while an idle one is held,
+//! the held one is dropped and its answer with it: the cursors say what was missed.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::bail;
+use tidegate_core::id::{BootId, RequestId};
+use tidegate_core::keys::{KeyPair, PublicKey};
+use tidegate_core::probe::Catalogue;
+use tidegate_core::runtime::{self, Input, Limits, Status};
+use tokio::time::{Instant, sleep_until};
+
+use crate::executor::{Executor, ExecutorOptions};
+use crate::identity::{Enrolled, Identity};
+use crate::pace::{Hold, Retry};
+use crate::state_directory::StateDirectory;
+use crate::steps::Steps;
+use crate::transport::Transport;
+use crate::{clock, entropy, exchange, facts, probes};
+
+/// How the program runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunOptions {
+    /// The slowest retry while there is no path.
+    pub(crate) retry_max: Duration,
+}
+
+/// How long fresh entries wait for company while a step runs: six quick steps come back in one sync, and a page
+/// learns of a long step's start within a second.
+const COMPANY: Duration = Duration::from_secs(1);
+/// How often the core is asked whether time alone changed something.
+const TICK: Duration = Duration::from_secs(1);
+/// How long trusted time is used before it is asked for again: a drift of 100 ppm makes 9 s of a day.
+pub(crate) const TIME_EVERY: Duration = Duration::from_secs(24 * 3_600);
+
+/// What is in flight.
+pub(crate) type Flight = Pin<Box<dyn Future<Output = exchange::Landed>>>;
+
+/// The program at work.
+pub(crate) struct Session {
+    pub(crate) directory: StateDirectory,
+    pub(crate) identity: Identity,
+    pub(crate) enrolled: Enrolled,
+    pub(crate) keys: KeyPair,
+    pub(crate) order_key: PublicKey,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) boot: BootId,
+    pub(crate) transport: std::rc::Rc<Transport>,
+    pub(crate) token: Option<String>,
+    pub(crate) hold: Hold,
+    pub(crate) retry: Retry,
+    /// When the path was first seen closed.
+    pub(crate) closed_at: Option<tidegate_core::time::Timestamp>,
+    pub(crate) last_problem: String,
+    /// An idle sync that broke after this long: a proxy's doing, if the next attempt succeeds.
+    pub(crate) broke_after: Option<Duration>,
+    /// When to ask next; nothing is in flight.
+    pub(crate) next_at: Instant,
+    /// When trusted time is asked for next.
+    pub(crate) time_at: Instant,
+    /// When fresh entries are sent even if an idle sync is held.
+    send_at: Option<Instant>,
+    steps: Steps,
+    pub(crate) must_recover: bool,
+}
+
+/// Runs until `stop` completes or the machine is retired.
+pub(crate) async fn run(
+    state: &Path,
+    options: RunOptions,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let mut session = Session::open(state, options)?;
+    session.boot()?;
+    let mut stop = std::pin::pin!(stop);
+    let mut flight: Option<(Flight, bool)> = None;
+    loop {
+        let status = session.status()?;
+        if status.is_retired && status.acknowledged >= status.journal.number {
+            tracing::warn!("this machine was retired: the runtime stops and does nothing more");
+            return Ok(());
+        }
+        session.plan_sending(&status);
+        // Results do not wait behind a held sync.
+        let send_at = session.send_at.filter(|_| matches!(flight, Some((_, true)) | None));
+        if flight.is_some() && send_at.is_some_and(|at| at <= Instant::now()) {
+            flight = None;
+            session.next_at = Instant::now();
+        }
+        if flight.is_none() && session.next_at <= Instant::now() {
+            flight = Some(session.depart(&status)?);
+        }
+        let is_flying = flight.is_some();
+        let wake_at = send_at.unwrap_or(session.next_at).max(session.next_at_floor(is_flying));
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            Some(ended) = session.steps.next_end() => session.perform(ended)?,
+            landed = fly(&mut flight), if is_flying => {
+                flight = None;
+                session.land(landed)?;
+            }
+            () = sleep_until(wake_at), if !is_flying || send_at.is_some() => {}
+            () = tokio::time::sleep(TICK), if status.live > 0 && !session.steps.is_running() => {
+                session.perform(Input::Tick)?;
+            }
+        }
+    }
+}
+
+async fn fly(flight: &mut Option<(Flight, bool)>) -> exchange::Landed {
+    match flight {
+        Some((flight, _)) => flight.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Session {
+    fn open(state: &Path, options: RunOptions) -> anyhow::Result<Self> {
+        let directory = StateDirectory::open(state)?;
+        let Some(identity) = directory.identity()? else {
+            bail!("this state directory is not enrolled: run `tidegate-runtime enrol` first");
+        };
+        let enrolled = identity.enrolled()?.clone();
+        let order_key = enrolled.authority.order_key()?;
+        let executor = Executor::new(ExecutorOptions::new(&directory.place_id()?))?;
+        let transport = Transport::new(&identity.server, identity.ca_pem.as_deref())?;
+        let now = Instant::now();
+        Ok(Self {
+            keys: identity.keys(),
+            boot: BootId::fresh(&mut entropy::fresh()),
+            transport: std::rc::Rc::new(transport),
+            catalogue: probes::catalogue(),
+            token: None,
+            hold: Hold::default(),
+            retry: Retry::new(options.retry_max),
+            closed_at: None,
+            last_problem: String::new(),
+            broke_after: None,
+            next_at: now,
+            time_at: now,
+            send_at: None,
+            steps: Steps::new(executor),
+            must_recover: false,
+            directory,
+            identity,
+            enrolled,
+            order_key,
+        })
+    }
+
+    /// Ends what earlier steps left, then tells the journal that the program started (R3, G2).
+    fn boot(&mut self) -> anyhow::Result<()> {
+        let swept = self.steps.sweep();
+        if swept.survivors > 0 {
+            bail!(
+                "{} processes of an earlier step cannot be ended: nothing is started beside them. \
+                 Look for processes in uninterruptible sleep, or restart the machine",
+                swept.survivors
+            );
+        }
+        let leftovers = u32::try_from(swept.found).unwrap_or(u32::MAX);
+        self.perform(Input::Booted { version: env!("CARGO_PKG_VERSION").to_owned(), leftovers })?;
+        self.perform(Input::Facts { facts: facts::collect(), probes: self.catalogue.clone() })?;
+        tracing::info!(endpoint = %self.enrolled.endpoint, server = self.identity.server, "running");
+        Ok(())
+    }
+
+    /// Lets the core decide, durably, and does what it says.
+    pub(crate) fn perform(&mut self, input: Input) -> anyhow::Result<()> {
+        let reading = clock::read();
+        let cx = runtime::Context {
+            clock: &reading,
+            entropy: entropy::seed(),
+            keys: &self.keys,
+            endpoint: self.enrolled.endpoint,
+            order_key: self.order_key,
+            probes: &self.catalogue,
+            boot: self.boot,
+            limits: Limits::default(),
+        };
+        let effects = self.directory.transaction(|db| runtime::handle(db, &cx, input))?;
+        effects.into_iter().for_each(|effect| self.steps.perform(effect));
+        Ok(())
+    }
+
+    /// The next request, from the state as it is.
+    pub(crate) fn request(&self) -> anyhow::Result<runtime::Request> {
+        let reading = clock::read();
+        let cx = runtime::Context {
+            clock: &reading,
+            entropy: [0; 32],
+            keys: &self.keys,
+            endpoint: self.enrolled.endpoint,
+            order_key: self.order_key,
+            probes: &self.catalogue,
+            boot: self.boot,
+            limits: Limits::default(),
+        };
+        let id = RequestId::fresh(&mut entropy::fresh());
+        let hold_ms = u64::try_from(self.hold.current().as_millis()).unwrap_or(u64::MAX);
+        self.directory.read(|db| runtime::request(db, &cx, id, self.token.as_deref(), hold_ms))
+    }
+
+    pub(crate) fn status(&self) -> anyhow::Result<Status> {
+        self.directory.read(|db| runtime::status(db, &clock::read()))
+    }
+
+    /// Decides when fresh entries are sent: at once when nothing runs, with a little patience while a step does.
+    fn plan_sending(&mut self, status: &Status) {
+        if status.acknowledged >= status.journal.number {
+            self.send_at = None;
+            return;
+        }
+        let now = Instant::now();
+        let at = if self.steps.is_running() { now + COMPANY } else { now };
+        let planned = self.send_at.map_or(at, |planned| planned.min(at));
+        self.send_at = Some(planned);
+    }
+
+    /// The earliest that a waiting loop wakes: while there is no path, retries pace everything.
+    fn next_at_floor(&self, is_flying: bool) -> Instant {
+        if is_flying { Instant::now() } else { self.next_at }
+    }
+}

@@ -1,0 +1,24 @@
+//! The routers as a client sees them, over the real core.
+
+#[cfg(test)]
+mod directory;
+#[cfg(test)]
+mod endpoints;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod sequences;
+#[cfg(test)]
+mod sync;
+#[cfg(test)]
+mod time;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,152 @@
+//! Syncs over HTTP: at once where something moves, held where nothing does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use tidegate_core::api::EndpointView;
+use tidegate_core::call::{
+    Answer, Command, EndpointAct, EndpointInput, EndpointQuestion, Input, ObjectId, Question,
+};
+use tidegate_core::wire::SyncRequest;
+use tidegate_web::{Host as _, RouteClass};
+
+use crate::machine::{ENDPOINT, FIRST, Machine, SECOND, answer};
+use crate::world::{World, owner};
+
+const HOLD: Duration = Duration::from_secs(25);
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_sync_is_answered_at_once_and_makes_the_endpoint_seen() {
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    assert_eq!(world.last_seen(ENDPOINT), None);
+    let answer = machine.sync(FIRST).await;
+    assert!(answer.token.is_some());
+    assert_eq!(answer.offered.len(), 1, "the adoption of its journal");
+    let seen = world.last_seen(ENDPOINT).unwrap();
+    assert_eq!((seen.at, seen.skew_ms), (world.now(), 0));
+    assert_eq!(world.answered.lock().unwrap().last(), Some(&(RouteClass::Sync, 200)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_sync_that_allows_no_hold_is_answered_at_once() {
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    let token = machine.candidate_token().await;
+    let began = world.now();
+    let line = machine.line(SECOND, Duration::ZERO);
+    let response = machine.send(SyncRequest::idle(line.clone(), token)).await;
+    assert_eq!(answer(&response).request, line.request);
+    assert_eq!(world.now(), began);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_sync_is_held_as_long_as_it_allows_and_carries_the_time_it_leaves() {
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    let token = machine.candidate_token().await;
+    let began = world.now();
+    let line = machine.line(SECOND, HOLD);
+    let answer = answer(&machine.send(SyncRequest::idle(line.clone(), token)).await);
+    assert_eq!(answer.request, line.request);
+    assert_eq!(answer.at.since(began).0, 25_000);
+    assert_eq!(answer.at, world.now());
+    let seen = world.last_seen(ENDPOINT).unwrap();
+    assert_eq!(seen.at, began, "it was heard when it asked");
+    assert!(!world.is_holding(ENDPOINT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_sync_is_answered_when_something_comes_and_its_clock_does_not_age() {
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    let token = machine.candidate_token().await;
+    let began = world.now();
+    let bytes = SyncRequest::idle(machine.line(SECOND, HOLD), token);
+    let held = tokio::spawn(async move { machine.send(bytes).await });
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(world.is_holding(ENDPOINT));
+    adopt(&world).await;
+    let answer = answer(&held.await.unwrap());
+    assert_eq!(answer.offered.len(), 1, "the adoption of the second journal");
+    assert_eq!(answer.at.since(began).0, 10_000);
+    assert_eq!(view(&world).await.clock_skew_ms, Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_sync_is_answered_when_the_host_shuts_down() {
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    let token = machine.candidate_token().await;
+    let began = world.now();
+    let bytes = SyncRequest::idle(machine.line(SECOND, HOLD), token);
+    let held = tokio::spawn(async move { machine.send(bytes).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.shut_down();
+    assert_eq!(answer(&held.await.unwrap()).at.since(began).0, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_goes_away_is_not_waited_for() {
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    let token = machine.candidate_token().await;
+    let bytes = SyncRequest::idle(machine.line(SECOND, HOLD), token);
+    let held = tokio::spawn(async move { machine.send(bytes).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(world.is_holding(ENDPOINT));
+    held.abort();
+    assert!(held.await.is_err());
+    assert!(!world.is_holding(ENDPOINT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_that_does_not_prove_itself_is_refused_and_makes_nobody_seen() {
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    let line = machine.line(FIRST, HOLD);
+    let response = machine.send(SyncRequest::idle(line, "1.00".to_owned())).await;
+    assert_eq!(response.status, 401);
+    assert_eq!(response.problem().0, "token_expired");
+    assert!(response.headers.contains_key("www-authenticate"));
+    assert_eq!(world.last_seen(ENDPOINT), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compressed_sync_is_read_and_a_large_answer_compressed() {
+    use std::io::{Read as _, Write as _};
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    let token = machine.candidate_token().await;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    let line = machine.line(FIRST, Duration::ZERO);
+    encoder.write_all(&SyncRequest::idle(line.clone(), token)).unwrap();
+    let request = Request::post("/runtime/v1/sync")
+        .header("content-encoding", "deflate")
+        .header("accept-encoding", "gzip, deflate")
+        .body(Body::from(encoder.finish().unwrap()))
+        .unwrap();
+    let mut response = world.send(request).await;
+    assert_eq!(response.headers["content-encoding"], "deflate", "{response:?}");
+    let mut plain = Vec::new();
+    flate2::read::ZlibDecoder::new(&response.bytes[..]).read_to_end(&mut plain).unwrap();
+    assert!(response.bytes.len() < plain.len());
+    response.bytes = plain;
+    assert_eq!(answer(&response).request, line.request);
+}
+
+async fn adopt(world: &Arc<World>) {
+    let command = Command { by: owner(), idempotency: None, act: EndpointAct::Adopt { journal: SECOND } };
+    let input = Input::Endpoint(EndpointInput::Act(Box::new(command)));
+    world.handle(ObjectId::Endpoint(ENDPOINT), input).await.unwrap();
+}
+
+async fn view(world: &Arc<World>) -> EndpointView {
+    let question = Question::Endpoint(EndpointQuestion::Endpoint);
+    match world.query(ObjectId::Endpoint(ENDPOINT), question).await.unwrap() {
+        Answer::Endpoint(view) => *view,
+        other => panic!("{other:?}"),
+    }
+}
