@@ -93,6 +93,8 @@ pub enum Role {
     Order,
     /// The endpoint's own key.
     Endpoint,
+    /// The owner's root key, for the moment in which it certifies an order key; no host keeps it.
+    Root,
 }
 
 /// The keys of a host, by role. Secrets stay on the other side of this trait.

@@ -66,6 +66,11 @@ impl Database {
         })
     }
 
+    /// Runs one of the owner's statements and answers the text of its only row.
+    pub(crate) fn control_text(&self, statement: &str) -> Result<String, ControlError> {
+        self.as_owner(|connection| connection.query_row(statement, [], |row| row.get(0)))
+    }
+
     /// The statements of one call within the open transaction.
     pub(crate) fn statements(&self) -> Statements<'_> {
         Statements::new(&self.connection)

@@ -127,6 +127,16 @@ impl Store {
         })
     }
 
+    /// Reads the whole database and looks for damage: pages, indexes, constraints.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError`] with the first thing that is wrong.
+    pub fn check_integrity(&self) -> Result<(), SqlError> {
+        let found = self.trusted(self.database.control_text("PRAGMA integrity_check(1)"))?;
+        if found == "ok" { Ok(()) } else { Err(SqlError::new(SqlErrorKind::Other, found)) }
+    }
+
     /// Gives up to `bytes` of free pages back to the file system; nothing unless
     /// [`Settings::shrinkable`] when the database was created.
     ///

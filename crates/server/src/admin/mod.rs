@@ -1,0 +1,31 @@
+//! What operators do to a data directory with a command.
+
+mod backup;
+mod owner;
+mod restore;
+mod root_key;
+mod token;
+
+pub use backup::backup;
+pub use owner::{Owner, OwnerOptions, create_owner};
+pub use restore::{Restored, restore};
+pub use token::create_token;
+
+use anyhow::Context as _;
+use std::path::Path;
+use tidegate_core::error::Error;
+use tidegate_sqlite::{Fatal, Settings, Store, WriteError};
+
+/// Opens a database for a command: one thread, little memory.
+fn open(database: &Path) -> anyhow::Result<Store> {
+    let settings = Settings { cache_bytes: 2 << 20, ..Settings::server() };
+    Store::open(database, &settings, Fatal::default()).context("failed to open the database")
+}
+
+/// The core's refusal as it stands, instead of "the transaction was refused".
+fn plain(error: WriteError<Error>) -> anyhow::Error {
+    match error {
+        WriteError::Job(error) => error.into(),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,107 @@
+//! The owner, with whom a control plane begins.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use tidegate_core::call::{Context, DirectoryInput};
+use tidegate_core::directory::{self, token_digest};
+use tidegate_core::envelope::Envelope;
+use tidegate_core::error::Error;
+use tidegate_core::keys::{KeyPair, PublicKey, Role};
+use tidegate_core::sql::Sql;
+use tidegate_core::wire::{Authority, OrderKeyCertificate, PROTOCOL_VERSION};
+use tidegate_sqlite::Store;
+use tidegate_web::token_secret;
+
+use super::root_key;
+use crate::host::NobodyHeard;
+use crate::identity::{identity_load, identity_store};
+use crate::schemas::migrate_all;
+use crate::{clock, data};
+
+/// What `admin owner` is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerOptions {
+    /// The data directory; made where it does not exist.
+    pub data: PathBuf,
+    /// The owner's e-mail address.
+    pub email: String,
+    /// Where the root key is written: a file that does not exist, outside the data directory.
+    pub root_key: PathBuf,
+    /// Where people will reach the control plane, for the sign-in link; `None`: `http://127.0.0.1:8080`.
+    pub url_hint: Option<String>,
+}
+
+/// What `admin owner` made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The link that signs the owner in, once.
+    pub sign_in_link: String,
+    /// Where the root key is.
+    pub root_key: PathBuf,
+}
+
+/// Makes the data directory, the root key, the order key that it certifies, and the owner.
+///
+/// The root key is on the disk before anything rests on it. After a crash in between there is a root key that means
+/// nothing, and the command can be repeated with another file.
+///
+/// # Errors
+///
+/// When there is an owner already, the data directory is in use, the root key's place does not do, or the address
+/// is no e-mail address.
+pub fn create_owner(options: &OwnerOptions) -> anyhow::Result<Owner> {
+    data::create(&options.data)?;
+    root_key::check_place(&options.root_key, &options.data)?;
+    let _lock = data::lock(&options.data)?;
+    let mut store = super::open(&data::database(&options.data))?;
+    prepare(&mut store)?;
+    let root_seed = clock::entropy();
+    let secret = token_secret(clock::entropy());
+    root_key::write(&options.root_key, &root_seed)?;
+    if let Err(error) = begin(&mut store, &root_seed, &options.email, &secret) {
+        root_key::remove(&options.root_key);
+        return Err(error);
+    }
+    let url = options.url_hint.as_deref().unwrap_or("http://127.0.0.1:8080").trim_end_matches('/');
+    Ok(Owner { sign_in_link: format!("{url}/sign-in#{secret}"), root_key: options.root_key.clone() })
+}
+
+fn prepare(store: &mut Store) -> anyhow::Result<()> {
+    store.transaction(migrate_all).context("failed to set the database up")?;
+    let known = store.read(|db| identity_load(db)).context("failed to read the control plane's keys")?;
+    if known.is_some() {
+        bail!("this data directory has an owner already: `tidegate admin token` gives them a new token");
+    }
+    Ok(())
+}
+
+fn begin(store: &mut Store, root_seed: &[u8; 32], email: &str, secret: &str) -> anyhow::Result<()> {
+    let order_seed = clock::entropy();
+    let now = clock::now();
+    let certificate = OrderKeyCertificate {
+        v: PROTOCOL_VERSION,
+        order_key: PublicKey::of_seed(&order_seed),
+        issued_at: now,
+    };
+    let root = KeyPair::from_seed(Role::Root, root_seed);
+    let authority = Authority {
+        root: PublicKey::of_seed(root_seed),
+        certificate: Envelope::seal(&certificate, &root, Role::Root),
+    };
+    let keys = KeyPair::from_seed(Role::Order, &order_seed);
+    let cx = Context {
+        now,
+        entropy: clock::entropy(),
+        keys: &keys,
+        authority: &authority,
+        presence: &NobodyHeard,
+    };
+    let sign_in = token_digest(secret);
+    let make = |db: &dyn Sql| -> Result<(), Error> {
+        identity_store(db, &order_seed, &authority, now)?;
+        directory::handle(db, &cx, DirectoryInput::CreateOwner { email: email.to_owned(), sign_in })?;
+        Ok(())
+    };
+    store.transaction(make).map_err(super::plain).context("failed to make the owner")
+}

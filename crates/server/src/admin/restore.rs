@@ -1,0 +1,159 @@
+//! Putting a backup in place.
+//!
+//! Everything is done to a copy beside the database, and the copy takes its name only when it is complete, on the
+//! disk, and every order log in it is closed (R9). What was replaced is kept under a dated name.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use tidegate_core::call::Context;
+use tidegate_core::control;
+use tidegate_core::error::Error;
+use tidegate_core::sql::Sql;
+use tidegate_core::time::Timestamp;
+use tidegate_sqlite::Store;
+
+use crate::host::NobodyHeard;
+use crate::identity::identity_load;
+use crate::schemas::migrate_all;
+use crate::{clock, data};
+
+/// What a restore did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Endpoints whose order logs were closed: each learns of the restore at its next check-in.
+    pub endpoints: u64,
+    /// Where the database that was replaced is kept; `None`: there was none.
+    pub replaced: Option<PathBuf>,
+}
+
+/// Puts the backup `from` in place of the database of the data directory `data`, which is made where it does not
+/// exist. `replace` permits that there is one already.
+///
+/// # Errors
+///
+/// When the directory is in use, has a database and `replace` is false, or the backup is damaged, no database of
+/// Tidegate's or of a newer program. Then the directory is as it was.
+pub fn restore(data: &Path, from: &Path, replace: bool) -> anyhow::Result<Restored> {
+    if !from.is_file() {
+        bail!("there is no backup `{}`", from.display());
+    }
+    data::create(data)?;
+    let _lock = data::lock(data)?;
+    let database = data::database(data);
+    if database.exists() && !replace {
+        bail!("data directory `{}` has a database already: say that it is to be replaced", data.display());
+    }
+    let copy = beside(&database, ".restoring");
+    let answer = (|| {
+        remove_with_log(&copy)?;
+        copy_backup(from, &copy)?;
+        let endpoints = close_order_logs(&copy)?;
+        let replaced = take_place(&copy, &database, clock::now())
+            .with_context(|| format!("failed to put the backup in place in `{}`", data.display()))?;
+        Ok(Restored { endpoints, replaced })
+    })();
+    if answer.is_err() {
+        // Nothing to add to the error when the copy cannot be removed either.
+        let _ = remove_with_log(&copy);
+    }
+    answer
+}
+
+/// A finished backup is one file and may lie on a medium that cannot be written. With a log beside it it is the raw
+/// copy of a database in use, which only SQLite can read together.
+fn copy_backup(from: &Path, copy: &Path) -> anyhow::Result<()> {
+    if beside(from, "-wal").exists() {
+        return Ok(tidegate_sqlite::backup(from, copy)?);
+    }
+    copy_file(from, copy).with_context(|| format!("failed to copy the backup `{}`", from.display()))
+}
+
+fn copy_file(from: &Path, copy: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(copy)?;
+    io::copy(&mut File::open(from)?, &mut file)?;
+    file.sync_all()
+}
+
+/// Checks the copy, brings it up to date and closes every order log in it; answers how many endpoints it has.
+fn close_order_logs(copy: &Path) -> anyhow::Result<u64> {
+    let mut store = super::open(copy).context("failed to open the backup")?;
+    store.check_integrity().context("the backup is damaged")?;
+    store.transaction(migrate_all).context("failed to bring the backup up to date")?;
+    let identity = store.read(|db| identity_load(db)).context("failed to read the backup's keys")?;
+    let Some(identity) = identity else { bail!("the backup holds no control plane") };
+    let cx = Context {
+        now: clock::now(),
+        entropy: clock::entropy(),
+        keys: &identity.keys,
+        authority: &identity.authority,
+        presence: &NobodyHeard,
+    };
+    let close = |db: &dyn Sql| -> Result<u64, Error> { control::restore_all(db, &cx) };
+    let endpoints =
+        store.transaction(close).map_err(super::plain).context("failed to close the order logs")?;
+    close_whole(store, copy)?;
+    Ok(endpoints)
+}
+
+/// Leaves everything in the one file, which is about to be renamed.
+fn close_whole(mut store: Store, copy: &Path) -> anyhow::Result<()> {
+    store.checkpoint().context("failed to complete the copy")?;
+    drop(store);
+    let log = beside(copy, "-wal");
+    if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0) {
+        bail!("failed to complete the copy: its log `{}` could not be emptied", log.display());
+    }
+    let complete = || {
+        for name in ["-wal", "-shm"] {
+            remove(&beside(copy, name))?;
+        }
+        File::options().write(true).open(copy)?.sync_all()
+    };
+    complete().context("failed to complete the copy")
+}
+
+/// Moves the database aside and the copy into its place. The log goes with the database it belongs to, after it:
+/// without its database it means nothing, and no other may find it.
+fn take_place(copy: &Path, database: &Path, now: Timestamp) -> io::Result<Option<PathBuf>> {
+    let stamp: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    let kept = beside(database, &format!(".replaced-{stamp}"));
+    let has_former = database.exists();
+    if has_former {
+        fs::rename(database, &kept)?;
+    }
+    let log = beside(database, "-wal");
+    if log.exists() {
+        fs::rename(&log, beside(&kept, "-wal"))?;
+    }
+    remove(&beside(database, "-shm"))?;
+    fs::rename(copy, database)?;
+    data::sync_directory(database.parent().unwrap_or(Path::new(".")))?;
+    Ok(has_former.then_some(kept))
+}
+
+fn remove_with_log(database: &Path) -> io::Result<()> {
+    for name in ["", "-wal", "-shm"] {
+        remove(&beside(database, name))?;
+    }
+    Ok(())
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    fs::remove_file(file).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })
+}
+
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

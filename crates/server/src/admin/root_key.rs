@@ -1,0 +1,73 @@
+//! The owner's root key: made once, written to a file of the owner's choosing, used once, and forgotten.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
+
+use crate::data::sync_directory;
+
+/// Refuses a place that the root key must not be in, before anything is made.
+///
+/// # Errors
+///
+/// When the file exists, its directory does not, or it would be in the data directory, whose thief must not get it.
+pub(super) fn check_place(file: &Path, data: &Path) -> anyhow::Result<()> {
+    if file.symlink_metadata().is_ok() {
+        bail!("`{}` exists already: choose another file for the root key", file.display());
+    }
+    let directory = directory_of(file);
+    let directory = fs::canonicalize(&directory)
+        .with_context(|| format!("failed to find the root key's directory `{}`", directory.display()))?;
+    let data = fs::canonicalize(data)
+        .with_context(|| format!("failed to find the data directory `{}`", data.display()))?;
+    if directory.starts_with(&data) {
+        bail!(
+            "`{}` is in the data directory: who steals that must not get the root key; choose a file elsewhere",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// Writes the key made from `seed` as PKCS#8 (RFC 5958, RFC 8410) in PEM, for its owner alone, and makes it durable.
+///
+/// # Errors
+///
+/// When the file exists meanwhile or cannot be written; then there is none.
+pub(super) fn write(file: &Path, seed: &[u8; 32]) -> anyhow::Result<()> {
+    // Without the public half, as version 1, which every tool reads.
+    let key = KeypairBytes { secret_key: *seed, public_key: None };
+    let pem =
+        key.to_pkcs8_pem(LineEnding::LF).map_err(|error| anyhow::anyhow!("failed to write PEM: {error}"))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let failed = || format!("failed to write the root key to `{}`", file.display());
+    let created = options.open(file).with_context(failed)?;
+    store(created, pem.as_bytes(), &directory_of(file)).inspect_err(|_| remove(file)).with_context(failed)
+}
+
+/// Removes a root key that nothing was signed with.
+pub(super) fn remove(file: &Path) {
+    if let Err(error) = fs::remove_file(file) {
+        tracing::warn!(%error, file = %file.display(), "a root key that means nothing could not be removed");
+    }
+}
+
+fn store(mut file: File, pem: &[u8], directory: &Path) -> io::Result<()> {
+    file.write_all(pem)?;
+    file.sync_all()?;
+    sync_directory(directory)
+}
+
+fn directory_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

@@ -1,0 +1,86 @@
+//! What a call to the core is given besides its object: the keys, and who was heard.
+
+use std::sync::Arc;
+
+use tidegate_core::call::{Context, Presence, Seen};
+use tidegate_core::id::EndpointId;
+use tokio::sync::Notify;
+
+use super::contacts::Contacts;
+use super::listeners::Hints;
+use super::waiters::Waiters;
+use crate::clock;
+use crate::identity::Identity;
+
+/// What calls on every thread share.
+#[derive(Debug)]
+pub(crate) struct World {
+    /// The keys.
+    pub(crate) identity: Identity,
+    /// When endpoints were last heard.
+    pub(crate) contacts: Contacts,
+    /// Held syncs.
+    pub(crate) waiters: Arc<Waiters>,
+    /// Streams of events.
+    pub(crate) hints: Hints,
+    /// Wakes the projection task.
+    pub(crate) projections: Notify,
+}
+
+impl World {
+    pub(super) fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            contacts: Contacts::default(),
+            waiters: Arc::default(),
+            hints: Hints::default(),
+            projections: Notify::new(),
+        }
+    }
+
+    /// The context of one call that happens now.
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            now: clock::now(),
+            entropy: clock::entropy(),
+            keys: &self.identity.keys,
+            authority: &self.identity.authority,
+            presence: self,
+        }
+    }
+
+    /// The context of a question, which needs no randomness.
+    pub(super) fn question_context(&self) -> Context<'_> {
+        Context {
+            now: clock::now(),
+            entropy: [0; 32],
+            keys: &self.identity.keys,
+            authority: &self.identity.authority,
+            presence: self,
+        }
+    }
+}
+
+impl Presence for World {
+    fn last_seen(&self, endpoint: EndpointId) -> Option<Seen> {
+        self.contacts.last(endpoint)
+    }
+
+    fn is_connected(&self, endpoint: EndpointId) -> bool {
+        self.waiters.is_held(endpoint)
+    }
+}
+
+/// Who was heard by a program that serves nobody: the operator's commands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NobodyHeard;
+
+impl Presence for NobodyHeard {
+    fn last_seen(&self, _: EndpointId) -> Option<Seen> {
+        None
+    }
+
+    fn is_connected(&self, _: EndpointId) -> bool {
+        false
+    }
+}

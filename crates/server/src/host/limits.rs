@@ -1,0 +1,157 @@
+//! How many requests one address may make: token buckets, in bounded memory.
+//!
+//! Guessing a code or a sign-in link is what the tight limit is against, so an attempt that succeeds gives its
+//! token back: fifty machines behind one address can enrol with good codes, and a wrong code costs one of twenty.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tidegate_web::{Admittance, RouteClass};
+
+/// Buckets in each of the two generations: with about 100 bytes each, both take 8 MiB at most. When a generation
+/// is full the older is forgotten, so an attacker needs this many addresses to refill a bucket early.
+const GENERATION_MAX: usize = 40_000;
+
+/// How fast a bucket fills and how much it holds.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    per_second: f64,
+    burst: f64,
+}
+
+/// The rate of a class; `None`: unlimited.
+///
+/// A sign-in or an enrolment is tight from everywhere. The others only keep one address from taking the whole
+/// server: two thousand endpoints behind one address may check in every second, and a signed time costs a
+/// signature. From this machine itself they are not limited, or a proxy in front would be.
+fn rate(class: RouteClass, is_loopback: bool) -> Option<Rate> {
+    match class {
+        RouteClass::SignIn | RouteClass::Enrol => Some(Rate { per_second: 10.0 / 60.0, burst: 20.0 }),
+        RouteClass::Api | RouteClass::Sync | RouteClass::Time | RouteClass::Other if is_loopback => None,
+        RouteClass::Sync => Some(Rate { per_second: 2_000.0, burst: 4_000.0 }),
+        RouteClass::Api => Some(Rate { per_second: 200.0, burst: 1_000.0 }),
+        RouteClass::Time | RouteClass::Other => Some(Rate { per_second: 50.0, burst: 200.0 }),
+    }
+}
+
+/// The limits and what was used of them.
+#[derive(Debug, Default)]
+pub(crate) struct Limits(Mutex<Generations>);
+
+type Key = (IpAddr, RouteClass);
+
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<Key, Bucket>,
+    old: HashMap<Key, Bucket>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+impl Limits {
+    /// Takes a token of `address` for a request of `class`.
+    pub(crate) fn admit(&self, address: IpAddr, class: RouteClass, now: Instant) -> Admittance {
+        let Some(rate) = rate(class, address.is_loopback()) else { return Admittance::Admitted };
+        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = generations.bucket((network(address), class), rate, now);
+        if bucket.tokens >= 1.0 {
+            bucket.tokens -= 1.0;
+            return Admittance::Admitted;
+        }
+        let wait = (1.0 - bucket.tokens) / rate.per_second;
+        Admittance::RetryAfter(Duration::from_secs_f64(wait.ceil()))
+    }
+
+    /// Gives the token of a successful sign-in or enrolment back.
+    pub(crate) fn succeeded(&self, address: IpAddr, class: RouteClass, now: Instant) {
+        if !matches!(class, RouteClass::SignIn | RouteClass::Enrol) {
+            return;
+        }
+        let Some(rate) = rate(class, address.is_loopback()) else { return };
+        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = generations.bucket((network(address), class), rate, now);
+        bucket.tokens = (bucket.tokens + 1.0).min(rate.burst);
+    }
+}
+
+impl Generations {
+    /// The bucket of `key`, filled up to `now`.
+    fn bucket(&mut self, key: Key, rate: Rate, now: Instant) -> &mut Bucket {
+        if self.young.len() >= GENERATION_MAX && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        let old = &mut self.old;
+        let bucket = self
+            .young
+            .entry(key)
+            .or_insert_with(|| old.remove(&key).unwrap_or(Bucket { tokens: rate.burst, at: now }));
+        let elapsed = now.saturating_duration_since(bucket.at).as_secs_f64();
+        bucket.tokens = (bucket.tokens + elapsed * rate.per_second).min(rate.burst);
+        bucket.at = now;
+        bucket
+    }
+}
+
+/// Whom an address stands for: one holder of IPv6 has a /64 at least (RFC 6177).
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn twenty_wrong_codes_are_heard_and_then_ten_a_minute() {
+        let limits = Limits::default();
+        let now = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(limits.admit(LOOPBACK, RouteClass::Enrol, now), Admittance::Admitted);
+        }
+        let wait = Duration::from_secs(6);
+        assert_eq!(limits.admit(LOOPBACK, RouteClass::Enrol, now), Admittance::RetryAfter(wait));
+        assert_eq!(limits.admit(LOOPBACK, RouteClass::SignIn, now), Admittance::Admitted);
+        assert_eq!(limits.admit(LOOPBACK, RouteClass::Enrol, now + wait), Admittance::Admitted);
+    }
+
+    #[test]
+    fn good_codes_are_not_limited() {
+        let limits = Limits::default();
+        let now = Instant::now();
+        for _ in 0..1_000 {
+            assert_eq!(limits.admit(LOOPBACK, RouteClass::Enrol, now), Admittance::Admitted);
+            limits.succeeded(LOOPBACK, RouteClass::Enrol, now);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_however_many_addresses_come() {
+        let limits = Limits::default();
+        let now = Instant::now();
+        for number in 0..100_000_u32 {
+            limits.admit(IpAddr::V4(number.into()), RouteClass::Enrol, now);
+        }
+        let generations = limits.0.lock().unwrap();
+        assert!(generations.young.len() + generations.old.len() <= 2 * GENERATION_MAX);
+    }
+
+    #[test]
+    fn a_whole_ipv6_network_is_one_address() {
+        let [one, two]: [IpAddr; 2] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse().unwrap());
+        assert_eq!(network(one), network(two));
+    }
+}

@@ -1,0 +1,154 @@
+//! The routes' host on one machine: one writer, readers beside it, and what is known only in memory.
+//!
+//! Two kinds of reads. A check-in and the look at a token read a row or two by their key in microseconds, so they
+//! run where they are asked, on the thread that serves the request, with as many connections as there are such
+//! threads: a hop to another thread costs more than the read. Everything else, listings and search above all, can
+//! take longer and runs on blocking threads with connections of its own, so that it never holds up a check-in.
+
+mod contacts;
+mod context;
+mod limits;
+mod listeners;
+mod reads;
+mod shards;
+mod waiters;
+mod writes;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tidegate_core::call::{Answer, EndpointInput, Input, ObjectId, Question, Reply, Seen};
+use tidegate_core::id::EndpointId;
+use tidegate_core::keys::Sign;
+use tidegate_core::time::Timestamp;
+use tidegate_core::wire::Authority;
+use tidegate_sqlite::{DirectoryLock, Fatal, Writer};
+use tidegate_web::{Admittance, Changes, ClientAddress, HOLD_MAX, Host, HostError, RouteClass, Watch};
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::schemas::migrate_all;
+
+pub(crate) use context::{NobodyHeard, World};
+use limits::Limits;
+use reads::Reads;
+
+/// Everything behind the routes.
+pub(crate) struct LocalHost {
+    pub(crate) world: Arc<World>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stopping: watch::Receiver<bool>,
+    reads: Reads,
+    limits: Limits,
+    writer: Writer,
+    /// Outlives the writer: fields are dropped in their order.
+    _lock: DirectoryLock,
+}
+
+impl LocalHost {
+    /// Opens the database of a data directory that is locked, brings it up to date and reads its identity;
+    /// `Ok(None)`: no owner was made.
+    pub(crate) fn open(
+        database: &Path,
+        lock: DirectoryLock,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<Option<Self>> {
+        let settings = tidegate_sqlite::Settings::server();
+        let fatal = Fatal::new(|what| {
+            tracing::error!(what, "storage failed: nothing more is acknowledged, the process ends");
+        });
+        let writer = Writer::open(database, &settings, fatal.clone())?;
+        writer.call(|db| migrate_all(db)).context("failed to bring the database up to date")?;
+        let reads = Reads::open(database, &settings, &fatal)?;
+        let Some(identity) = reads.identity()? else { return Ok(None) };
+        let metrics = Arc::new(Metrics::new());
+        let world = Arc::new(World::new(identity));
+        let limits = Limits::default();
+        Ok(Some(Self { world, metrics, stopping, reads, limits, writer, _lock: lock }))
+    }
+
+    /// Whether the process takes no more work.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow() || self.stopping.has_changed().is_err()
+    }
+
+    /// Stores what is queued, takes nothing more, and moves the write-ahead log into the database. Blocks.
+    pub(crate) fn close(&self) {
+        self.writer.close();
+    }
+}
+
+impl Host for LocalHost {
+    fn handle(&self, object: ObjectId, input: Input) -> BoxFuture<'_, Result<Reply, HostError>> {
+        let is_sync = matches!(input, Input::Endpoint(EndpointInput::Sync { .. }));
+        async move {
+            let reply =
+                self.write(move |db, cx| tidegate_core::handle(db, cx, object, input.clone())).await?;
+            if is_sync {
+                self.metrics.syncs_moved.inc();
+            }
+            Ok(reply)
+        }
+        .boxed()
+    }
+
+    fn query(&self, object: ObjectId, question: Question) -> BoxFuture<'_, Result<Answer, HostError>> {
+        self.read(object, question).boxed()
+    }
+
+    fn watch(&self, endpoint: EndpointId) -> Box<dyn Watch> {
+        Box::new(self.world.waiters.join(endpoint, self.stopping.clone()))
+    }
+
+    fn changes(&self) -> Box<dyn Changes> {
+        Box::new(self.world.hints.listen(self.stopping.clone()))
+    }
+
+    fn seen(&self, endpoint: EndpointId, seen: Seen) {
+        self.world.contacts.keep(endpoint, seen);
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn entropy(&self) -> [u8; 32] {
+        clock::entropy()
+    }
+
+    fn keys(&self) -> &dyn Sign {
+        &self.world.identity.keys
+    }
+
+    fn authority(&self) -> &Authority {
+        &self.world.identity.authority
+    }
+
+    fn hold_max(&self) -> Duration {
+        HOLD_MAX
+    }
+
+    fn admit(&self, address: Option<ClientAddress>, class: RouteClass) -> Admittance {
+        match address {
+            Some(ClientAddress(address)) => self.limits.admit(address, class, Instant::now()),
+            None => Admittance::Admitted,
+        }
+    }
+
+    fn answered(&self, address: Option<ClientAddress>, class: RouteClass, status: u16) {
+        let took = crate::net::request_time();
+        self.metrics.answered(class, status, took);
+        let Some(ClientAddress(address)) = address else { return };
+        tracing::debug!(class = class.as_str(), status, took_ms = took.as_millis() as u64, "answered");
+        if (200..300).contains(&status) {
+            self.limits.succeeded(address, class, Instant::now());
+        } else if matches!(class, RouteClass::Enrol | RouteClass::SignIn) {
+            tracing::warn!(class = class.as_str(), status, %address, "an attempt was refused");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Calls that only read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tidegate_core::call::{
+    Answer, Context, DirectoryQuestion, EndpointQuestion, ObjectId, Question, SyncNeed,
+};
+use tidegate_core::error::{Code, Error};
+use tidegate_core::sql::ReadSql;
+use tidegate_sqlite::{Fatal, ReadError, Readers, Settings};
+use tidegate_web::HostError;
+use tokio::sync::Semaphore;
+
+use super::LocalHost;
+use crate::identity::{Identity, identity_load};
+
+/// Listings that run at once. More would wait for the same disk; those beyond wait their turn.
+const LISTINGS_MAX: usize = 4;
+
+/// The readers, by how long their reads take.
+pub(super) struct Reads {
+    /// For reads of microseconds, on the threads that serve requests: one for each.
+    short: Readers,
+    /// For the others, on blocking threads.
+    long: Arc<Readers>,
+    long_permits: Arc<Semaphore>,
+}
+
+impl Reads {
+    /// Opens the readers of an existing database.
+    pub(super) fn open(database: &Path, settings: &Settings, fatal: &Fatal) -> anyhow::Result<Self> {
+        let threads = tokio::runtime::Handle::current().metrics().num_workers();
+        Ok(Self {
+            short: Readers::open(database, threads, settings, fatal.clone())?,
+            long: Arc::new(Readers::open(database, LISTINGS_MAX, settings, fatal.clone())?),
+            long_permits: Arc::new(Semaphore::new(LISTINGS_MAX)),
+        })
+    }
+
+    /// The stored identity; `None`: there is none.
+    pub(super) fn identity(&self) -> anyhow::Result<Option<Identity>> {
+        self.short.with(identity_load).context("failed to read the control plane's keys")
+    }
+}
+
+impl LocalHost {
+    /// Answers a question.
+    pub(super) async fn read(&self, object: ObjectId, question: Question) -> Result<Answer, HostError> {
+        if !is_short(&question) {
+            return self.read_long(move |db, cx| tidegate_core::query(db, cx, object, question)).await;
+        }
+        let cx = self.world.question_context();
+        let answer = self.reads.short.with(|db| tidegate_core::query(db, &cx, object, question));
+        let answer = answer.map_err(host_error)?;
+        if matches!(answer, Answer::Sync(SyncNeed::Wait(_))) {
+            self.metrics.syncs_idle.inc();
+        }
+        Ok(answer)
+    }
+
+    /// Runs `read` on a blocking thread.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`].
+    pub(crate) async fn read_long<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn ReadSql, &Context<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, HostError> {
+        let permit = Arc::clone(&self.reads.long_permits).acquire_owned().await;
+        let permit = permit.map_err(|_| HostError::ShuttingDown)?;
+        let (readers, world) = (Arc::clone(&self.reads.long), Arc::clone(&self.world));
+        let reading = tokio::task::spawn_blocking(move || {
+            let answer = readers.with(|db| read(db, &world.question_context()));
+            drop(permit);
+            answer
+        });
+        match reading.await {
+            Ok(answer) => answer.map_err(host_error),
+            Err(error) if error.is_panic() => {
+                Err(HostError::Core(Error::problem(Code::Internal, "a read panicked")))
+            }
+            Err(_) => Err(HostError::ShuttingDown),
+        }
+    }
+}
+
+/// Whether a question reads a row or two by their key.
+fn is_short(question: &Question) -> bool {
+    matches!(
+        question,
+        Question::Directory(DirectoryQuestion::Authenticate(_))
+            | Question::Endpoint(EndpointQuestion::Sync(_))
+    )
+}
+
+fn host_error(error: ReadError<Error>) -> HostError {
+    match error {
+        ReadError::Job(error) => HostError::Core(error),
+        ReadError::Storage(error) => HostError::Core(Error::Sql(error)),
+    }
+}

@@ -1,0 +1,134 @@
+//! One connection, from the accepted socket to its end.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use socket2::{SockRef, TcpKeepalive};
+use tidegate_web::ClientAddress;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
+
+use super::ARRIVED;
+use super::activity::Activity;
+use super::body::{SteadyBody, TrackedBody};
+use super::gate::Pass;
+use super::patience::PatientStream;
+use crate::stop::stopped;
+
+/// A handshake is two round trips; ten seconds are enough for the worst line.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Without a request for this long a connection is ended: twice the longest hold, so never between the check-ins
+/// of a living endpoint.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(600);
+
+/// A connection that was asked to end and does not is dropped.
+const END_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Requests at once on one HTTP/2 connection: a browser's page or a proxy's share of endpoints.
+const STREAMS_MAX: u32 = 256;
+
+/// Largest head of a request, in bytes: paths, a token and what proxies add.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Half-open paths are found within two minutes (design, section 7): 90 s + 2 × 10 s.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(90))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(2);
+
+/// What every connection of a listener is served with.
+#[derive(Clone)]
+pub(super) struct Serving {
+    pub(super) router: Router,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(stream: TcpStream, pass: Pass, serving: Serving) {
+    let socket = SockRef::from(&stream);
+    let set = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&KEEPALIVE));
+    if let Err(error) = set {
+        // The peer is gone already, as a rule.
+        tracing::debug!(%error, "a connection could not be set up");
+        return;
+    }
+    let Serving { router, tls, stopping } = serving;
+    let Some(tls) = tls else { return http(stream, pass.address, router, stopping).await };
+    match timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
+        Ok(Ok(stream)) => http(stream, pass.address, router, stopping).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn http<I>(io: I, address: IpAddr, router: Router, mut stopping: watch::Receiver<bool>)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let activity = Activity::new();
+    let io = TokioIo::new(PatientStream::new(io, Arc::clone(&activity)));
+    let answering = Arc::clone(&activity);
+    let service = service_fn(move |request| answer(request, address, router.clone(), Arc::clone(&answering)));
+    let builder = builder();
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = activity.idle_for(IDLE_TIME_MAX) => None,
+        () = stopped(&mut stopping) => None,
+    };
+    let ended = match ended {
+        Some(ended) => Ok(ended),
+        None => {
+            connection.as_mut().graceful_shutdown();
+            timeout(END_TIME_MAX, connection).await
+        }
+    };
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(error = &*error, "a connection ended badly"),
+        Err(_) => tracing::debug!("a connection did not end and was dropped"),
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        // hyper's own limit would run between requests too; `patience` has ours.
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32);
+    builder
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    address: IpAddr,
+    mut router: Router,
+    activity: Arc<Activity>,
+) -> Result<Response<TrackedBody>, Infallible> {
+    let answering = activity.begin();
+    let mut request = request.map(SteadyBody::new);
+    request.extensions_mut().insert(ClientAddress(address));
+    let response = ARRIVED.scope(Instant::now(), router.call(request)).await?;
+    Ok(response.map(|body| TrackedBody::new(body, answering)))
+}

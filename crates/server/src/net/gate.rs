@@ -1,0 +1,95 @@
+//! How many connections there may be, in all and from one address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections in all. With a held sync each takes some 10 KiB, so they fit a small server; past it new ones wait
+/// in the kernel's queue until others end.
+pub(crate) const CONNECTIONS_MAX: usize = 20_000;
+
+/// Connections from one address that is not this machine: a large plant behind one address fits, and it takes ten
+/// addresses to fill the server. More are closed at once.
+const PER_ADDRESS_MAX: u32 = 2_000;
+
+/// Counts connections of every listener.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    permits: Arc<Semaphore>,
+    addresses: Mutex<HashMap<IpAddr, u32>>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)), addresses: Mutex::default() }
+    }
+}
+
+impl Gate {
+    /// Waits for room for one more connection.
+    pub(super) async fn room(&self) -> OwnedSemaphorePermit {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        permit.expect("the semaphore of connections is never closed")
+    }
+
+    /// Lets a connection from `address` in; `None`: it has too many already.
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr, room: OwnedSemaphorePermit) -> Option<Pass> {
+        if !address.is_loopback() {
+            let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = addresses.entry(address).or_default();
+            if *count >= PER_ADDRESS_MAX {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Pass { gate: Arc::clone(self), address, _room: room })
+    }
+
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        CONNECTIONS_MAX - self.permits.available_permits()
+    }
+}
+
+/// The right to one connection; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Pass {
+    gate: Arc<Gate>,
+    pub(super) address: IpAddr,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut addresses = self.gate.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_address_cannot_take_every_connection() {
+        let gate = Arc::new(Gate::default());
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let mut passes = Vec::new();
+        for _ in 0..PER_ADDRESS_MAX {
+            passes.push(gate.enter(address, gate.room().await).unwrap());
+        }
+        assert!(gate.enter(address, gate.room().await).is_none());
+        assert!(gate.enter(IpAddr::from([127, 0, 0, 1]), gate.room().await).is_some());
+        assert_eq!(gate.open(), passes.len());
+        drop(passes);
+        assert!(gate.addresses.lock().unwrap().is_empty());
+        assert_eq!(gate.open(), 0);
+    }
+}

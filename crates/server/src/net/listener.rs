@@ -1,0 +1,101 @@
+//! A listening socket and the connections it accepted.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::connection::{Serving, serve};
+pub(crate) use super::gate::{CONNECTIONS_MAX, Gate};
+use crate::stop::stopped;
+
+/// How long a shutdown waits for answers that are under way. Held syncs are answered at once, so what is left is
+/// bodies that are still coming.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long accepting rests when the system has no room for another connection.
+const REST: Duration = Duration::from_millis(100);
+
+/// Listens on `address`.
+///
+/// # Errors
+///
+/// When the address is taken, not this machine's, or not allowed, saying which.
+pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            anyhow::bail!("failed to listen on `{address}`: another program listens there already")
+        }
+        Err(error) => Err(error).with_context(|| format!("failed to listen on `{address}`")),
+    }
+}
+
+/// One listener with what it serves.
+pub(crate) struct Listener {
+    /// The socket.
+    pub(crate) socket: TcpListener,
+    /// The routes.
+    pub(crate) router: Router,
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// Shared with the other listener.
+    pub(crate) gate: Arc<Gate>,
+    /// When to end.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl Listener {
+    /// Serves until `stopping`, then until every answer under way is sent, for at most [`DRAIN_TIME_MAX`].
+    pub(crate) async fn run(self) {
+        let Self { socket, router, tls, gate, mut stopping } = self;
+        let serving = Serving { router, tls, stopping: stopping.clone() };
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stopped(&mut stopping) => break,
+                Some(_) = connections.join_next() => {}
+                (accepted, room) = accept(&socket, &gate) => match accepted {
+                    Ok((stream, peer)) => match gate.enter(peer.ip().to_canonical(), room) {
+                        Some(pass) => { connections.spawn(serve(stream, pass, serving.clone())); }
+                        None => tracing::warn!(address = %peer.ip(), "too many connections from one address"),
+                    },
+                    Err(error) => rest(&error).await,
+                },
+            }
+        }
+        drop(socket);
+        let drained =
+            timeout(DRAIN_TIME_MAX, async { while connections.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!(connections = connections.len(), "connections were cut at shutdown");
+        }
+        connections.shutdown().await;
+    }
+}
+
+/// Accepts once there is room, so that those without wait in the kernel's queue.
+async fn accept(
+    socket: &TcpListener,
+    gate: &Gate,
+) -> (io::Result<(TcpStream, SocketAddr)>, OwnedSemaphorePermit) {
+    let room = gate.room().await;
+    (socket.accept().await, room)
+}
+
+async fn rest(error: &io::Error) {
+    // These are about the one connection, which its client gave up before it was accepted.
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        return;
+    }
+    tracing::warn!(%error, "accepting connections rests");
+    sleep(REST).await;
+}

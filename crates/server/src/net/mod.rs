@@ -1,0 +1,24 @@
+//! From a socket to the routes: listening, TLS, HTTP, and patience with slow clients.
+
+mod activity;
+mod body;
+mod connection;
+mod gate;
+mod listener;
+mod patience;
+mod tls;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use listener::{CONNECTIONS_MAX, Gate, Listener, bind};
+pub(crate) use tls::acceptor;
+
+tokio::task_local! {
+    /// When the request that this task answers arrived.
+    static ARRIVED: Instant;
+}
+
+/// How long the request that this task answers has taken; zero outside of one.
+pub(crate) fn request_time() -> Duration {
+    ARRIVED.try_with(Instant::elapsed).unwrap_or_default()
+}

@@ -1,0 +1,87 @@
+//! What an operator's tools ask: `/healthz`, `/readyz`, `/metrics`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use tidegate_core::call::{Answer, DirectoryQuestion, ObjectId, Question};
+use tidegate_web::Host as _;
+use tokio::time::timeout;
+
+use crate::host::LocalHost;
+use crate::metrics::Levels;
+use crate::net::Gate;
+
+/// How long the writer may take to answer a call that stores nothing. A full queue takes a tenth of it.
+const READY_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What the answers are made of.
+pub(crate) struct Operations {
+    pub(crate) host: Arc<LocalHost>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) database: PathBuf,
+}
+
+/// Whether the process lives: for every listener.
+pub(crate) fn liveness() -> Router {
+    Router::new().route("/healthz", get(async || "ok\n"))
+}
+
+/// Whether it is ready, and its figures: for the people's listener.
+pub(crate) fn readiness(operations: Arc<Operations>) -> Router {
+    Router::new().route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(operations)
+}
+
+async fn ready(State(operations): State<Arc<Operations>>) -> Response {
+    let host = &operations.host;
+    if host.is_stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
+    }
+    match timeout(READY_TIME_MAX, host.write(|_, _| Ok(((), Vec::new())))).await {
+        Ok(Ok(())) => "ok\n".into_response(),
+        Ok(Err(_)) | Err(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the writer does not answer\n").into_response()
+        }
+    }
+}
+
+async fn metrics(State(operations): State<Arc<Operations>>) -> Response {
+    let levels = operations.levels().await;
+    let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    match operations.host.metrics.text(levels) {
+        Ok(text) => ([(CONTENT_TYPE, content_type)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+impl Operations {
+    async fn levels(&self) -> Levels {
+        let question = Question::Directory(DirectoryQuestion::Counts);
+        let counts = match self.host.query(ObjectId::Directory, question).await {
+            Ok(Answer::Counts(counts)) => counts,
+            Ok(_) | Err(_) => Default::default(),
+        };
+        let mut wal = self.database.clone().into_os_string();
+        wal.push("-wal");
+        let wal_bytes = std::fs::metadata(&wal).map_or(0, |metadata| metadata.len());
+        let waiters = &self.host.world.waiters;
+        Levels {
+            syncs_held: waiters.held(),
+            endpoints_connected: level(waiters.endpoints_held() as u64),
+            endpoints: level(counts.endpoints),
+            sequences_live: level(counts.sequences_live),
+            connections: level(self.gate.open() as u64),
+            wal_bytes: level(wal_bytes),
+        }
+    }
+}
+
+fn level(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,127 @@
+//! The whole server: started, running, shut down.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::data;
+use crate::host::LocalHost;
+use crate::net::{self, Gate, Listener};
+use crate::operations::{self, Operations};
+use crate::options::ServeOptions;
+use crate::tasks;
+
+/// The control plane on one machine, to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Server;
+
+/// A server that runs. Dropping it stops it without waiting; [`Running::shutdown`] is the orderly way.
+pub struct Running {
+    addresses: Addresses,
+    stop: watch::Sender<bool>,
+    host: Arc<LocalHost>,
+    listeners: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Where a server listens, with the ports it was given where it asked for 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// People, and runtimes unless they have their own.
+    pub people: SocketAddr,
+    /// Runtimes alone; `None`: at `people` too.
+    pub runtime: Option<SocketAddr>,
+}
+
+impl Server {
+    /// Starts within the caller's tokio runtime; when it returns, connections are accepted.
+    ///
+    /// # Errors
+    ///
+    /// When the data directory has no owner or is in use, its database is of a newer program or damaged, a
+    /// certificate does not read, or an address is taken.
+    pub async fn start(options: ServeOptions) -> anyhow::Result<Running> {
+        let tls = options.tls.as_ref().map(net::acceptor).transpose()?;
+        let database = data::require_database(&options.data)?;
+        let lock = data::lock(&options.data)?;
+        let (stop, stopping) = watch::channel(false);
+        let Some(host) = LocalHost::open(&database, lock, stopping.clone())? else {
+            bail!(data::no_owner(&options.data));
+        };
+        let host = Arc::new(host);
+        let gate = Arc::new(Gate::default());
+        let operations = Arc::new(Operations { host: host.clone(), gate: gate.clone(), database });
+        let sockets = Sockets::bind(&options).await?;
+        let addresses = sockets.addresses()?;
+        let listen = |socket, router| {
+            let (tls, gate, stopping) = (tls.clone(), gate.clone(), stopping.clone());
+            tokio::spawn(Listener { socket, router, tls, gate, stopping }.run())
+        };
+        let for_people = operations::readiness(operations).merge(operations::liveness());
+        let listeners = match sockets.runtime {
+            None => vec![listen(sockets.people, for_people.merge(tidegate_web::whole_router(host.clone())))],
+            Some(runtime) => vec![
+                listen(sockets.people, for_people.merge(tidegate_web::people_router(host.clone()))),
+                listen(runtime, operations::liveness().merge(tidegate_web::runtime_router(host.clone()))),
+            ],
+        };
+        let tasks = vec![
+            tokio::spawn(tasks::projections_task(host.clone())),
+            tokio::spawn(tasks::deadlines_task(host.clone())),
+            tokio::spawn(tasks::contacts_task(host.clone())),
+        ];
+        Ok(Running { addresses, stop, host, listeners, tasks })
+    }
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Accepts nothing more, answers held syncs at once and what else is under way within ten seconds, stores what
+    /// is known only in memory, and closes the database.
+    pub async fn shutdown(self) {
+        let Self { stop, host, listeners, tasks, .. } = self;
+        stop.send_replace(true);
+        for ending in listeners.into_iter().chain(tasks) {
+            if let Err(error) = ending.await {
+                tracing::error!(%error, "a part of the server did not end well");
+            }
+        }
+        tasks::contacts_store(&host).await;
+        let closing = tokio::task::spawn_blocking(move || host.close());
+        if let Err(error) = closing.await {
+            tracing::error!(%error, "the database was not closed well");
+        }
+    }
+}
+
+struct Sockets {
+    people: TcpListener,
+    runtime: Option<TcpListener>,
+}
+
+impl Sockets {
+    async fn bind(options: &ServeOptions) -> anyhow::Result<Self> {
+        let people = net::bind(options.listen).await?;
+        let runtime = match options.runtime_listen {
+            Some(address) => Some(net::bind(address).await?),
+            None => None,
+        };
+        Ok(Self { people, runtime })
+    }
+
+    fn addresses(&self) -> anyhow::Result<Addresses> {
+        let address = |socket: &TcpListener| socket.local_addr().context("failed to learn the address");
+        Ok(Addresses {
+            people: address(&self.people)?,
+            runtime: self.runtime.as_ref().map(address).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! Carries what endpoints tell of themselves into the directory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::call::DirectoryInput;
+use tidegate_core::id::EndpointId;
+use tidegate_core::{control, directory};
+use tidegate_web::HostError;
+
+use super::{FAILURE_REST, passes};
+use crate::host::LocalHost;
+use crate::stop::stopped;
+
+/// Changes taken in at once: a few milliseconds of the writer's time.
+const BATCH_MAX: u32 = 256;
+
+/// The shortest time between two batches that were not full. What changes meanwhile again is projected once.
+const REST: Duration = Duration::from_millis(10);
+
+/// Projects whenever something changed, and once at the start, until the server stops.
+pub(crate) async fn projections_task(host: Arc<LocalHost>) {
+    let mut stopping = host.stopping.clone();
+    loop {
+        let rest = match project(&host).await {
+            Ok(taken) if taken >= BATCH_MAX as usize => continue,
+            Ok(_) => {
+                tokio::select! {
+                    () = host.world.projections.notified() => REST,
+                    () = stopped(&mut stopping) => return,
+                }
+            }
+            Err(HostError::ShuttingDown) => return,
+            Err(error) => {
+                tracing::warn!(%error, "the directory could not take in what changed; it is tried again");
+                FAILURE_REST
+            }
+        };
+        if !passes(rest, &mut stopping).await {
+            return;
+        }
+    }
+}
+
+/// Takes one batch in, in one transaction, and answers how many changes it had.
+async fn project(host: &LocalHost) -> Result<usize, HostError> {
+    let (taken, endpoints) = host
+        .write(|db, cx| {
+            let projections = control::outbox(db, cx, BATCH_MAX)?;
+            if projections.is_empty() {
+                return Ok(((0, Vec::new()), Vec::new()));
+            }
+            let taken = projections.iter().map(|projection| projection.taken.len()).sum();
+            let endpoints = projections.iter().map(|projection| projection.endpoint.id).collect();
+            control::outbox_done(db, &projections)?;
+            let (_, effects) = directory::handle(db, cx, DirectoryInput::Project(projections))?;
+            Ok(((taken, endpoints), effects))
+        })
+        .await?;
+    hint(host, endpoints);
+    Ok(taken)
+}
+
+/// Tells the streams of events, now that whoever reads again finds the change in listings too.
+fn hint(host: &LocalHost, endpoints: Vec<EndpointId>) {
+    for endpoint in endpoints {
+        host.world.hints.send(endpoint);
+    }
+}
