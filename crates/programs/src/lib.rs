@@ -1,3 +1,7 @@
-//! Tests of whole programs: real processes, power cuts, benchmarks.
+//! Tests of whole programs: real processes, power cuts, tampering, benchmarks.
+//!
+//! Unpublished, and the only package that may depend on every other. What it shows, `shows` runs by name.
 
+pub mod harness;
 pub mod power_cut;
+pub mod shows;

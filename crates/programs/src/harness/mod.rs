@@ -1,0 +1,148 @@
+//! Real programs in a temporary directory: a control plane, machines, and the API between them.
+
+mod api;
+mod detour;
+mod machine;
+mod plane;
+mod process;
+
+pub use api::{Api, ApiError, sequence_of};
+pub use detour::{Detour, DetourOptions, Tamper};
+pub use machine::Machine;
+pub use plane::ControlPlane;
+pub use process::{binary, descendants, free_port, memory_kib, wait_for};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A control plane with an owner, a client and a site, all in one temporary directory.
+#[derive(Debug)]
+pub struct World {
+    /// Everything of this world; gone at the end.
+    pub directory: TempDir,
+    /// The control plane's process.
+    pub plane: ControlPlane,
+    /// Its API, as the owner.
+    pub api: Api,
+    /// The site that machines enrol into.
+    pub site: String,
+    machines: usize,
+}
+
+impl World {
+    /// Sets everything up with the programs as they are.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn new() -> anyhow::Result<Self> {
+        Self::with_program(&binary("tidegate")?)
+    }
+
+    /// The same with another program in the place of `tidegate`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn with_program(program: &std::path::Path) -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("tidegate-world-").tempdir()?;
+        let mut plane = ControlPlane::create(directory.path(), program)?;
+        plane.start()?;
+        let api = Api::new(&plane.url(), &plane.token)?;
+        let client = api.post("/api/v1/clients", &json!({ "name": "Nordwerk" }))?;
+        let site = api.post("/api/v1/sites", &json!({ "client_id": client["id"], "name": "Plant 3" }))?;
+        let site = site["id"].as_str().context("a site has an id")?.to_owned();
+        Ok(Self { directory, plane, api, site, machines: 0 })
+    }
+
+    /// A fresh enrolment code.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the API said.
+    pub fn code(&self) -> anyhow::Result<String> {
+        let code = self.api.post("/api/v1/enrolment-codes", &json!({ "site_id": self.site }))?;
+        Ok(code["code"].as_str().context("a new code is told")?.to_owned())
+    }
+
+    /// Enrols a fresh machine; it is not started.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn machine(&mut self) -> anyhow::Result<Machine> {
+        self.machines += 1;
+        let state = self.directory.path().join(format!("machine-{}", self.machines));
+        Machine::enrol(&state, &self.plane.url(), &self.code()?)
+    }
+
+    /// Queues a sequence and answers its id.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the API said.
+    pub fn queue(&self, machine: &Machine, sequence: &Value) -> anyhow::Result<String> {
+        let queued = self.api.post(&format!("/api/v1/endpoints/{}/sequences", machine.endpoint), sequence)?;
+        Ok(queued["id"].as_str().context("a sequence has an id")?.to_owned())
+    }
+
+    /// The sequence as the API shows it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the API said.
+    pub fn sequence(&self, id: &str) -> anyhow::Result<Value> {
+        self.api.get(&format!("/api/v1/sequences/{id}"))
+    }
+
+    /// Waits until the sequence has ended, and answers it.
+    ///
+    /// # Errors
+    ///
+    /// When it has not ended within `seconds`, with how it stands.
+    pub fn ended(&self, id: &str, seconds: u64) -> anyhow::Result<Value> {
+        let is_ended = |state: &str| {
+            ["succeeded", "failed", "stopped", "refused", "cancelled", "expired", "lost"].contains(&state)
+        };
+        self.until(id, seconds, is_ended)
+    }
+
+    /// Waits until the sequence's state satisfies `reached`, and answers it.
+    ///
+    /// # Errors
+    ///
+    /// When that does not happen within `seconds`, with how it stands.
+    pub fn until(&self, id: &str, seconds: u64, reached: impl Fn(&str) -> bool) -> anyhow::Result<Value> {
+        let mut last = Value::Null;
+        wait_for(&format!("sequence {id}"), seconds, || {
+            last = self.sequence(id)?;
+            Ok(last["state"].as_str().is_some_and(&reached))
+        })
+        .with_context(|| format!("it stands as {last:#}"))?;
+        Ok(last)
+    }
+
+    /// Runs the program `tidegate` against this control plane and answers what it printed.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, or ends with another exit code than `expected`.
+    pub fn tidegate(&self, arguments: &[&str], expected: i32) -> anyhow::Result<String> {
+        let output = std::process::Command::new(binary("tidegate")?)
+            .args(arguments)
+            .env("TIDEGATE_URL", self.plane.url())
+            .env("TIDEGATE_TOKEN", &self.plane.token)
+            .env("XDG_CONFIG_HOME", self.directory.path())
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        anyhow::ensure!(
+            output.status.code() == Some(expected),
+            "tidegate {} ended with {} and said: {said}{}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(said)
+    }
+}

@@ -1,0 +1,164 @@
+//! The control plane's process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+
+use super::{Api, free_port, wait_for};
+
+/// A control plane with its data directory; the process is ended at the latest with this value.
+#[derive(Debug)]
+pub struct ControlPlane {
+    /// The data directory.
+    pub data: PathBuf,
+    /// An API token of the owner.
+    pub token: String,
+    /// What the program is told beside its usual arguments.
+    pub environment: Vec<(String, String)>,
+    program: PathBuf,
+    log: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl ControlPlane {
+    /// Makes the data directory, the owner and a token under `directory`. The process is not started.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the program said.
+    pub fn create(directory: &Path, program: &Path) -> anyhow::Result<Self> {
+        let (data, root_key) = (directory.join("data"), directory.join("root-key.pem"));
+        let mut plane = Self {
+            data,
+            token: String::new(),
+            environment: Vec::new(),
+            program: program.to_owned(),
+            log: directory.join("control-plane.log"),
+            port: free_port()?,
+            child: None,
+        };
+        let root_key = root_key.to_string_lossy().into_owned();
+        plane.admin(&["owner", "--email", "owner@example.com", "--root-key", &root_key])?;
+        let said = plane.admin(&["token", "--email", "owner@example.com"])?;
+        plane.token = said.lines().last().context("the token is on the last line")?.trim().to_owned();
+        Ok(plane)
+    }
+
+    /// Runs `tidegate admin …` on the data directory and answers what it printed.
+    ///
+    /// # Errors
+    ///
+    /// What it said, when it did not end with 0.
+    pub fn admin(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(&self.program)
+            .arg("admin")
+            .args(arguments)
+            .arg("--data")
+            .arg(&self.data)
+            .envs(self.environment.iter().cloned())
+            .output()?;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        anyhow::ensure!(output.status.success(), "admin {} failed: {error}", arguments.join(" "));
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Where it listens, for machines and people.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process's id.
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        Ok(self.child.as_ref().context("the control plane is not running")?.id())
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not become ready, with what it said.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let child = Command::new(&self.program)
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
+            .arg(&self.data)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.child = Some(child);
+        let api = Api::new(&self.url(), &self.token)?;
+        let ready = wait_for("the control plane", 30, || {
+            let child = self.child.as_mut().context("the control plane was started")?;
+            if let Some(status) = child.try_wait()? {
+                anyhow::bail!("the control plane ended with {status}");
+            }
+            Ok(api.status("/readyz").is_ok_and(|status| status == 200))
+        });
+        ready.with_context(|| std::fs::read_to_string(&self.log).unwrap_or_default())
+    }
+
+    /// Ends it as a crash would: SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("the control plane is not running")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Ends it as an operator would: SIGTERM; answers whether it ended with 0.
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn stop(&mut self) -> anyhow::Result<bool> {
+        let mut child = self.child.take().context("the control plane is not running")?;
+        super::process::terminate(child.id())?;
+        Ok(child.wait()?.success())
+    }
+
+    /// Whether the process still runs.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be asked.
+    pub fn is_running(&mut self) -> anyhow::Result<bool> {
+        match &mut self.child {
+            None => Ok(false),
+            Some(child) => Ok(child.try_wait()?.is_none()),
+        }
+    }
+
+    /// What the process said so far.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be read.
+    pub fn said(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            let _ = self.kill();
+        }
+    }
+}

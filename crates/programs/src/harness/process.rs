@@ -1,0 +1,93 @@
+//! Processes: where the programs are, what they started, how much they use.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+/// The program `name`: in `TIDEGATE_BIN_DIR`, else beside this program or one folder above it.
+///
+/// # Errors
+///
+/// When it is not there: build it first.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let given = std::env::var_os("TIDEGATE_BIN_DIR").map(PathBuf::from);
+    let own = std::env::current_exe()?;
+    let beside = own.ancestors().skip(1).take(2).map(PathBuf::from);
+    let mut folders = given.into_iter().chain(beside);
+    folders
+        .find_map(|folder| Some(folder.join(name)).filter(|program| program.is_file()))
+        .with_context(|| format!("the program `{name}` is not built: run `cargo build --workspace` first"))
+}
+
+/// A port of loopback that was free a moment ago.
+///
+/// # Errors
+///
+/// When none is.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Asks `reached` again and again until it says yes.
+///
+/// # Errors
+///
+/// What `reached` said, or that `seconds` passed.
+pub fn wait_for(
+    what: &str,
+    seconds: u64,
+    mut reached: impl FnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    while !reached()? {
+        if Instant::now() >= until {
+            bail!("{what}: not there within {seconds} s");
+        }
+        // Between two looks, not instead of one.
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// A field of `/proc/{pid}/status` in KiB: `VmRSS` now, `VmHWM` at the most.
+///
+/// # Errors
+///
+/// When the process is gone.
+pub fn memory_kib(pid: u32, field: &str) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with(field)).context("no such field")?;
+    Ok(line.split_whitespace().nth(1).context("no number")?.parse()?)
+}
+
+/// The ids of living processes whose command line holds `mark`.
+///
+/// # Errors
+///
+/// When `/proc` cannot be read.
+pub fn descendants(mark: &str) -> anyhow::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let is_dead = std::fs::read_to_string(entry.path().join("stat"))
+            .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')));
+        if pid != std::process::id() && !is_dead && String::from_utf8_lossy(&command).contains(mark) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
+/// Asks a process to end (SIGTERM).
+///
+/// # Errors
+///
+/// When `kill` cannot be run or refuses.
+pub fn terminate(pid: u32) -> anyhow::Result<()> {
+    let status = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
+    anyhow::ensure!(status.success(), "process {pid} cannot be asked to end");
+    Ok(())
+}
