@@ -1,1 +1,62 @@
-//! What this project shows, by name.
+//! What this project shows, by name. Each can be repeated by anyone and prints its figures.
+
+mod offline_queue;
+
+use std::time::Instant;
+
+/// One thing that is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Show {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub about: &'static str,
+    /// Runs it; prints its figures; fails where it does not hold. The scale is `full`, or `quick` for every test run.
+    pub run: fn(Scale) -> anyhow::Result<()>,
+}
+
+/// How often a show repeats what it repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// As often as is promised.
+    Full,
+    /// A few times, so that it can run with every test.
+    Quick,
+}
+
+impl Scale {
+    /// `full` or `quick`.
+    pub fn pick(self, full: usize, quick: usize) -> usize {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
+}
+
+/// Everything that is shown.
+pub const SHOWS: &[Show] = &[Show {
+    name: "offline-queue",
+    about: "work queued for a machine that is off survives a SIGKILL of the control plane and runs once, in order",
+    run: offline_queue::run,
+}];
+
+/// Runs the show called `name`.
+///
+/// # Errors
+///
+/// What did not hold, or that there is none of that name.
+pub fn run(name: &str, scale: Scale) -> anyhow::Result<()> {
+    let show = SHOWS.iter().find(|show| show.name == name);
+    let show = show.ok_or_else(|| anyhow::anyhow!("there is no show `{name}`: see `shows list`"))?;
+    println!("{name}: {}", show.about);
+    let started = Instant::now();
+    (show.run)(scale)?;
+    println!("{name}: held, {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Prints one figure.
+fn figure(what: &str, value: impl std::fmt::Display) {
+    println!("  {what:<58} {value}");
+}
