@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match run(&arguments.name, scale) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: did not hold: {error:?}", arguments.name);
+            eprintln!("{}: did not hold: {error:#}", arguments.name);
             ExitCode::FAILURE
         }
     }

@@ -24,8 +24,7 @@ pub(super) fn run(_: Scale) -> anyhow::Result<()> {
     }
     let file = world.directory.path().join("sequence.json");
     fs::write(&file, serde_json::to_vec(&sequence(SEQUENCES, &traces.to_string_lossy()))?)?;
-    let said = world
-        .tidegate(&["run", &machine.endpoint, "--file", &file.to_string_lossy(), "--json", "--yes"], 0)?;
+    let said = world.tidegate(&["run", &machine.endpoint, "--file", &file.to_string_lossy(), "--json"], 0)?;
     let listed: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
     queued.push(first_id(&listed).with_context(|| format!("run tells the id: {said}"))?);
     for id in &queued {
