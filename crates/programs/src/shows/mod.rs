@@ -1,6 +1,9 @@
 //! What this project shows, by name. Each can be repeated by anyone and prints its figures.
 
+mod big_output;
+mod kill_mid_step;
 mod offline_queue;
+mod tamper;
 
 use std::time::Instant;
 
@@ -35,11 +38,33 @@ impl Scale {
 }
 
 /// Everything that is shown.
-pub const SHOWS: &[Show] = &[Show {
-    name: "offline-queue",
-    about: "work queued for a machine that is off survives a SIGKILL of the control plane and runs once, in order",
-    run: offline_queue::run,
-}];
+pub const SHOWS: &[Show] = &[
+    Show {
+        name: "offline-queue",
+        about: "work queued for a machine that is off survives a SIGKILL of the control plane and runs once, in order",
+        run: offline_queue::run,
+    },
+    Show {
+        name: "kill-mid-step",
+        about: "a runtime killed in the middle of a step leaves no process, and the step is not run again",
+        run: kill_mid_step::run,
+    },
+    Show {
+        name: "big-output",
+        about: "500 MB of output in bounded memory: head and tail shown, the rest counted",
+        run: big_output::run,
+    },
+    Show {
+        name: "timeout",
+        about: "a step over its limit leaves no process, however well its grandchildren hide",
+        run: big_output::timeout,
+    },
+    Show {
+        name: "tamper",
+        about: "nothing altered on the wire runs; everything altered in an export is found or bounded",
+        run: tamper::run,
+    },
+];
 
 /// Runs the show called `name`.
 ///
