@@ -20,6 +20,18 @@ const CALLS_MAX: usize = 256;
 /// make quick ones late: about the time of a few fsyncs.
 const RUN_TIME_MAX: Duration = Duration::from_millis(20);
 
+/// A transaction that reached the disk, for whoever measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The calls that shared it.
+    pub calls: usize,
+    /// How long `COMMIT` took, its fsync included.
+    pub time: Duration,
+}
+
+/// Hears of every commit, on the writer's thread.
+pub(super) type Observer = Box<dyn FnMut(Commit) + Send>;
+
 /// The writer's own state, on its thread.
 pub(super) struct Batches {
     database: Database,
@@ -29,6 +41,7 @@ pub(super) struct Batches {
     expected: usize,
     /// How long the last commit took, which is what one more in the batch saves.
     commit_time: Duration,
+    observer: Observer,
 }
 
 /// What became of a shared transaction.
@@ -40,9 +53,14 @@ enum Shared {
 }
 
 impl Batches {
-    pub(super) fn new(database: Database, settings: &Settings, fatal: Fatal) -> Result<Self, SqlError> {
+    pub(super) fn new(
+        database: Database,
+        settings: &Settings,
+        fatal: Fatal,
+        observer: Observer,
+    ) -> Result<Self, SqlError> {
         let checkpoints = Checkpoints::new(&database, settings).map_err(|failed| failed.error)?;
-        Ok(Self { database, checkpoints, fatal, expected: 1, commit_time: Duration::ZERO })
+        Ok(Self { database, checkpoints, fatal, expected: 1, commit_time: Duration::ZERO, observer })
     }
 
     /// Runs calls until nobody can submit any more and all are finished.
@@ -87,6 +105,7 @@ impl Batches {
             return Ok(self.failed());
         }
         self.commit_time = committing.elapsed();
+        (self.observer)(Commit { calls: ran, time: self.commit_time });
         Ok(Shared::Committed)
     }
 

@@ -1,0 +1,12 @@
+//! The server as machines, people and operators meet it: over sockets, on a data directory of its own.
+
+mod admin;
+mod client;
+mod flow;
+mod hostile;
+mod machine;
+mod operations;
+mod plane;
+mod restore;
+mod shutdown;
+mod tls;
