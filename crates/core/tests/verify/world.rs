@@ -17,7 +17,7 @@ use tidegate_core::probe::Catalogue;
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{
-    Authority, EnrolRequest, OrderKeyCertificate, PROTOCOL_VERSION, SyncRequest, seal_public_key,
+    Authority, EnrolRequest, OrderKeyCertificate, PROTOCOL_VERSION, Policy, SyncRequest, seal_public_key,
 };
 use tidegate_core::{control, runtime, schema};
 use tidegate_sqlite::{Settings, Store};
@@ -110,7 +110,7 @@ impl World {
         self.told(EndpointInput::Enrol(Box::new(admission)));
         let clock = self.clock();
         let at = clock.wall;
-        self.endpoint.transaction(|db| runtime::create(db, JOURNAL, at, &clock)).unwrap();
+        self.endpoint.transaction(|db| runtime::create(db, JOURNAL, at, &clock, Policy::default())).unwrap();
     }
 
     fn tick(&mut self) -> (Timestamp, [u8; 32]) {
