@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 
 /// What `serve` is told.
@@ -74,9 +74,15 @@ pub(crate) struct Report {
 /// # Errors
 ///
 /// What kept it from starting or made it end.
-#[expect(clippy::unused_async, reason = "the server is asynchronous")]
 pub(crate) async fn serve(options: ServeOptions) -> Result<()> {
-    not_built(&options)
+    let tls = options.tls.map(|(cert, key)| tidegate_server::TlsFiles { cert, key });
+    let log_format = match options.log_format {
+        LogFormat::Text => tidegate_server::LogFormat::Text,
+        LogFormat::Json => tidegate_server::LogFormat::Json,
+    };
+    let ServeOptions { data, listen, runtime_listen, .. } = options;
+    tidegate_server::run(tidegate_server::ServeOptions { data, listen, runtime_listen, tls, log_format })
+        .await
 }
 
 /// Makes the owner.
@@ -85,7 +91,14 @@ pub(crate) async fn serve(options: ServeOptions) -> Result<()> {
 ///
 /// Where there is one already, or the data directory or root key cannot be written.
 pub(crate) fn create_owner(options: &OwnerOptions) -> Result<Owner> {
-    not_built(options)
+    let root_key = options.root_key.clone().unwrap_or_else(|| PathBuf::from("tidegate-root-key.pem"));
+    let made = tidegate_server::admin::create_owner(&tidegate_server::admin::OwnerOptions {
+        data: options.data.clone(),
+        email: options.email.clone(),
+        root_key,
+        url_hint: Some(options.url.clone()),
+    })?;
+    Ok(Owner { sign_in_link: made.sign_in_link, root_key: made.root_key })
 }
 
 /// Makes an API token of the person with the address `email`.
@@ -93,8 +106,8 @@ pub(crate) fn create_owner(options: &OwnerOptions) -> Result<Owner> {
 /// # Errors
 ///
 /// Where there is no such person, or the data directory cannot be written.
-pub(crate) fn create_token(data: &PathBuf, email: &str) -> Result<String> {
-    not_built(&(data, email))
+pub(crate) fn create_token(data: &Path, email: &str) -> Result<String> {
+    tidegate_server::admin::create_token(data, email)
 }
 
 /// Writes a consistent copy of the data directory to `out`, also while `serve` runs.
@@ -102,17 +115,18 @@ pub(crate) fn create_token(data: &PathBuf, email: &str) -> Result<String> {
 /// # Errors
 ///
 /// Where either cannot be read or written.
-pub(crate) fn backup(data: &PathBuf, out: &PathBuf) -> Result<()> {
-    not_built(&(data, out))
+pub(crate) fn backup(data: &Path, out: &Path) -> Result<()> {
+    tidegate_server::admin::backup(data, out)
 }
 
-/// Restores the data directory from a backup and closes every order log (R9).
+/// Restores the data directory from a backup and closes every order log (R9). A database that was there is kept
+/// beside it: the answer says where.
 ///
 /// # Errors
 ///
 /// Where either cannot be read or written, or the directory is in use.
-pub(crate) fn restore(data: &PathBuf, from: &PathBuf) -> Result<()> {
-    not_built(&(data, from))
+pub(crate) fn restore(data: &Path, from: &Path) -> Result<tidegate_server::admin::Restored> {
+    tidegate_server::admin::restore(data, from, true)
 }
 
 /// Verifies an export with nothing but the file.
@@ -122,9 +136,5 @@ pub(crate) fn restore(data: &PathBuf, from: &PathBuf) -> Result<()> {
 /// Where the file cannot be read or is not an export; what is wrong in one is in the report.
 pub(crate) fn verify(export: BufReader<File>) -> Result<Report> {
     drop(export);
-    not_built(&())
-}
-
-fn not_built<T, O: core::fmt::Debug>(_options: &O) -> Result<T> {
-    bail!("this part is not built yet")
+    anyhow::bail!("not built yet")
 }

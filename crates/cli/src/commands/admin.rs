@@ -95,8 +95,11 @@ pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
             screen.line(format!("The backup is in {}.", out.display()))?;
         }
         Act::Restore { data, from } => {
-            host::restore(&data, &from)?;
+            let restored = host::restore(&data, &from)?;
             screen.line(format!("{} is as it was in the backup.", data.display()))?;
+            if let Some(replaced) = restored.replaced {
+                screen.line(format!("What it held before is kept in {}.", replaced.display()))?;
+            }
             screen.line(
                 "Work that was under way `may have run since`: each machine tells when it is next heard.",
             )?;

@@ -36,7 +36,11 @@ impl Api {
     /// When it cannot be made.
     pub fn new(url: &str, token: &str) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build()?;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(0)
+            .no_proxy()
+            .build()?;
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { client, tokio, url: url.to_owned(), token: token.to_owned() })
     }

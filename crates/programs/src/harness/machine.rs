@@ -38,7 +38,16 @@ impl Machine {
     /// Whatever the program said.
     pub fn enrol_with(program: &Path, state: &Path, server: &str, code: &str) -> anyhow::Result<Self> {
         let output = Command::new(program)
-            .args(["enrol", "--json", "--allow-volatile-state", "--server", server, "--code", code, "--state"])
+            .args([
+                "enrol",
+                "--json",
+                "--allow-volatile-state",
+                "--server",
+                server,
+                "--code",
+                code,
+                "--state",
+            ])
             .arg(state)
             .output()?;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -86,7 +86,7 @@ pub fn descendants(mark: &str) -> anyhow::Result<Vec<u32>> {
 /// # Errors
 ///
 /// When `kill` cannot be run or refuses.
-pub fn terminate(pid: u32) -> anyhow::Result<()> {
+pub(super) fn terminate(pid: u32) -> anyhow::Result<()> {
     let status = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
     anyhow::ensure!(status.success(), "process {pid} cannot be asked to end");
     Ok(())

@@ -1,1 +1,87 @@
-//! What this project shows, by name.
+//! What this project shows, by name. Each can be repeated by anyone and prints its figures.
+
+mod big_output;
+mod kill_mid_step;
+mod offline_queue;
+mod tamper;
+
+use std::time::Instant;
+
+/// One thing that is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Show {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub about: &'static str,
+    /// Runs it; prints its figures; fails where it does not hold. The scale is `full`, or `quick` for every test run.
+    pub run: fn(Scale) -> anyhow::Result<()>,
+}
+
+/// How often a show repeats what it repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// As often as is promised.
+    Full,
+    /// A few times, so that it can run with every test.
+    Quick,
+}
+
+impl Scale {
+    /// `full` or `quick`.
+    pub fn pick(self, full: usize, quick: usize) -> usize {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
+}
+
+/// Everything that is shown.
+pub const SHOWS: &[Show] = &[
+    Show {
+        name: "offline-queue",
+        about: "work queued for a machine that is off survives a SIGKILL of the control plane and runs once, in order",
+        run: offline_queue::run,
+    },
+    Show {
+        name: "kill-mid-step",
+        about: "a runtime killed in the middle of a step leaves no process, and the step is not run again",
+        run: kill_mid_step::run,
+    },
+    Show {
+        name: "big-output",
+        about: "500 MB of output in bounded memory: head and tail shown, the rest counted",
+        run: big_output::run,
+    },
+    Show {
+        name: "timeout",
+        about: "a step over its limit leaves no process, however well its grandchildren hide",
+        run: big_output::timeout,
+    },
+    Show {
+        name: "tamper",
+        about: "nothing altered on the wire runs; everything altered in an export is found or bounded",
+        run: tamper::run,
+    },
+];
+
+/// Runs the show called `name`.
+///
+/// # Errors
+///
+/// What did not hold, or that there is none of that name.
+pub fn run(name: &str, scale: Scale) -> anyhow::Result<()> {
+    let show = SHOWS.iter().find(|show| show.name == name);
+    let show = show.ok_or_else(|| anyhow::anyhow!("there is no show `{name}`: see `shows list`"))?;
+    println!("{name}: {}", show.about);
+    let started = Instant::now();
+    (show.run)(scale)?;
+    println!("{name}: held, {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Prints one figure.
+fn figure(what: &str, value: impl std::fmt::Display) {
+    println!("  {what:<58} {value}");
+}

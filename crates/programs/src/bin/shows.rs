@@ -1,0 +1,35 @@
+//! Runs one of the things that this project shows, by name.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidegate_programs::shows::{SHOWS, Scale, run};
+
+/// Shows that a promise holds, with real programs, and prints the figures.
+#[derive(Parser)]
+#[command(name = "shows")]
+struct Arguments {
+    /// A name of the list, or `list`
+    name: String,
+    /// Repeats less often, as every test run does
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.name == "list" {
+        for show in SHOWS {
+            println!("{:<16} {}", show.name, show.about);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let scale = if arguments.quick { Scale::Quick } else { Scale::Full };
+    match run(&arguments.name, scale) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: did not hold: {error:#}", arguments.name);
+            ExitCode::FAILURE
+        }
+    }
+}
