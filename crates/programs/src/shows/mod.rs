@@ -1,6 +1,7 @@
 //! What this project shows, by name. Each can be repeated by anyone and prints its figures.
 
 mod big_output;
+mod garbage;
 mod kill_mid_step;
 mod offline_queue;
 mod tamper;
@@ -63,6 +64,11 @@ pub const SHOWS: &[Show] = &[
         name: "tamper",
         about: "nothing altered on the wire runs; everything altered in an export is found or bounded",
         run: tamper::run,
+    },
+    Show {
+        name: "garbage",
+        about: "100,000 mutated requests to every route of both listeners: no 5xx, no restart, memory flat",
+        run: garbage::run,
     },
 ];
 
