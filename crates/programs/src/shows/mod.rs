@@ -3,6 +3,7 @@
 mod big_output;
 mod kill_mid_step;
 mod offline_queue;
+mod power_cut;
 mod tamper;
 
 use std::time::Instant;
@@ -63,6 +64,11 @@ pub const SHOWS: &[Show] = &[
         name: "tamper",
         about: "nothing altered on the wire runs; everything altered in an export is found or bounded",
         run: tamper::run,
+    },
+    Show {
+        name: "power-cut",
+        about: "power cuts under the control plane and the machine: nothing acknowledged is missing, nothing corrupt",
+        run: power_cut::run,
     },
 ];
 
