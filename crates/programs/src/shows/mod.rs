@@ -4,6 +4,7 @@ mod big_output;
 mod garbage;
 mod kill_mid_step;
 mod offline_queue;
+mod power_cut;
 mod tamper;
 
 use std::time::Instant;
@@ -69,6 +70,11 @@ pub const SHOWS: &[Show] = &[
         name: "garbage",
         about: "100,000 mutated requests to every route of both listeners: no 5xx, no restart, memory flat",
         run: garbage::run,
+    },
+    Show {
+        name: "power-cut",
+        about: "power cuts under the control plane and the machine: nothing acknowledged is missing, nothing corrupt",
+        run: power_cut::run,
     },
 ];
 
