@@ -1,6 +1,7 @@
 //! What this project shows, by name. Each can be repeated by anyone and prints its figures.
 
 mod big_output;
+mod break_on_purpose;
 mod garbage;
 mod kill_mid_step;
 mod offline_queue;
@@ -75,6 +76,11 @@ pub const SHOWS: &[Show] = &[
         name: "power-cut",
         about: "power cuts under the control plane and the machine: nothing acknowledged is missing, nothing corrupt",
         run: power_cut::run,
+    },
+    Show {
+        name: "break",
+        about: "one protection taken away at a time, in a copy of the source: the named test notices each",
+        run: break_on_purpose::run,
     },
 ];
 
