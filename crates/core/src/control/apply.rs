@@ -39,7 +39,7 @@ impl Object<'_> {
         body: JournalBody,
     ) -> Result<(), Error> {
         match body {
-            JournalBody::Opened { log, known } => self.opened_apply(evidence, log, &known),
+            JournalBody::Opened { log, known } => self.opened_apply(evidence.is_current, log, &known),
             JournalBody::Continued { known, .. } => known
                 .outcomes
                 .iter()
@@ -270,12 +270,12 @@ impl Object<'_> {
     }
 
     /// The endpoint took up a log: what it does not list of earlier logs it never heard of (R7).
-    fn opened_apply(&mut self, evidence: &Evidence<'_>, log: LogId, known: &Known) -> Result<(), Error> {
+    pub(super) fn opened_apply(&mut self, is_current: bool, log: LogId, known: &Known) -> Result<(), Error> {
         for outcome in &known.outcomes {
-            self.outcome_apply(outcome, evidence.is_current, None)?;
+            self.outcome_apply(outcome, is_current, None)?;
         }
         let is_open = self.row.log.is_some_and(|open| open.id == log);
-        if !evidence.is_current || !is_open {
+        if !is_current || !is_open {
             return Ok(());
         }
         self.log_taken_up(log)?;
