@@ -39,7 +39,7 @@ impl Object<'_> {
         body: JournalBody,
     ) -> Result<(), Error> {
         match body {
-            JournalBody::Opened { log, known } => self.opened_apply(evidence, log, &known),
+            JournalBody::Opened { log, known } => self.opened_apply(evidence.is_current, log, &known),
             JournalBody::Continued { known, .. } => known
                 .outcomes
                 .iter()
@@ -269,21 +269,34 @@ impl Object<'_> {
         self.sequence_add(sequence);
     }
 
-    /// The endpoint took up a log: what it does not list of earlier logs it never heard of (R7).
-    fn opened_apply(&mut self, evidence: &Evidence<'_>, log: LogId, known: &Known) -> Result<(), Error> {
+    /// The endpoint took up a log: what it does not list of earlier logs it never heard of (R7), and what it has
+    /// under way is live, whatever was lost with another journal.
+    pub(super) fn opened_apply(&mut self, is_current: bool, log: LogId, known: &Known) -> Result<(), Error> {
         for outcome in &known.outcomes {
-            self.outcome_apply(outcome, evidence.is_current, None)?;
+            self.outcome_apply(outcome, is_current, None)?;
         }
         let is_open = self.row.log.is_some_and(|open| open.id == log);
-        if !evidence.is_current || !is_open {
+        if !is_current || !is_open {
             return Ok(());
         }
         self.log_taken_up(log)?;
+        for outcome in known.outcomes.iter().filter(|outcome| outcome.ended.is_none()) {
+            self.revive_lost(outcome.sequence)?;
+        }
         let listed: BTreeSet<_> = known.outcomes.iter().map(|outcome| outcome.sequence).collect();
         let live = self.live()?;
         live.into_iter()
             .filter(|id| !listed.contains(id))
             .try_for_each(|id| self.unlisted_apply(id, log, known))
+    }
+
+    fn revive_lost(&mut self, id: SequenceId) -> Result<(), Error> {
+        let now = self.cx.now;
+        let Some(sequence) = self.theirs(id)? else { return Ok(()) };
+        if sequence.revive_lost(now) {
+            self.record(ACTOR_ENDPOINT, Some(id), &TranscriptBody::Revived)?;
+        }
+        Ok(())
     }
 
     fn unlisted_apply(&mut self, id: SequenceId, log: LogId, known: &Known) -> Result<(), Error> {
