@@ -1,6 +1,8 @@
 //! What this project shows, by name. Each can be repeated by anyone and prints its figures.
 
 mod big_output;
+mod break_on_purpose;
+mod garbage;
 mod identity;
 mod kill_mid_step;
 mod offline_queue;
@@ -67,6 +69,11 @@ pub const SHOWS: &[Show] = &[
         run: tamper::run,
     },
     Show {
+        name: "garbage",
+        about: "100,000 mutated requests to every route of both listeners: no 5xx, no restart, memory flat",
+        run: garbage::run,
+    },
+    Show {
         name: "power-cut",
         about: "power cuts under the control plane and the machine: nothing acknowledged is missing, nothing corrupt",
         run: power_cut::run,
@@ -90,6 +97,11 @@ pub const SHOWS: &[Show] = &[
         name: "rollback",
         about: "a machine set back to a snapshot is found out, and does not do again what it did since",
         run: identity::rollback,
+    },
+    Show {
+        name: "break",
+        about: "one protection taken away at a time, in a copy of the source: the named test notices each",
+        run: break_on_purpose::run,
     },
 ];
 

@@ -143,6 +143,7 @@ impl MachineDisk {
         let view = self.world.api.get(&endpoint)?;
         ensure!(view["attention"] == json!([]), "nothing needs a person: {}", view["attention"]);
         ensure!(view["journals"].as_array().map(Vec::len) == Some(1), "one journal: {}", view["journals"]);
+        self.world.verified(&self.machine.endpoint)?;
         let ran = self.ran()?;
         for (id, mark) in &self.marks {
             let sequence = self.world.sequence(id)?;
