@@ -102,7 +102,8 @@ impl State {
     }
 }
 
-/// Makes the state of a machine that has just enrolled at `enrolled_at`, by the control plane's clock.
+/// Makes the state of a machine that has just enrolled at `enrolled_at`, by the control plane's clock. `policy` is what
+/// its owner lets it run; orders can only narrow it.
 ///
 /// # Errors
 ///
@@ -112,9 +113,11 @@ pub fn create(
     journal: JournalId,
     enrolled_at: Timestamp,
     clock: &Reading,
+    policy: Policy,
 ) -> Result<(), Error> {
     let mut state = State::new(journal, enrolled_at);
     state.clock.learn(enrolled_at, clock);
+    state.policy = policy;
     document_save(db, STATE, &state)
 }
 

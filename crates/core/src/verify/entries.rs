@@ -1,12 +1,10 @@
 //! The transcript's entries, one after the other.
 
-use serde::Deserialize;
-
-use crate::chain::FORMAT_VERSION;
 use crate::digest::Digest;
-use crate::journal::{JournalBody, JournalHeader};
+use crate::journal::JournalBody;
 use crate::transcript::{JournalPlace, TranscriptBody, TranscriptHeader};
 
+use super::form::{JOURNAL_PREFIX, is_kind, journal_entry, read_header};
 use super::heads::Heads;
 use super::journals::{Journals, Seen};
 use super::lines::Line;
@@ -16,8 +14,6 @@ use super::trust::Trust;
 /// Where a fault goes: with the entry it is about.
 type Report<'a> = &'a mut dyn FnMut(Option<u64>, Fault);
 
-/// How the kinds of journal entries begin.
-const JOURNAL_PREFIX: &str = "journal.";
 /// The kind of the entry that records an endorsement.
 const ENDORSEMENT: &str = "journal.head";
 
@@ -47,12 +43,6 @@ impl Default for Unbroken {
     fn default() -> Self {
         Self(true)
     }
-}
-
-/// The one field that every body has.
-#[derive(Deserialize)]
-struct Kind {
-    kind: String,
 }
 
 impl Entries {
@@ -260,31 +250,4 @@ impl Entries {
             report(Some(self.number), Fault::LastHash);
         }
     }
-}
-
-fn read_header(text: &str) -> Result<TranscriptHeader, Fault> {
-    let header: TranscriptHeader =
-        serde_json::from_str(text).map_err(|error| Fault::Header(error.to_string()))?;
-    if header.link.v == FORMAT_VERSION {
-        Ok(header)
-    } else {
-        Err(Fault::Version { found: header.link.v, known: FORMAT_VERSION })
-    }
-}
-
-/// The body of the journal entry inside `text`, if it is the one that `place` and the header's kind name.
-fn journal_entry(header: &TranscriptHeader, place: JournalPlace, text: &str) -> Option<String> {
-    let Ok(TranscriptBody::Journal { header: inner, body }) = serde_json::from_str(text) else { return None };
-    let parsed: JournalHeader = serde_json::from_str(&inner).ok()?;
-    let is_named = Digest::of(&inner) == place.hash
-        && parsed.journal == place.id
-        && parsed.link.number == place.number
-        && parsed.link.previous == place.previous
-        && header.kind.strip_prefix(JOURNAL_PREFIX) == Some(parsed.kind.as_str());
-    let is_whole = parsed.link.holds(&body) && is_kind(&body, &parsed.kind);
-    (is_named && is_whole).then_some(body)
-}
-
-fn is_kind(body: &str, kind: &str) -> bool {
-    serde_json::from_str::<Kind>(body).is_ok_and(|found| found.kind == kind)
 }

@@ -171,3 +171,64 @@ fn chain_of(
         covered: None,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOURNAL: JournalId = JournalId::from_bytes([1; 10]);
+
+    fn hash(number: u64) -> Digest {
+        if number == 0 { Digest::ZERO } else { Digest::of(number.to_be_bytes()) }
+    }
+
+    fn take(
+        journals: &mut Journals,
+        number: u64,
+        is_proved: bool,
+        endorses: Option<u64>,
+    ) -> Result<(), Fault> {
+        let place = JournalPlace { id: JOURNAL, number, hash: hash(number), previous: hash(number - 1) };
+        let signed = Head { id: JOURNAL, number: 3, hash: hash(3) };
+        journals.entry(Seen { place, is_proved, endorses }, Some(&signed))
+    }
+
+    #[test]
+    fn a_signature_confirms_what_hashes_lead_to() {
+        let mut journals = Journals::default();
+        for (number, endorses) in [(1, Some(5)), (2, None), (3, None), (4, Some(9))] {
+            assert_eq!(take(&mut journals, number, true, endorses), Ok(()));
+        }
+        assert_eq!(journals.endorsed(), Some(5), "entry 4 is not signed");
+    }
+
+    #[test]
+    fn a_forged_entry_cannot_hide_behind_an_erased_one() {
+        let mut journals = Journals::default();
+        for (number, is_proved, endorses) in [(1, true, Some(5)), (2, false, None), (3, true, None)] {
+            assert_eq!(take(&mut journals, number, is_proved, endorses), Ok(()));
+        }
+        assert_eq!(journals.endorsed(), None);
+        assert_eq!(journals.report()[0].signed_from, Some(2));
+    }
+
+    #[test]
+    fn a_claimed_gap_carries_no_signature_over() {
+        let mut journals = Journals::default();
+        assert_eq!(take(&mut journals, 1, true, Some(5)), Ok(()));
+        assert_eq!(journals.gap(JOURNAL, 1, 2, hash(2), None), Ok(()));
+        assert_eq!(take(&mut journals, 3, true, None), Ok(()));
+        assert_eq!(journals.endorsed(), None);
+    }
+
+    #[test]
+    fn another_entry_than_the_signed_one_is_a_rewritten_journal() {
+        let mut journals = Journals::default();
+        assert_eq!(take(&mut journals, 1, true, None), Ok(()));
+        let signed = Head { id: JOURNAL, number: 2, hash: hash(7) };
+        let place = JournalPlace { id: JOURNAL, number: 2, hash: hash(2), previous: hash(1) };
+        let seen = Seen { place, is_proved: true, endorses: None };
+        let rewritten = Fault::JournalRewritten { journal: JOURNAL, number: 2 };
+        assert_eq!(journals.entry(seen, Some(&signed)), Err(rewritten));
+    }
+}

@@ -12,6 +12,7 @@
 //! not exist. An erased body is counted; the file does not tell who erased it.
 
 mod entries;
+mod form;
 mod heads;
 mod journals;
 mod lines;

@@ -17,7 +17,7 @@ use tidegate_core::probe::Catalogue;
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{
-    Authority, EnrolRequest, OrderKeyCertificate, PROTOCOL_VERSION, SyncRequest, seal_public_key,
+    Authority, EnrolRequest, OrderKeyCertificate, PROTOCOL_VERSION, Policy, SyncRequest, seal_public_key,
 };
 use tidegate_core::{control, runtime, schema};
 use tidegate_sqlite::{Settings, Store};
@@ -110,7 +110,7 @@ impl World {
         self.told(EndpointInput::Enrol(Box::new(admission)));
         let clock = self.clock();
         let at = clock.wall;
-        self.endpoint.transaction(|db| runtime::create(db, JOURNAL, at, &clock)).unwrap();
+        self.endpoint.transaction(|db| runtime::create(db, JOURNAL, at, &clock, Policy::default())).unwrap();
     }
 
     fn tick(&mut self) -> (Timestamp, [u8; 32]) {
@@ -256,36 +256,6 @@ impl World {
         self.sequences().last().unwrap().id
     }
 
-    /// A consistent copy of the control plane's database, and back.
-    pub(crate) fn backup(&self) -> Vec<(String, Vec<Vec<tidegate_core::sql::Value>>)> {
-        let dump = |db: &dyn tidegate_core::sql::ReadSql| {
-            BACKUP
-                .iter()
-                .map(|(name, select, _)| {
-                    Ok(((*name).to_owned(), db.query(select, &[])?.into_iter().map(|row| row.0).collect()))
-                })
-                .collect::<Result<Vec<_>, tidegate_core::sql::SqlError>>()
-        };
-        self.control.read(dump).unwrap()
-    }
-
-    /// Sets the control plane back.
-    pub(crate) fn set_back(&mut self, backup: &[(String, Vec<Vec<tidegate_core::sql::Value>>)]) {
-        let tables = |db: &dyn tidegate_core::sql::Sql| {
-            schema::migrate(db, &control::SCHEMA).unwrap();
-            for (name, rows) in backup {
-                let (_, _, insert) = BACKUP.iter().find(|(known, _, _)| known == name).unwrap();
-                for row in rows {
-                    db.execute(insert, row)?;
-                }
-            }
-            Ok::<_, tidegate_core::sql::SqlError>(())
-        };
-        let mut fresh = Store::in_memory(&Settings::server()).unwrap();
-        fresh.transaction(tables).unwrap();
-        self.control = fresh;
-    }
-
     /// The endpoint drops every entry that was acknowledged, as it does with old ones.
     pub(crate) fn forget_acknowledged(&mut self) {
         let limits = runtime::Limits { acknowledged_bytes_max: 0, ..runtime::Limits::default() };
@@ -311,23 +281,6 @@ impl World {
         }
     }
 }
-
-/// What the tests copy of a control plane's database: everything that an export or a sync reads.
-const BACKUP: &[(&str, &str, &str)] = &[
-    (
-        "endpoint",
-        "SELECT * FROM endpoint",
-        "INSERT INTO endpoint VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)",
-    ),
-    ("catalogue", "SELECT * FROM catalogue", "INSERT INTO catalogue VALUES (?1,?2)"),
-    ("endpoint_key", "SELECT * FROM endpoint_key", "INSERT INTO endpoint_key VALUES (?1,?2,?3,?4)"),
-    ("journal", "SELECT * FROM journal", "INSERT INTO journal VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"),
-    ("order_log", "SELECT * FROM order_log", "INSERT INTO order_log VALUES (?1,?2,?3,?4,?5,?6,?7)"),
-    ("order_entry", "SELECT * FROM order_entry", "INSERT INTO order_entry VALUES (?1,?2,?3,?4,?5,?6,?7,?8)"),
-    ("sequence", "SELECT * FROM sequence", "INSERT INTO sequence VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"),
-    ("work", "SELECT * FROM work", "INSERT INTO work VALUES (?1,?2,?3)"),
-    ("transcript", "SELECT * FROM transcript", "INSERT INTO transcript VALUES (?1,?2,?3,?4,?5,?6,?7)"),
-];
 
 fn result() -> StepResult {
     StepResult {

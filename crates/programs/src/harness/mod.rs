@@ -1,16 +1,22 @@
 //! Real programs in a temporary directory: a control plane, machines, and the API between them.
 
 mod api;
+mod connection;
 mod detour;
+mod fleet;
+mod light;
 mod machine;
 mod plane;
 mod process;
 
 pub use api::{Api, ApiError, sequence_of};
+pub use connection::{Answer, Connection, loopback, request_bytes};
 pub use detour::{Detour, DetourOptions, Tamper};
+pub use fleet::{enrol_light, enrol_many, settle};
+pub use light::{ENROL_PATH, LightMachine, Newcomer, SYNC_PATH, random};
 pub use machine::Machine;
 pub use plane::ControlPlane;
-pub use process::{binary, descendants, free_port, memory_kib, wait_for};
+pub use process::{binary, cpu_seconds, descendants, free_port, memory_kib, wait_for};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -46,8 +52,25 @@ impl World {
     ///
     /// Whatever a program said.
     pub fn with_program(program: &std::path::Path) -> anyhow::Result<Self> {
+        Self::with_plane(program, |_| Ok(()))
+    }
+
+    /// The same with a listener of its own for machines.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn with_two_listeners() -> anyhow::Result<Self> {
+        Self::with_plane(&binary("tidegate")?, ControlPlane::listen_apart)
+    }
+
+    fn with_plane(
+        program: &std::path::Path,
+        prepare: impl FnOnce(&mut ControlPlane) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("tidegate-world-").tempdir()?;
         let mut plane = ControlPlane::create(directory.path(), program)?;
+        prepare(&mut plane)?;
         plane.start()?;
         let api = Api::new(&plane.url(), &plane.token)?;
         let client = api.post("/api/v1/clients", &json!({ "name": "Nordwerk" }))?;
@@ -66,6 +89,17 @@ impl World {
         Ok(code["code"].as_str().context("a new code is told")?.to_owned())
     }
 
+    /// A fresh enrolment code that admits so many machines.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the API said.
+    pub fn code_for(&self, machines: usize) -> anyhow::Result<String> {
+        let asked = json!({ "site_id": self.site, "uses": machines });
+        let code = self.api.post("/api/v1/enrolment-codes", &asked)?;
+        Ok(code["code"].as_str().context("a new code is told")?.to_owned())
+    }
+
     /// Enrols a fresh machine; it is not started.
     ///
     /// # Errors
@@ -74,7 +108,7 @@ impl World {
     pub fn machine(&mut self) -> anyhow::Result<Machine> {
         self.machines += 1;
         let state = self.directory.path().join(format!("machine-{}", self.machines));
-        Machine::enrol(&state, &self.plane.url(), &self.code()?)
+        Machine::enrol(&state, &self.plane.runtime_url(), &self.code()?)
     }
 
     /// Queues a sequence and answers its id.

@@ -18,7 +18,9 @@ pub struct ControlPlane {
     pub environment: Vec<(String, String)>,
     program: PathBuf,
     log: PathBuf,
+    sign_in_link: String,
     port: u16,
+    runtime_port: Option<u16>,
     child: Option<Child>,
 }
 
@@ -36,11 +38,14 @@ impl ControlPlane {
             environment: Vec::new(),
             program: program.to_owned(),
             log: directory.join("control-plane.log"),
+            sign_in_link: String::new(),
             port: free_port()?,
+            runtime_port: None,
             child: None,
         };
         let root_key = root_key.to_string_lossy().into_owned();
-        plane.admin(&["owner", "--email", "owner@example.com", "--root-key", &root_key])?;
+        let said = plane.admin(&["owner", "--email", "owner@example.com", "--root-key", &root_key])?;
+        plane.sign_in_link = said.lines().last().unwrap_or_default().trim().to_owned();
         let said = plane.admin(&["token", "--email", "owner@example.com"])?;
         plane.token = said.lines().last().context("the token is on the last line")?.trim().to_owned();
         Ok(plane)
@@ -64,9 +69,34 @@ impl ControlPlane {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// The secret of the owner's one-time sign-in link.
+    pub fn sign_in_secret(&self) -> &str {
+        self.sign_in_link.rsplit('#').next().unwrap_or_default()
+    }
+
     /// Where it listens, for machines and people.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Gives machines a listener of their own, from the next start on.
+    ///
+    /// # Errors
+    ///
+    /// When no port is free.
+    pub fn listen_apart(&mut self) -> anyhow::Result<()> {
+        self.runtime_port = Some(free_port()?);
+        Ok(())
+    }
+
+    /// Where it listens for machines.
+    pub fn runtime_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.runtime_port())
+    }
+
+    /// The port it listens on for machines.
+    pub fn runtime_port(&self) -> u16 {
+        self.runtime_port.unwrap_or(self.port)
     }
 
     /// The port it listens on.
@@ -90,8 +120,11 @@ impl ControlPlane {
     /// When it does not become ready, with what it said.
     pub fn start(&mut self) -> anyhow::Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let apart = self.runtime_port.map(|port| format!("--runtime-listen=127.0.0.1:{port}"));
         let child = Command::new(&self.program)
-            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(apart)
+            .arg("--data")
             .arg(&self.data)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())

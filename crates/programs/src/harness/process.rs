@@ -62,6 +62,21 @@ pub fn memory_kib(pid: u32, field: &str) -> anyhow::Result<u64> {
     Ok(line.split_whitespace().nth(1).context("no number")?.parse()?)
 }
 
+/// Seconds of processor time that the process took so far.
+///
+/// # Errors
+///
+/// When the process is gone.
+pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    // Clock ticks are 1/100 s on every Linux that programs see (`USER_HZ`).
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold spaces; the fields after it are counted from the third.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
+    Ok((ticks(11).context("no user time")? + ticks(12).context("no system time")?) / TICKS_PER_SECOND)
+}
+
 /// The ids of living processes whose command line holds `mark`.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! The server as machines, people and operators meet it: over sockets, on a data directory of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 mod admin;
 mod client;
 mod flow;

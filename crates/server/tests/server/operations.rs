@@ -12,6 +12,7 @@ async fn health_readiness_and_figures_are_told_without_a_token() {
     anybody.get("/readyz").await.expect(200);
     anybody.get("/api/v1/me").await.expect(401);
     let response = anybody.get("/metrics").await.expect(200);
+    assert!(response.headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     let text = response.text();
     for name in [
         "tidegate_http_requests_total{class=\"api\",status=\"401\"} 1",

@@ -30,7 +30,7 @@ async fn held_syncs_and_streams_are_answered_at_once() {
     let began = Instant::now();
     running.shutdown().await;
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert_eq!(believed(&held.await.unwrap()).journal.head.hash == Digest::ZERO, false);
+    assert_ne!(believed(&held.await.unwrap()).journal.head.hash, Digest::ZERO);
     stream.await.unwrap().expect(200);
     assert!(owner.try_send(Method::GET, "/healthz", Bytes::new()).await.is_err(), "the connection is closed");
 }

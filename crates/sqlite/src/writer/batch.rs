@@ -85,7 +85,7 @@ impl Batches {
     ///
     /// An error means that no transaction could be begun and no call has run.
     fn share(&mut self, batch: &mut Vec<Queued>, calls: &Receiver<Queued>) -> Result<Shared, SqlError> {
-        self.trusted(self.database.control("BEGIN IMMEDIATE"))?;
+        self.trusted(self.database.transact("BEGIN IMMEDIATE"))?;
         let opened = Instant::now();
         let mut ran = 0;
         loop {
@@ -101,7 +101,7 @@ impl Batches {
         }
         self.expected = ran;
         let committing = Instant::now();
-        if self.trusted(self.database.control("COMMIT")).is_err() {
+        if self.trusted(self.database.transact("COMMIT")).is_err() {
             return Ok(self.failed());
         }
         self.commit_time = committing.elapsed();
@@ -128,24 +128,24 @@ impl Batches {
     /// Runs one call of the batch; its own failure undoes only its own effects. Answers whether the
     /// shared transaction still stands.
     fn in_savepoint(&self, call: &mut dyn Call) -> bool {
-        if self.trusted(self.database.control("SAVEPOINT call")).is_err() {
+        if self.trusted(self.database.transact("SAVEPOINT call")).is_err() {
             return false;
         }
         let wanted = self.run_call(call);
         if !self.database.in_transaction() {
             return false;
         }
-        let undone = wanted || self.trusted(self.database.control("ROLLBACK TO call")).is_ok();
-        undone && self.trusted(self.database.control("RELEASE call")).is_ok()
+        let undone = wanted || self.trusted(self.database.transact("ROLLBACK TO call")).is_ok();
+        undone && self.trusted(self.database.transact("RELEASE call")).is_ok()
     }
 
     /// Runs a call of a failed batch again, in a transaction of its own, and finishes it.
     fn alone(&mut self, mut call: Queued) {
-        let fate = match self.trusted(self.database.control("BEGIN IMMEDIATE")) {
+        let fate = match self.trusted(self.database.transact("BEGIN IMMEDIATE")) {
             Err(error) => Err(error),
             Ok(()) if !self.run_call(&mut *call) => Ok(()),
             Ok(()) if !self.database.in_transaction() => Err(rolled_back()),
-            Ok(()) => self.trusted(self.database.control("COMMIT")),
+            Ok(()) => self.trusted(self.database.transact("COMMIT")),
         };
         self.roll_back();
         call.finish(fate.map_err(storage));
