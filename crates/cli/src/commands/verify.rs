@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tidegate_core::digest::Digest;
-use tidegate_core::verify::Report;
+use tidegate_core::verify::{Fault, Report};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -59,7 +59,9 @@ pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failur
         .map_err(|error| Failure::usage(format!("failed to open `{name}`")).caused_by(&error))?;
     let report = host::verify(opened, root)
         .map_err(|error| Failure::usage(format!("failed to read `{name}`")).caused_by(&error))?;
-    if report.endpoint.is_none() {
+    // Another owner's record is one, and says so in its findings.
+    let is_foreign = report.problems.iter().any(|problem| matches!(problem.fault, Fault::OtherRoot { .. }));
+    if report.endpoint.is_none() && !is_foreign {
         let why = report.problems.iter().map(|problem| problem.to_string());
         return Err(why
             .fold(Failure::refused(format!("`{name}` is no export of Tidegate")), Failure::because)
@@ -75,7 +77,7 @@ pub(crate) fn exit_of(report: &Report) -> Exit {
 
 /// The report for people.
 pub(crate) fn text(report: &Report, screen: &Screen) -> String {
-    let endpoint = report.endpoint.map(|endpoint| endpoint.to_string()).unwrap_or_default();
+    let endpoint = report.endpoint.map_or_else(|| "unknown".to_owned(), |endpoint| endpoint.to_string());
     let tone = if report.is_sound() { Tone::Good } else { Tone::Bad };
     let endorsed = match report.endorsed_to {
         Some(endorsed_to) => format!("endorsed by the endpoint to {endorsed_to}"),
@@ -149,7 +151,7 @@ fn document(report: &Report) -> Value {
 mod tests {
     use super::*;
     use tidegate_core::id::EndpointId;
-    use tidegate_core::verify::{Fault, Problem};
+    use tidegate_core::verify::Problem;
 
     #[test]
     fn a_report_says_how_far_the_record_holds_and_what_is_wrong() {
