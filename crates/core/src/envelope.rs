@@ -132,8 +132,3 @@ fn signed_bytes(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(payload);
     bytes
 }
-
-/// The digest of the payload bytes that [`Envelope::seal`] makes of `payload`.
-pub(crate) fn payload_digest<P: Payload>(payload: &P) -> Digest {
-    Digest::of(serde_json::to_vec(payload).expect("protocol messages serialize"))
-}

@@ -6,6 +6,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::sync::LazyLock;
 
 use data_encoding::{Encoding, Specification};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -21,17 +22,18 @@ pub const ID_LENGTH: usize = 16;
 #[error("not an id of this kind")]
 pub struct InvalidId;
 
-fn encoding() -> Encoding {
+/// Made once: the tables cost more than reading a dozen ids, and every check-in reads a dozen.
+static ENCODING: LazyLock<Encoding> = LazyLock::new(|| {
     let mut specification = Specification::new();
     specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
     specification.encoding().expect("the alphabet has 32 distinct symbols")
-}
+});
 
 fn decode(text: &str) -> Result<[u8; 10], InvalidId> {
     if text.len() != ID_LENGTH {
         return Err(InvalidId);
     }
-    let bytes = encoding().decode(text.as_bytes()).map_err(|_| InvalidId)?;
+    let bytes = ENCODING.decode(text.as_bytes()).map_err(|_| InvalidId)?;
     bytes.try_into().map_err(|_| InvalidId)
 }
 
@@ -55,7 +57,7 @@ macro_rules! make_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&encoding().encode(&self.0))
+                formatter.write_str(&ENCODING.encode(&self.0))
             }
         }
 
@@ -164,7 +166,7 @@ impl SequenceId {
 
 impl fmt::Display for SequenceId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}-{}", self.endpoint, encoding().encode(&self.own))
+        write!(formatter, "{}-{}", self.endpoint, ENCODING.encode(&self.own))
     }
 }
 

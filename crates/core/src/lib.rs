@@ -26,6 +26,7 @@ pub mod sequence;
 pub mod sql;
 pub mod time;
 pub mod transcript;
+pub mod verify;
 pub mod wire;
 
 use call::{Answer, Context, Effect, Input, ObjectId, Question, Reply};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::sql::Value;
 
 /// A point in time in milliseconds since 1970-01-01T00:00:00Z, written as RFC 3339 in UTC with
-/// milliseconds. Bounded to the years 0–9999 (−62,167,219,200,000 ..= 253,402,207,200,999), which is within what
+/// milliseconds. Bounded to the years 0–9999 (−62,167,219,200,000 ..= 253,402,207,200,000), which is within what
 /// every host stores exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -18,7 +18,7 @@ pub struct Timestamp(i64);
 pub struct Milliseconds(pub u64);
 
 const TIMESTAMP_MIN_MS: i64 = -62_167_219_200_000;
-const TIMESTAMP_MAX_MS: i64 = 253_402_207_200_999;
+const TIMESTAMP_MAX_MS: i64 = 253_402_207_200_000;
 
 impl Timestamp {
     /// The point `milliseconds` after 1970, moved into the bounds of the type when it lies outside.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tidegate_core::time::Milliseconds;
+use tidegate_core::wire::Policy;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::enrol::{EnrolOptions, enrol};
@@ -48,6 +49,15 @@ enum Command {
         /// What to call this machine [default: its host name]
         #[arg(long)]
         name: Option<String>,
+        /// Forbids `shell` on this machine, for good
+        #[arg(long)]
+        forbid_shell: bool,
+        /// Allows only this probe; may be repeated [default: all]
+        #[arg(long, value_name = "PROBE")]
+        allow_probe: Vec<String>,
+        /// Lets file probes read only in this folder; may be repeated [default: everywhere]
+        #[arg(long, value_name = "DIR")]
+        allow_path: Vec<String>,
         /// Accepts a state directory on a file system that may forget
         #[arg(long)]
         allow_volatile_state: bool,
@@ -110,7 +120,19 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 fn perform(command: Command) -> anyhow::Result<()> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
-        Command::Enrol { server, code, state, ca, name, allow_volatile_state, allow_http, json } => {
+        Command::Enrol {
+            server,
+            code,
+            state,
+            ca,
+            name,
+            forbid_shell,
+            allow_probe,
+            allow_path,
+            allow_volatile_state,
+            allow_http,
+            json,
+        } => {
             check_address(&server, allow_http)?;
             let code = if code == "-" { std::io::read_to_string(std::io::stdin())? } else { code };
             let ca_pem = ca
@@ -125,6 +147,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
                 state: &state,
                 ca_pem,
                 name,
+                policy: policy(forbid_shell, allow_probe, allow_path)?,
                 allow_volatile: allow_volatile_state,
             };
             let done = tokio.block_on(enrol(options))?;
@@ -152,6 +175,19 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// What may run on this machine.
+fn policy(forbid_shell: bool, probes: Vec<String>, paths: Vec<String>) -> anyhow::Result<Policy> {
+    let known = crate::probes::catalogue();
+    if let Some(unknown) = probes.iter().find(|probe| known.find(probe).is_none()) {
+        anyhow::bail!("`{unknown}` is not a probe of this runtime");
+    }
+    if let Some(relative) = paths.iter().find(|path| !std::path::Path::new(path).is_absolute()) {
+        anyhow::bail!("--allow-path takes absolute folders, not `{relative}`");
+    }
+    let listed = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
+    Ok(Policy { shell: !forbid_shell, probes: listed(probes), paths: listed(paths) })
 }
 
 /// Refuses to send secrets in the clear to another machine.

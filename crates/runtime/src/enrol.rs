@@ -10,7 +10,7 @@ use tidegate_core::id::EndpointId;
 use tidegate_core::keys::Role;
 use tidegate_core::runtime::{self, verify_time};
 use tidegate_core::wire::{
-    EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, PROTOCOL_VERSION, RecoverRequest,
+    EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, PROTOCOL_VERSION, Policy, RecoverRequest,
     TimeAnswer, TimeRequest,
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct EnrolOptions<'a> {
     pub(crate) ca_pem: Option<String>,
     /// What to call the machine; `None`: its host name.
     pub(crate) name: Option<String>,
+    /// What may run here.
+    pub(crate) policy: Policy,
     /// Whether a state directory that forgets is accepted.
     pub(crate) allow_volatile: bool,
 }
@@ -86,7 +88,7 @@ pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<Enrolment
     let identity = Identity { enrolled: Some(enrolled), ..identity };
     directory.transaction(|db| {
         runtime::document_save(db, crate::identity::DOCUMENT, &identity)?;
-        runtime::create(db, journal, answer.at, &reading)
+        runtime::create(db, journal, answer.at, &reading, options.policy)
     })?;
     Ok(EnrolmentDone { endpoint: answer.endpoint, was_enrolled: false })
 }

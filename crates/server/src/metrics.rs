@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tidegate_sqlite::Commit;
 use tidegate_web::RouteClass;
 
 /// Everything that is counted.
@@ -20,6 +21,8 @@ pub(crate) struct Metrics {
     request_seconds: Family<ClassLabel, Histogram, fn() -> Histogram>,
     /// From queueing a call to its commit on the disk.
     pub(crate) write_seconds: Histogram,
+    batch_calls: Histogram,
+    commit_seconds: Histogram,
     /// Syncs that found nothing to move when they asked.
     pub(crate) syncs_idle: Counter,
     /// Syncs that were stored.
@@ -36,6 +39,7 @@ pub(crate) struct Levels {
     pub(crate) sequences_live: i64,
     pub(crate) connections: i64,
     pub(crate) wal_bytes: i64,
+    pub(crate) projection_backlog: i64,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +50,7 @@ struct Gauges {
     sequences_live: Gauge,
     connections: Gauge,
     wal_bytes: Gauge,
+    projection_backlog: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -75,6 +80,9 @@ impl Metrics {
         let requests = Family::default();
         let request_seconds = Family::new_with_constructor(seconds as fn() -> Histogram);
         let write_seconds = seconds();
+        let commit_seconds = seconds();
+        // A batch has 256 calls at most.
+        let batch_calls = Histogram::new(exponential_buckets(1.0, 2.0, 9));
         let syncs = Family::<KindLabel, Counter>::default();
         let [syncs_idle, syncs_moved] =
             ["idle", "moved"].map(|kind| syncs.get_or_create(&KindLabel { kind }).clone());
@@ -98,6 +106,13 @@ impl Metrics {
             Unit::Seconds,
             write_seconds.clone(),
         );
+        registry.register("write_batch_calls", "Writes that shared a transaction", batch_calls.clone());
+        registry.register_with_unit(
+            "commit_duration",
+            "The commit of a transaction, its fsync included",
+            Unit::Seconds,
+            commit_seconds.clone(),
+        );
         gauges.register(&mut registry);
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
@@ -106,6 +121,8 @@ impl Metrics {
             requests,
             request_seconds,
             write_seconds,
+            batch_calls,
+            commit_seconds,
             syncs_idle,
             syncs_moved,
             gauges,
@@ -120,6 +137,12 @@ impl Metrics {
             let label = ClassLabel { class: class_text };
             self.request_seconds.get_or_create(&label).observe(took.as_secs_f64());
         }
+    }
+
+    /// Counts a transaction.
+    pub(crate) fn committed(&self, commit: Commit) {
+        self.batch_calls.observe(commit.calls as f64);
+        self.commit_seconds.observe(commit.time.as_secs_f64());
     }
 
     /// Everything in the text format of OpenMetrics, with `levels` as they are.
@@ -143,6 +166,11 @@ impl Gauges {
         registry.register("endpoints", "Endpoints known", self.endpoints.clone());
         registry.register("sequences_live", "Sequences that have not ended", self.sequences_live.clone());
         registry.register("connections", "Connections that are open", self.connections.clone());
+        registry.register(
+            "projection_backlog",
+            "Changes of endpoints that listings do not show yet",
+            self.projection_backlog.clone(),
+        );
         registry.register_with_unit(
             "wal_size",
             "Size of the database's write-ahead log",
@@ -158,5 +186,6 @@ impl Gauges {
         self.sequences_live.set(levels.sequences_live);
         self.connections.set(levels.connections);
         self.wal_bytes.set(levels.wal_bytes);
+        self.projection_backlog.set(levels.projection_backlog);
     }
 }

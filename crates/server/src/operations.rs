@@ -10,7 +10,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use tidegate_core::call::{Answer, DirectoryQuestion, ObjectId, Question};
+use tidegate_core::call::{Answer, Counts, DirectoryQuestion, ObjectId, Question};
+use tidegate_core::control;
 use tidegate_web::Host as _;
 use tokio::time::timeout;
 
@@ -65,8 +66,9 @@ impl Operations {
         let question = Question::Directory(DirectoryQuestion::Counts);
         let counts = match self.host.query(ObjectId::Directory, question).await {
             Ok(Answer::Counts(counts)) => counts,
-            Ok(_) | Err(_) => Default::default(),
+            Ok(_) | Err(_) => Counts::default(),
         };
+        let backlog = self.host.read_long(|db, _| control::outbox_backlog(db)).await.unwrap_or_default();
         let mut wal = self.database.clone().into_os_string();
         wal.push("-wal");
         let wal_bytes = std::fs::metadata(&wal).map_or(0, |metadata| metadata.len());
@@ -78,6 +80,7 @@ impl Operations {
             sequences_live: level(counts.sequences_live),
             connections: level(self.gate.open() as u64),
             wal_bytes: level(wal_bytes),
+            projection_backlog: level(backlog),
         }
     }
 }

@@ -16,10 +16,13 @@ use crate::statements::Statements;
 #[derive(Debug)]
 pub(crate) struct Database {
     connection: Connection,
-    /// Whether a statement of the owner's is being prepared. Those are never taken from the cache: a
-    /// caller that said `COMMIT` would find the owner's there, already permitted.
+    /// Whether a statement of the owner's is being prepared or run.
     owned: Arc<AtomicBool>,
 }
+
+/// What the owner's statements begin with in the cache, so that a caller that said `COMMIT` does not find
+/// the owner's there, already permitted.
+const OWNER: &str = "/* owner */ ";
 
 /// An error of one of the owner's statements.
 pub(crate) struct ControlError {
@@ -43,7 +46,13 @@ impl Database {
         Ok(Self { connection, owned })
     }
 
-    /// Runs one of the owner's statements: transactions and pragmas that answer nothing.
+    /// Begins, ends or marks a transaction. These are kept prepared: every call has a few.
+    pub(crate) fn transact(&self, statement: &'static str) -> Result<(), ControlError> {
+        let statement = format!("{OWNER}{statement}");
+        self.as_owner(|connection| connection.prepare_cached(&statement)?.execute([]).map(drop))
+    }
+
+    /// Runs one of the owner's pragmas, which answers nothing.
     pub(crate) fn control(&self, statement: &str) -> Result<(), ControlError> {
         self.as_owner(|connection| {
             let mut prepared = connection.prepare(statement)?;
@@ -83,7 +92,7 @@ impl Database {
 
     /// Ends the open transaction, if any, without storing anything.
     pub(crate) fn roll_back(&self) -> Result<(), ControlError> {
-        if self.in_transaction() { self.control("ROLLBACK") } else { Ok(()) }
+        if self.in_transaction() { self.transact("ROLLBACK") } else { Ok(()) }
     }
 
     /// Copies the database as of one moment into `to`, which is overwritten.

@@ -27,4 +27,4 @@ pub use lock::{DirectoryLock, LockError};
 pub use readers::Readers;
 pub use settings::Settings;
 pub use store::{Store, Usage};
-pub use writer::Writer;
+pub use writer::{Commit, Writer};

@@ -44,7 +44,7 @@ impl Readers {
     pub fn with<T, E>(&self, read: impl FnOnce(&dyn ReadSql) -> Result<T, E>) -> Result<T, ReadError<E>> {
         let lease = self.lease();
         let database = lease.database();
-        database.control("BEGIN DEFERRED").map_err(|failed| self.storage_error(failed))?;
+        database.transact("BEGIN DEFERRED").map_err(|failed| self.storage_error(failed))?;
         let statements = database.statements();
         let answer = read(&statements);
         if let Some(what) = statements.io_failure() {

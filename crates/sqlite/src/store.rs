@@ -74,7 +74,7 @@ impl Store {
         &mut self,
         job: impl FnOnce(&dyn Sql) -> Result<T, E>,
     ) -> Result<T, WriteError<E>> {
-        self.control("BEGIN IMMEDIATE").map_err(WriteError::Storage)?;
+        self.transact("BEGIN IMMEDIATE").map_err(WriteError::Storage)?;
         let open = OpenTransaction { database: &self.database, fatal: &self.fatal };
         let statements = self.database.statements();
         let answer = job(&statements);
@@ -85,7 +85,7 @@ impl Store {
         if !self.database.in_transaction() {
             return Err(WriteError::Storage(rolled_back()));
         }
-        self.control("COMMIT").map_err(WriteError::Storage)?;
+        self.transact("COMMIT").map_err(WriteError::Storage)?;
         drop(open);
         let checkpoint = self.checkpoints.after_commit(&self.database);
         self.trusted(checkpoint).map_err(WriteError::Storage)?;
@@ -98,7 +98,7 @@ impl Store {
     ///
     /// [`ReadError::Job`] with the error of `read`. A failing disk ends the process.
     pub fn read<T, E>(&self, read: impl FnOnce(&dyn ReadSql) -> Result<T, E>) -> Result<T, ReadError<E>> {
-        self.control("BEGIN DEFERRED").map_err(ReadError::Storage)?;
+        self.transact("BEGIN DEFERRED").map_err(ReadError::Storage)?;
         // Rolled back whatever happens, so that a read cannot store.
         let _open = OpenTransaction { database: &self.database, fatal: &self.fatal };
         let statements = self.database.statements();
@@ -157,6 +157,10 @@ impl Store {
     /// [`SqlError`] when the database is damaged. A failing disk ends the process.
     pub fn checkpoint(&mut self) -> Result<(), SqlError> {
         self.trusted(checkpoint::truncate(&self.database)).map(drop)
+    }
+
+    fn transact(&self, statement: &'static str) -> Result<(), SqlError> {
+        self.trusted(self.database.transact(statement))
     }
 
     fn control(&self, statement: &str) -> Result<(), SqlError> {

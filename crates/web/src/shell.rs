@@ -35,7 +35,7 @@ async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Respo
     let request_id = RequestId::fresh(&mut Entropy::new(host.entropy())).to_string();
     let class = class_of(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     let address = request.extensions().get::<ClientAddress>().copied();
-    let span = tracing::info_span!("request", id = %request_id, class = class.as_str());
+    let span = tracing::debug_span!("request", id = %request_id, class = class.as_str());
     let mut response = match host.admit(address, class) {
         Admittance::Admitted => next.run(request).instrument(span).await,
         Admittance::RetryAfter(wait) => {

@@ -14,7 +14,7 @@ use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
 use crate::wire::TranscriptHead;
 
 use super::object::Object;
-use super::store::JournalRow;
+use super::store::{self, JournalRow};
 
 /// The entry that tells something.
 pub(super) struct Evidence<'a> {
@@ -88,7 +88,7 @@ impl Object<'_> {
                 journal.facts.clone_from(&facts);
                 if evidence.is_current && probes.is_bounded() {
                     self.row.facts = facts;
-                    super::store::catalogue_save(self.db, self.id, &probes)?;
+                    store::catalogue_save(self.db, self.id, &probes)?;
                 }
                 Ok(())
             }
@@ -329,7 +329,10 @@ impl Object<'_> {
         let Ok(head) = head.open::<TranscriptHead>(&self.cx.keys.public_key(crate::keys::Role::Order)) else {
             return Ok(());
         };
-        if evidence.is_current && head.endpoint == self.id && head.number <= self.row.transcript_number {
+        // A head of before a restore is about another history.
+        let is_ours = head.endpoint == self.id
+            && store::transcript_hash(self.db, self.id, head.number)? == Some(head.hash);
+        if evidence.is_current && is_ours {
             self.row.endorsed_number = self.row.endorsed_number.max(head.number);
         }
         Ok(())

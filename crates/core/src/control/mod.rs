@@ -23,7 +23,7 @@ mod waiting;
 
 pub(crate) use act::check_name;
 pub(crate) use idempotency::{KEPT_FOR as IDEMPOTENCY_KEPT_FOR, check_same as idempotency_check_same};
-pub use outbox::{outbox, outbox_done};
+pub use outbox::{outbox, outbox_backlog, outbox_done};
 pub(crate) use view::reachability;
 
 use crate::api::EndpointState;
@@ -142,6 +142,17 @@ pub fn due(db: &dyn ReadSql, now: Timestamp, limit: u32) -> Result<Vec<EndpointI
         &[now.into(), limit.into()],
     )?;
     rows.iter().map(|row| Ok(row.parsed(0)?)).collect()
+}
+
+/// When the first deadline of all endpoints comes, for a host that keeps many in one database; `None`: there is none.
+///
+/// # Errors
+///
+/// [`Error::Sql`].
+pub fn first_due(db: &dyn ReadSql) -> Result<Option<Timestamp>, Error> {
+    let rows = db.query("SELECT MIN(due_at) FROM sequence WHERE due_at IS NOT NULL", &[])?;
+    let due = rows.first().map(|row| row.optional_integer(0)).transpose()?.flatten();
+    Ok(due.map(Timestamp::from_milliseconds))
 }
 
 /// Closes every order log of every endpoint, in the host's transaction, and treats what may have happened since

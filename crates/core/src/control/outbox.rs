@@ -30,6 +30,16 @@ pub fn outbox(db: &dyn ReadSql, cx: &Context<'_>, limit: u32) -> Result<Vec<Proj
     changed.into_iter().map(|(endpoint, changed)| project(db, cx, endpoint, &changed)).collect()
 }
 
+/// How many changes the directory has not taken in yet, for metrics.
+///
+/// # Errors
+///
+/// [`Error::Sql`].
+pub fn outbox_backlog(db: &dyn ReadSql) -> Result<u64, Error> {
+    let rows = db.query("SELECT COUNT(*) FROM outbox", &[])?;
+    Ok(rows.first().map_or(Ok(0), |row| row.unsigned(0))?)
+}
+
 fn project(
     db: &dyn ReadSql,
     cx: &Context<'_>,

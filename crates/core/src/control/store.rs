@@ -103,6 +103,19 @@ pub(super) fn journal_save(db: &dyn Sql, endpoint: EndpointId, journal: &Journal
     Ok(())
 }
 
+/// The hash of the transcript at `number`; `None`: there is no such entry.
+pub(super) fn transcript_hash(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    number: u64,
+) -> Result<Option<Digest>, Error> {
+    let rows = db.query(
+        "SELECT header FROM transcript WHERE endpoint_id = ?1 AND number = ?2",
+        &[endpoint.into(), number.into()],
+    )?;
+    Ok(rows.first().map(|row| row.text(0).map(Digest::of)).transpose()?)
+}
+
 /// The header of the entry that a journal has at `number`, as the transcript keeps it; `None`: in a gap or not
 /// held.
 pub(super) fn journal_entry_hash(

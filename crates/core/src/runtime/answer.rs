@@ -66,15 +66,18 @@ impl Object<'_> {
         let fresh = JournalId::fresh(&mut self.entropy);
         self.state.journal = Head { id: fresh, number: 0, hash: Digest::ZERO };
         (self.state.pruned, self.state.pruned_hash, self.state.kept_bytes) = (0, Digest::ZERO, 0);
-        (self.state.acknowledged, self.state.transcript_number) = (0, 0);
+        (self.state.acknowledged, self.state.transcript) = (0, None);
         (self.state.is_adopted, self.state.failures, self.state.facts) = (false, None, None);
         self.record(&JournalBody::Continued { journal: old.id, number: old.number, hash: old.hash, known })
     }
 
     fn head_take(&mut self, envelope: &Envelope) -> Result<(), Error> {
         let Ok(head) = envelope.open::<TranscriptHead>(&self.cx.order_key) else { return Ok(()) };
-        if head.endpoint == self.cx.endpoint && head.number > self.state.transcript_number {
-            self.state.transcript_number = head.number;
+        // A restored control plane has a shorter transcript, or another one: its head is news too. One that was
+        // overtaken does not come here, since only the outstanding request's answer is used (R5).
+        let told = Some((head.number, head.hash));
+        if head.endpoint == self.cx.endpoint && told != self.state.transcript {
+            self.state.transcript = told;
             self.record(&JournalBody::Head { head: envelope.clone() })?;
         }
         Ok(())

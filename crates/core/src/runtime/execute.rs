@@ -113,6 +113,7 @@ impl Object<'_> {
             probe: asked.probe.clone(),
             with: asked.with.clone(),
             timeout: asked.timeout,
+            folders: self.state.policy.paths.clone(),
         });
         Ok(())
     }

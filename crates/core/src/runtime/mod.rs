@@ -127,6 +127,8 @@ pub enum Effect {
         with: Map<String, Value>,
         /// Its time limit.
         timeout: Milliseconds,
+        /// The only folders that a file probe may read in, links resolved; `None`: all.
+        folders: Option<Vec<String>>,
     },
     /// End the process tree of a running attempt.
     Kill {

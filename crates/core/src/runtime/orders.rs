@@ -86,7 +86,7 @@ impl Object<'_> {
         }
         self.state.orders = Some(head);
         match (order, work) {
-            (OrderKind::Run { .. }, Some(work)) => self.run_obey(head, work),
+            (OrderKind::Run { work: digest, .. }, Some(work)) => self.run_obey(head, digest, work),
             (OrderKind::Cancel { sequence }, _) => self.cancel_obey(head, sequence),
             (OrderKind::Configure { policy }, _) => {
                 self.state.policy = self.state.policy.narrowed_by(&policy);
@@ -124,7 +124,7 @@ impl Object<'_> {
         self.record(&JournalBody::Opened { log: head.id, known })
     }
 
-    fn run_obey(&mut self, head: Head<LogId>, work: Work) -> Result<(), Error> {
+    fn run_obey(&mut self, head: Head<LogId>, digest: Digest, work: Work) -> Result<(), Error> {
         let sequence = work.sequence;
         if let Some(outcome) = work::outcome_load(self.db, sequence)? {
             return self.accept(head, Accepted::Known { outcome });
@@ -141,7 +141,7 @@ impl Object<'_> {
         }
         let accepted = Accepted::Run {
             sequence,
-            work: crate::envelope::payload_digest(&work),
+            work: digest,
             title: work.title.clone(),
             steps: work.steps.iter().map(|step| step.probe.clone()).collect(),
         };

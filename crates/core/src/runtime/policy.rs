@@ -61,8 +61,8 @@ fn narrowed(
     Some(both)
 }
 
-/// Whether `path` lies in `folder`, by its words alone: a path that climbs (`..`) lies nowhere. The probe resolves
-/// links before it opens.
+/// Whether `path` lies in `folder`, by its words alone: a path that climbs (`..`) lies nowhere. The probe judges once
+/// more what it opened, links resolved.
 fn is_inside(path: &str, folder: &str) -> bool {
     let parts = |path: &str| -> Vec<String> {
         path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()

@@ -59,8 +59,8 @@ pub(super) struct State {
     /// Work issued after this is known if it was ever accepted (R1).
     pub(super) complete_since: Timestamp,
     pub(super) failures: Option<Failures>,
-    /// The last transcript entry whose signed head is in the journal.
-    pub(super) transcript_number: u64,
+    /// The transcript entry whose signed head the journal holds last, and its hash there.
+    pub(super) transcript: Option<(u64, Digest)>,
     /// The digest of the facts last told.
     pub(super) facts: Option<Digest>,
     pub(super) is_retired: bool,
@@ -86,7 +86,7 @@ impl State {
             policy: Policy::default(),
             complete_since: issued_at,
             failures: None,
-            transcript_number: 0,
+            transcript: None,
             facts: None,
             is_retired: false,
         }
@@ -102,7 +102,8 @@ impl State {
     }
 }
 
-/// Makes the state of a machine that has just enrolled at `enrolled_at`, by the control plane's clock.
+/// Makes the state of a machine that has just enrolled at `enrolled_at`, by the control plane's clock. `policy` is what
+/// its owner lets it run; orders can only narrow it.
 ///
 /// # Errors
 ///
@@ -112,9 +113,11 @@ pub fn create(
     journal: JournalId,
     enrolled_at: Timestamp,
     clock: &Reading,
+    policy: Policy,
 ) -> Result<(), Error> {
     let mut state = State::new(journal, enrolled_at);
     state.clock.learn(enrolled_at, clock);
+    state.policy = policy;
     document_save(db, STATE, &state)
 }
 

@@ -1,7 +1,12 @@
 //! What this project shows, by name. Each can be repeated by anyone and prints its figures.
 
+mod big_output;
+mod break_on_purpose;
 mod garbage;
+mod kill_mid_step;
 mod offline_queue;
+mod power_cut;
+mod tamper;
 
 use std::time::Instant;
 
@@ -43,9 +48,39 @@ pub const SHOWS: &[Show] = &[
         run: offline_queue::run,
     },
     Show {
+        name: "kill-mid-step",
+        about: "a runtime killed in the middle of a step leaves no process, and the step is not run again",
+        run: kill_mid_step::run,
+    },
+    Show {
+        name: "big-output",
+        about: "500 MB of output in bounded memory: head and tail shown, the rest counted",
+        run: big_output::run,
+    },
+    Show {
+        name: "timeout",
+        about: "a step over its limit leaves no process, however well its grandchildren hide",
+        run: big_output::timeout,
+    },
+    Show {
+        name: "tamper",
+        about: "nothing altered on the wire runs; everything altered in an export is found or bounded",
+        run: tamper::run,
+    },
+    Show {
         name: "garbage",
         about: "100,000 mutated requests to every route of both listeners: no 5xx, no restart, memory flat",
         run: garbage::run,
+    },
+    Show {
+        name: "power-cut",
+        about: "power cuts under the control plane and the machine: nothing acknowledged is missing, nothing corrupt",
+        run: power_cut::run,
+    },
+    Show {
+        name: "break",
+        about: "one protection taken away at a time, in a copy of the source: the named test notices each",
+        run: break_on_purpose::run,
     },
 ];
 

@@ -23,7 +23,7 @@ use tidegate_core::sequence::{EndState, StepResult};
 use tokio::sync::{Mutex, watch};
 
 pub use command::{CommandEnd, CommandError, CommandLine};
-pub use context::StepContext;
+pub use context::{StepContext, is_readable};
 #[cfg(target_os = "linux")]
 use linux as platform;
 use output::Undecodable;
@@ -89,6 +89,8 @@ pub struct StepTask {
     /// Most bytes kept of each output stream, half of them from its end; at most two times
     /// [`OUTPUT_END_BYTES_MAX`](tidegate_core::sequence::OUTPUT_END_BYTES_MAX) count.
     pub output_limit_bytes: usize,
+    /// The only folders that a file probe may read in; `None`: all.
+    pub folders: Option<Arc<[PathBuf]>>,
 }
 
 /// How a step ended.

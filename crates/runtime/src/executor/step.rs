@@ -40,7 +40,8 @@ pub(super) async fn run(
         return cut(Cut::Cancelled, None);
     }
     let (stop, stopped) = watch::channel(false);
-    let context = StepContext::new(launcher.clone(), task.output_limit_bytes, undecodable, stopped);
+    let context =
+        StepContext::new(launcher.clone(), task.output_limit_bytes, undecodable, task.folders, stopped);
     let mut work = probe.run(task.with, &context);
     let cause = tokio::select! {
         biased;

@@ -5,6 +5,6 @@ mod files;
 mod icmp;
 mod system;
 
-pub(super) use files::{open_without_waiting, read_at};
+pub(super) use files::{open_without_waiting, read_at, real_path};
 pub(super) use icmp::{Icmp, IcmpError};
 pub(super) use system::facts;

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use tidegate_core::time::Timestamp;
 
 use super::lines::{self, Found};
 use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, platform, required};
-use crate::executor::StepContext;
 use crate::executor::output::{Capture, Undecodable};
+use crate::executor::{StepContext, is_readable};
 
 /// Longest path in bytes (`PATH_MAX` of Linux).
 const PATH_BYTES_MAX: u32 = 4096;
@@ -93,23 +93,37 @@ impl Probe for TailFile {
             if !Path::new(&arguments.path).is_absolute() {
                 return Err(Refusal(format!("`{}` is not an absolute path", arguments.path)));
             }
-            let (capture, undecodable) = (cx.capture(), cx.undecodable());
-            let read = tokio::task::spawn_blocking(move || read(&arguments, capture, undecodable)).await;
-            Ok(read.unwrap_or_else(|error| Report::failed(error.to_string())))
+            let (capture, undecodable, folders) = (cx.capture(), cx.undecodable(), cx.folders());
+            let read = tokio::task::spawn_blocking(move || {
+                read(&arguments, capture, undecodable, folders.as_deref())
+            })
+            .await;
+            read.unwrap_or_else(|error| Ok(Report::failed(error.to_string())))
         })
     }
 }
 
-fn read(arguments: &Arguments, mut capture: Capture, undecodable: Undecodable) -> Report {
+fn read(
+    arguments: &Arguments,
+    mut capture: Capture,
+    undecodable: Undecodable,
+    folders: Option<&[PathBuf]>,
+) -> Result<Report, Refusal> {
     let path = &arguments.path;
     let (file, metadata) = match open(Path::new(path)) {
         Ok(opened) => opened,
-        Err(error) => return Report::failed(unreadable(path, &error)),
+        Err(error) => return Ok(Report::failed(unreadable(path, &error))),
     };
+    // Judged by what was opened: a link may lead out of an allowed folder.
+    let is_allowed =
+        folders.is_none() || platform::real_path(&file).is_ok_and(|real| is_readable(&real, folders));
+    if !is_allowed {
+        return Err(Refusal(format!("this machine's policy does not allow to read what `{path}` leads to")));
+    }
     let contains = arguments.contains.as_deref();
     let found = match lines::last(&file, metadata.len(), arguments.lines, contains, &mut capture) {
         Ok(found) => found,
-        Err(error) => return Report::failed(unreadable(path, &error)),
+        Err(error) => return Ok(Report::failed(unreadable(path, &error))),
     };
     let data = Data {
         path: path.clone(),
@@ -119,7 +133,7 @@ fn read(arguments: &Arguments, mut capture: Capture, undecodable: Undecodable) -
         searched_bytes: found.searched_bytes,
     };
     let summary = summary(&found, metadata.len(), contains);
-    Report::done(Finding::None, summary).data(&data).output(capture.finish(undecodable))
+    Ok(Report::done(Finding::None, summary).data(&data).output(capture.finish(undecodable)))
 }
 
 /// Opens a regular file and nothing else: even opening a device can have an effect, and a pipe blocks.
@@ -183,13 +197,31 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
+    #[test]
+    fn a_link_does_not_lead_out_of_the_allowed_folders() {
+        let directory = tempfile::tempdir().unwrap();
+        let (allowed, secret) = (directory.path().join("allowed"), directory.path().join("secret"));
+        std::fs::create_dir(&allowed).unwrap();
+        std::fs::write(&secret, "secret\n").unwrap();
+        std::fs::write(allowed.join("log"), "a line\n").unwrap();
+        std::os::unix::fs::symlink(&secret, allowed.join("link")).unwrap();
+        let folders = [allowed.clone()];
+        let reads = |name: &str| {
+            let path = allowed.join(name).to_string_lossy().into_owned();
+            let arguments = Arguments { path, lines: 5, contains: None };
+            read(&arguments, Capture::new(1024), Undecodable::Escape, Some(&folders))
+        };
+        assert!(reads("log").is_ok());
+        assert!(matches!(reads("link"), Err(Refusal(_))));
+    }
+
     fn tail(path: &Path, lines: usize, contains: Option<&str>) -> Report {
         let path = path.to_str().unwrap().to_owned();
         let arguments = Arguments { path, lines, contains: contains.map(ToOwned::to_owned) };
-        read(&arguments, Capture::new(16 * 1024), Undecodable::Escape)
+        read(&arguments, Capture::new(16 * 1024), Undecodable::Escape, None).unwrap()
     }
 
-    fn written(name: &str, content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+    fn written(name: &str, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(name);
         std::fs::write(&path, content).unwrap();

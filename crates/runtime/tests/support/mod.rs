@@ -55,7 +55,13 @@ impl Machine {
 
     pub fn start_probe(&self, probe: &str, with: Map<String, Value>, timeout_s: u64) -> Running {
         let timeout = Duration::from_secs(timeout_s);
-        self.executor.start(StepTask { probe: probe.into(), with, timeout, output_limit_bytes: 1 << 20 })
+        self.executor.start(StepTask {
+            probe: probe.into(),
+            with,
+            timeout,
+            output_limit_bytes: 1 << 20,
+            folders: None,
+        })
     }
 
     pub async fn shell(&self, command: &str, timeout_s: u64) -> Ended {

@@ -62,11 +62,13 @@ impl LocalHost {
         let fatal = Fatal::new(|what| {
             tracing::error!(what, "storage failed: nothing more is acknowledged, the process ends");
         });
-        let writer = Writer::open(database, &settings, fatal.clone())?;
+        let metrics = Arc::new(Metrics::new());
+        let counting = Arc::clone(&metrics);
+        let observer = move |commit| counting.committed(commit);
+        let writer = Writer::open_observed(database, &settings, fatal.clone(), observer)?;
         writer.call(|db| migrate_all(db)).context("failed to bring the database up to date")?;
         let reads = Reads::open(database, &settings, &fatal)?;
         let Some(identity) = reads.identity()? else { return Ok(None) };
-        let metrics = Arc::new(Metrics::new());
         let world = Arc::new(World::new(identity));
         let limits = Limits::default();
         Ok(Some(Self { world, metrics, stopping, reads, limits, writer, _lock: lock }))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,11 +20,16 @@ const PER_ADDRESS_MAX: u32 = 2_000;
 pub(crate) struct Gate {
     permits: Arc<Semaphore>,
     addresses: Mutex<HashMap<IpAddr, u32>>,
+    open: AtomicUsize,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)), addresses: Mutex::default() }
+        Self {
+            permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            addresses: Mutex::default(),
+            open: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -44,12 +50,13 @@ impl Gate {
             }
             *count += 1;
         }
+        self.open.fetch_add(1, Ordering::Relaxed);
         Some(Pass { gate: Arc::clone(self), address, _room: room })
     }
 
     /// Connections that are open.
     pub(crate) fn open(&self) -> usize {
-        CONNECTIONS_MAX - self.permits.available_permits()
+        self.open.load(Ordering::Relaxed)
     }
 }
 
@@ -63,6 +70,7 @@ pub(super) struct Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
+        self.gate.open.fetch_sub(1, Ordering::Relaxed);
         let mut addresses = self.gate.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = addresses.get_mut(&self.address) {
             *count -= 1;

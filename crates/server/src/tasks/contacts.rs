@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::call::{Effect, EndpointInput, Seen};
+use tidegate_core::call::{Context, Effect, EndpointInput, Seen};
 use tidegate_core::control;
 use tidegate_core::error::{Code, Error};
 use tidegate_core::id::EndpointId;
 use tidegate_web::HostError;
 
 use super::passes;
+use crate::clock;
 use crate::host::LocalHost;
 
 /// How often contacts are stored: what a crash may forget of "last seen".
@@ -44,7 +45,9 @@ async fn store(host: &LocalHost, batch: &[(EndpointId, Seen)]) -> Result<(), Hos
     host.write(move |db, cx| {
         let mut effects = Vec::new();
         for (endpoint, seen) in &batch {
-            match control::handle(db, cx, *endpoint, EndpointInput::Seen(*seen)) {
+            // The randomness of one call must not serve two objects.
+            let own = Context { entropy: clock::entropy(), ..*cx };
+            match control::handle(db, &own, *endpoint, EndpointInput::Seen(*seen)) {
                 Ok((_, of_one)) => effects.extend::<Vec<Effect>>(of_one),
                 // Nothing is known of it any more, so there is nothing to keep.
                 Err(Error::Problem(problem)) if problem.code == Code::UnknownEndpoint => {}

@@ -14,15 +14,18 @@ use crate::host::LocalHost;
 /// Endpoints called at once.
 const BATCH_MAX: u32 = 256;
 
-/// How often is looked. A deadline is a work's expiry, given in hours and days.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The longest rest: work that is queued meanwhile with a nearer deadline is ended at most this late.
+const REST_MAX: Duration = Duration::from_secs(30);
+
+/// The shortest rest, for a deadline that stays after its endpoint was called.
+const REST_MIN: Duration = Duration::from_secs(1);
 
 /// Calls whoever is due until the server stops.
 pub(crate) async fn deadlines_task(host: Arc<LocalHost>) {
     let mut stopping = host.stopping.clone();
     loop {
         let rest = match call_due(&host).await {
-            Ok(()) => LOOK_EVERY,
+            Ok(rest) => rest,
             Err(HostError::ShuttingDown) => return,
             Err(error) => {
                 tracing::warn!(%error, "work that is past its time could not be ended; it is tried again");
@@ -35,7 +38,8 @@ pub(crate) async fn deadlines_task(host: Arc<LocalHost>) {
     }
 }
 
-async fn call_due(host: &LocalHost) -> Result<(), HostError> {
+/// Calls every endpoint that is due and answers how long there is nothing to do.
+async fn call_due(host: &LocalHost) -> Result<Duration, HostError> {
     loop {
         let due: Vec<EndpointId> = host.read_long(|db, cx| control::due(db, cx.now, BATCH_MAX)).await?;
         let is_all = due.len() < BATCH_MAX as usize;
@@ -46,7 +50,9 @@ async fn call_due(host: &LocalHost) -> Result<(), HostError> {
             answer?;
         }
         if is_all {
-            return Ok(());
+            let first = host.read_long(|db, _| control::first_due(db)).await?;
+            let rest = first.map_or(REST_MAX, |due| Duration::from_millis(due.since(host.now()).0));
+            return Ok(rest.clamp(REST_MIN, REST_MAX));
         }
     }
 }

@@ -20,6 +20,18 @@ const CALLS_MAX: usize = 256;
 /// make quick ones late: about the time of a few fsyncs.
 const RUN_TIME_MAX: Duration = Duration::from_millis(20);
 
+/// A transaction that reached the disk, for whoever measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The calls that shared it.
+    pub calls: usize,
+    /// How long `COMMIT` took, its fsync included.
+    pub time: Duration,
+}
+
+/// Hears of every commit, on the writer's thread.
+pub(super) type Observer = Box<dyn FnMut(Commit) + Send>;
+
 /// The writer's own state, on its thread.
 pub(super) struct Batches {
     database: Database,
@@ -29,6 +41,7 @@ pub(super) struct Batches {
     expected: usize,
     /// How long the last commit took, which is what one more in the batch saves.
     commit_time: Duration,
+    observer: Observer,
 }
 
 /// What became of a shared transaction.
@@ -40,9 +53,14 @@ enum Shared {
 }
 
 impl Batches {
-    pub(super) fn new(database: Database, settings: &Settings, fatal: Fatal) -> Result<Self, SqlError> {
+    pub(super) fn new(
+        database: Database,
+        settings: &Settings,
+        fatal: Fatal,
+        observer: Observer,
+    ) -> Result<Self, SqlError> {
         let checkpoints = Checkpoints::new(&database, settings).map_err(|failed| failed.error)?;
-        Ok(Self { database, checkpoints, fatal, expected: 1, commit_time: Duration::ZERO })
+        Ok(Self { database, checkpoints, fatal, expected: 1, commit_time: Duration::ZERO, observer })
     }
 
     /// Runs calls until nobody can submit any more and all are finished.
@@ -67,7 +85,7 @@ impl Batches {
     ///
     /// An error means that no transaction could be begun and no call has run.
     fn share(&mut self, batch: &mut Vec<Queued>, calls: &Receiver<Queued>) -> Result<Shared, SqlError> {
-        self.trusted(self.database.control("BEGIN IMMEDIATE"))?;
+        self.trusted(self.database.transact("BEGIN IMMEDIATE"))?;
         let opened = Instant::now();
         let mut ran = 0;
         loop {
@@ -83,10 +101,11 @@ impl Batches {
         }
         self.expected = ran;
         let committing = Instant::now();
-        if self.trusted(self.database.control("COMMIT")).is_err() {
+        if self.trusted(self.database.transact("COMMIT")).is_err() {
             return Ok(self.failed());
         }
         self.commit_time = committing.elapsed();
+        (self.observer)(Commit { calls: ran, time: self.commit_time });
         Ok(Shared::Committed)
     }
 
@@ -109,24 +128,24 @@ impl Batches {
     /// Runs one call of the batch; its own failure undoes only its own effects. Answers whether the
     /// shared transaction still stands.
     fn in_savepoint(&self, call: &mut dyn Call) -> bool {
-        if self.trusted(self.database.control("SAVEPOINT call")).is_err() {
+        if self.trusted(self.database.transact("SAVEPOINT call")).is_err() {
             return false;
         }
         let wanted = self.run_call(call);
         if !self.database.in_transaction() {
             return false;
         }
-        let undone = wanted || self.trusted(self.database.control("ROLLBACK TO call")).is_ok();
-        undone && self.trusted(self.database.control("RELEASE call")).is_ok()
+        let undone = wanted || self.trusted(self.database.transact("ROLLBACK TO call")).is_ok();
+        undone && self.trusted(self.database.transact("RELEASE call")).is_ok()
     }
 
     /// Runs a call of a failed batch again, in a transaction of its own, and finishes it.
     fn alone(&mut self, mut call: Queued) {
-        let fate = match self.trusted(self.database.control("BEGIN IMMEDIATE")) {
+        let fate = match self.trusted(self.database.transact("BEGIN IMMEDIATE")) {
             Err(error) => Err(error),
             Ok(()) if !self.run_call(&mut *call) => Ok(()),
             Ok(()) if !self.database.in_transaction() => Err(rolled_back()),
-            Ok(()) => self.trusted(self.database.control("COMMIT")),
+            Ok(()) => self.trusted(self.database.transact("COMMIT")),
         };
         self.roll_back();
         call.finish(fate.map_err(storage));

@@ -20,6 +20,7 @@ use crate::fatal::Fatal;
 use crate::open::open_writer;
 use crate::settings::Settings;
 use batch::Batches;
+pub use batch::Commit;
 use call::{Queued, TypedCall};
 
 /// Calls that may wait. Four full batches: at the measured rates less than a tenth of a second of work,
@@ -45,8 +46,23 @@ impl Writer {
     ///
     /// [`OpenError`]: no permission, no database, damaged.
     pub fn open(path: &Path, settings: &Settings, fatal: Fatal) -> Result<Self, OpenError> {
+        Self::open_observed(path, settings, fatal, |_| ())
+    }
+
+    /// As [`open`](Self::open), and tells `observer` of every commit that calls shared. It is called on
+    /// the writer's thread before the callers hear, so it must be quick.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_observed(
+        path: &Path,
+        settings: &Settings,
+        fatal: Fatal,
+        observer: impl FnMut(Commit) + Send + 'static,
+    ) -> Result<Self, OpenError> {
         let database = open_writer(path, settings)?;
-        let batches = Batches::new(database, settings, fatal)
+        let batches = Batches::new(database, settings, fatal, Box::new(observer))
             .map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
         let (queue, calls) = sync_channel(QUEUE_MAX);
         let thread = thread::Builder::new()

@@ -2,8 +2,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens for reading; a pipe or terminal does not block and does not become this process's.
 pub(in crate::probes) fn open_without_waiting(path: &Path) -> io::Result<File> {
@@ -13,4 +14,9 @@ pub(in crate::probes) fn open_without_waiting(path: &Path) -> io::Result<File> {
 /// Reads at a place of the file and moves nothing; 0 at its end.
 pub(in crate::probes) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     file.read_at(buffer, offset)
+}
+
+/// Where an open file really lies, links resolved (proc(5), `/proc/pid/fd`).
+pub(in crate::probes) fn real_path(file: &File) -> io::Result<PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

@@ -1,0 +1,108 @@
+//! Takes one protection away at a time, in a copy of the source, and names the test that notices.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+use super::{Scale, figure};
+
+/// One protection, how to take it away, and who must notice.
+struct Break {
+    what: &'static str,
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    package: &'static str,
+    /// The test binary: an integration test's name.
+    binary: &'static str,
+    test: &'static str,
+}
+
+const BREAKS: &[Break] = &[
+    Break {
+        what: "no fsync",
+        file: "crates/sqlite/src/open.rs",
+        from: "pragma_update(None, \"synchronous\", \"full\")",
+        to: "pragma_update(None, \"synchronous\", \"off\")",
+        package: "tidegate-programs",
+        binary: "power_cut",
+        test: "nothing_acknowledged_is_missing_after_power_cuts",
+    },
+    Break {
+        what: "no process-tree kill",
+        file: "crates/runtime/src/executor/linux/guard.rs",
+        from: "    let mut killed = Killed::default();\n    let mut told = false;\n",
+        to: "    let mut killed = Killed::default();\n    let mut told = false;\n    let _ = \
+             rustix::process::kill_process(main, Signal::KILL);\n    while !has_ended(main) {}\n    \
+             if begin.elapsed() < KILL_PATIENCE * 1000 {\n        tell(outcome(main, &killed, 0));\n        \
+             return;\n    }\n",
+        package: "tidegate-runtime",
+        binary: "executor",
+        test: "a_timeout_ends_the_whole_tree_and_keeps_the_output",
+    },
+];
+
+pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
+    let copy = tempfile::Builder::new().prefix("tidegate-break-").tempdir()?;
+    let root = source_root()?;
+    copy_source(&root, copy.path())?;
+    let target = target_directory();
+    let breaks = &BREAKS[..BREAKS.len().min(scale.pick(BREAKS.len(), 1))];
+    for broken in breaks {
+        let file = copy.path().join(broken.file);
+        let whole = fs::read_to_string(&file)?;
+        ensure!(whole.matches(broken.from).count() == 1, "{}: the place to break is there once", broken.file);
+        fs::write(&file, whole.replace(broken.from, broken.to))?;
+        let said = run_test(copy.path(), &target, broken);
+        fs::write(&file, whole)?;
+        let said = said?;
+        let ran_and_failed = said.contains(&format!("test {} ... FAILED", broken.test))
+            || said.contains(&format!("{} ... FAILED", broken.test));
+        ensure!(ran_and_failed, "{}: `{}` did not notice:\n{said}", broken.what, broken.test);
+        figure(broken.what, format!("noticed by {}::{}", broken.binary, broken.test));
+    }
+    figure("protections taken away / noticed", format!("{} / {}", breaks.len(), breaks.len()));
+    Ok(())
+}
+
+fn run_test(copy: &Path, target: &Path, broken: &Break) -> anyhow::Result<String> {
+    let output = Command::new("cargo")
+        .args(["test", "--package", broken.package, "--test", broken.binary, "--", broken.test])
+        .current_dir(copy)
+        .env("CARGO_TARGET_DIR", target)
+        .env("RUSTFLAGS", "-Awarnings")
+        .output()
+        .context("failed to run cargo")?;
+    Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+fn source_root() -> anyhow::Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    ensure!(root.join("Cargo.lock").is_file(), "the source is where this program was built from");
+    Ok(root)
+}
+
+/// Copies what git tracks, as it is in the working tree.
+fn copy_source(root: &Path, to: &Path) -> anyhow::Result<()> {
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output()?;
+    ensure!(listed.status.success(), "the source is a git checkout");
+    for name in String::from_utf8(listed.stdout)?.split('\0').filter(|name| !name.is_empty()) {
+        let (from, copied) = (root.join(name), to.join(name));
+        if let Some(folder) = copied.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        if from.is_file() {
+            fs::copy(&from, &copied)?;
+        }
+    }
+    Ok(())
+}
+
+/// A place for the builds that outlives this run: the next one compiles only what it breaks.
+fn target_directory() -> PathBuf {
+    let cache = std::env::var_os("TIDEGATE_CACHE").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/tidegate"));
+    cache.or_else(home).unwrap_or_else(std::env::temp_dir).join("target-break")
+}

@@ -1,0 +1,43 @@
+//! Everything that is shown holds in its quick form too: the same code with fewer rounds, in every test run.
+
+use tidegate_programs::shows::{SHOWS, Scale, run};
+
+#[test]
+fn work_for_a_machine_that_is_off_runs_once_and_in_order() {
+    holds("offline-queue");
+}
+
+#[test]
+fn a_step_cut_off_by_a_kill_leaves_nothing_and_is_not_run_again() {
+    holds("kill-mid-step");
+}
+
+#[test]
+fn output_without_end_stays_within_bounds_and_is_counted() {
+    holds("big-output");
+}
+
+#[test]
+fn a_step_over_its_limit_leaves_no_process() {
+    holds("timeout");
+}
+
+#[test]
+fn nothing_altered_runs_or_passes_for_genuine() {
+    holds("tamper");
+}
+
+#[test]
+fn every_show_has_a_name_of_its_own_and_one_line() {
+    let mut names: Vec<_> = SHOWS.iter().map(|show| show.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), SHOWS.len());
+    assert!(SHOWS.iter().all(|show| !show.about.is_empty() && !show.about.contains('\n')));
+}
+
+fn holds(name: &str) {
+    if let Err(error) = run(name, Scale::Quick) {
+        panic!("{name} did not hold: {error:#}");
+    }
+}

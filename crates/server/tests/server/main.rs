@@ -1,0 +1,14 @@
+//! The server as machines, people and operators meet it: over sockets, on a data directory of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod admin;
+mod client;
+mod flow;
+mod hostile;
+mod machine;
+mod operations;
+mod plane;
+mod restore;
+mod shutdown;
+mod tls;

@@ -1,0 +1,129 @@
+//! Backups made while the directory is served, and what a restore makes of them.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use tidegate_core::wire::OrderKind;
+use tidegate_server::admin::{backup, restore};
+
+use crate::client::Client;
+use crate::machine::Machine;
+use crate::plane::{Home, enrolment_code};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_made_while_people_write_is_consistent() {
+    let home = Home::new();
+    let running = home.serve().await;
+    let mut owner = home.owner(&running).await;
+    let writing = Arc::new(AtomicBool::new(true));
+    let is_writing = Arc::clone(&writing);
+    let writer = tokio::spawn(async move {
+        let mut written = 0;
+        while is_writing.load(Ordering::Relaxed) {
+            let client = json!({ "name": format!("client {written:06}") });
+            owner.post("/api/v1/clients", &client).await.expect(201);
+            written += 1;
+        }
+        written
+    });
+    let (data, out) = (home.data(), home.beside("backup.db"));
+    let copies = tokio::task::spawn_blocking(move || {
+        for _ in 0..10 {
+            backup(&data, &out).unwrap();
+        }
+    });
+    copies.await.unwrap();
+    writing.store(false, Ordering::Relaxed);
+    let written = writer.await.unwrap();
+    running.shutdown().await;
+
+    let restored = restore(&home.data(), &home.beside("backup.db"), true).unwrap();
+    assert!(restored.replaced.is_some());
+    let running = home.serve().await;
+    let mut owner = home.owner(&running).await;
+    let names = names(&mut owner).await;
+    assert!(!names.is_empty() && names.len() <= written, "{} of {written}", names.len());
+    let expected: Vec<String> = (0..names.len()).map(|number| format!("client {number:06}")).collect();
+    assert_eq!(names, expected, "a prefix of what was written");
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_restore_closes_order_logs_and_the_machine_goes_on() {
+    let home = Home::new();
+    let running = home.serve().await;
+    let mut owner = home.owner(&running).await;
+    let mut line = Client::connect(running.addresses().people, None).await;
+    let mut machine = Machine::new(1);
+    machine.enrol(&mut line, &enrolment_code(&mut owner).await).await;
+    machine.settle(&mut line).await;
+    backup(&home.data(), &home.beside("backup.db")).unwrap();
+    running.shutdown().await;
+
+    let restored = restore(&home.data(), &home.beside("backup.db"), true).unwrap();
+    assert_eq!(restored.endpoints, 1);
+    let running = home.serve().await;
+    let mut line = Client::connect(running.addresses().people, None).await;
+    assert!(matches!(machine.settle(&mut line).await[..], [OrderKind::Adopt { .. }]), "a new order log");
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_restore_does_not_touch_what_is_used_or_was_not_to_be_replaced() {
+    let home = Home::new();
+    let out = home.beside("backup.db");
+    backup(&home.data(), &out).unwrap();
+    let refused = restore(&home.data(), &out, false).unwrap_err();
+    assert!(refused.to_string().contains("has a database already"), "{refused:#}");
+    let running = home.serve().await;
+    let refused = restore(&home.data(), &out, true).unwrap_err();
+    assert!(refused.to_string().contains("is in use"), "{refused:#}");
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_damaged_backup_leaves_everything_as_it_was() {
+    let home = Home::new();
+    let out = home.beside("backup.db");
+    backup(&home.data(), &out).unwrap();
+    let mut bytes = fs::read(&out).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xa5);
+    fs::write(&out, bytes).unwrap();
+    let before = fs::read(home.data().join("tidegate.db")).unwrap();
+    restore(&home.data(), &out, true).unwrap_err();
+    fs::write(&out, "no database").unwrap();
+    restore(&home.data(), &out, true).unwrap_err();
+    assert_eq!(fs::read(home.data().join("tidegate.db")).unwrap(), before);
+    let names: Vec<_> = fs::read_dir(home.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().contains("restoring")), "{names:?}");
+    home.serve().await.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_backup_moves_to_another_machine() {
+    let home = Home::new();
+    let out = home.beside("backup.db");
+    backup(&home.data(), &out).unwrap();
+    let elsewhere = home.beside("elsewhere");
+    let restored = restore(&elsewhere, &out, false).unwrap();
+    assert_eq!((restored.endpoints, restored.replaced), (0, None));
+    let options = tidegate_server::ServeOptions { data: elsewhere, ..home.options() };
+    let running = tidegate_server::Server::start(options).await.unwrap();
+    home.owner(&running).await.get("/api/v1/me").await.expect(200);
+    running.shutdown().await;
+}
+
+async fn names(owner: &mut Client) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut path = "/api/v1/clients?limit=100".to_owned();
+    loop {
+        let page = owner.get(&path).await.expect(200).json();
+        let items = page["items"].as_array().unwrap();
+        names.extend(items.iter().map(|item| item["name"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { return names };
+        path = format!("/api/v1/clients?limit=100&cursor={next}");
+    }
+}
