@@ -111,7 +111,7 @@ impl Newcomer {
         let (journal, at) = (self.journal, answer.at);
         let made = store.transaction(|db| {
             migrate(db, &runtime::SCHEMA)?;
-            runtime::create(db, journal, at, &reading())
+            runtime::create(db, journal, at, &reading(), tidegate_core::wire::Policy::default())
         });
         made.map_err(|error| anyhow::anyhow!("the state cannot be made: {error:?}"))?;
         let mut machine = LightMachine {
