@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
+use tidegate_core::digest::Digest;
 
 use super::{Scale, figure};
 use crate::harness::{Detour, DetourOptions, Tamper, World, sequence_of, wait_for};
@@ -91,6 +92,7 @@ fn export(world: &mut World) -> anyhow::Result<()> {
         ("a byte of a body changed", changed(&lines, pair(middle).start + 1, "\"kind\":\"", "x")),
         ("an entry removed", without(&lines, pair(middle))),
         ("two entries swapped", swapped(&lines, pair(middle), pair(middle + 1))),
+        ("the chain rewritten from there on", rewritten(&lines, pair(middle).start)),
         ("the tail cut", lines[..pair(entries - 3).end].iter().map(|line| (*line).to_owned()).collect()),
     ];
     for (what, altered) in cases {
@@ -116,7 +118,9 @@ fn fully_endorsed(verdict: &Value) -> bool {
 
 fn summary(verdict: &Value) -> String {
     let first = verdict["findings"][0].as_str().map(|finding| format!(": {finding}")).unwrap_or_default();
-    format!("complete to {}, endorsed to {}{first}", verdict["complete_to"], verdict["endorsed_to"])
+    let endorsed =
+        verdict["endorsed_to"].as_u64().map_or_else(|| "nothing".to_owned(), |number| number.to_string());
+    format!("complete to {}, endorsed to {endorsed}{first}", verdict["complete_to"])
 }
 
 /// The lines with `with` put right behind the first `after` of one of them.
@@ -125,6 +129,17 @@ fn changed(lines: &[&str], line: usize, after: &str, with: &str) -> Vec<String> 
     if let Some(at) = altered[line].find(after) {
         let at = at + after.len();
         altered[line].replace_range(at..=at, with);
+    }
+    altered
+}
+
+/// The lines with another actor in one header, and every later entry carrying the hash that follows from it: what a
+/// forger without keys can do.
+fn rewritten(lines: &[&str], from: usize) -> Vec<String> {
+    let mut altered = changed(lines, from, "\"actor\":\"", "x");
+    for header in (from + 2..lines.len()).step_by(2) {
+        let (genuine, forged) = (Digest::of(lines[header - 2]), Digest::of(&altered[header - 2]));
+        altered[header] = altered[header].replace(&genuine.to_string(), &forged.to_string());
     }
     altered
 }
