@@ -16,6 +16,7 @@ use crate::wire::{EnrolAnswer, EnrolmentCertificate, Head, PROTOCOL_VERSION, Rec
 
 use super::object::{EndpointRow, Object, endpoint_row};
 use super::store::{self, JournalRow};
+use super::sync::check_admitted;
 
 /// Largest facts of a machine as JSON, in bytes.
 const FACTS_BYTES_MAX: usize = 64 * 1024;
@@ -77,18 +78,22 @@ pub(super) fn recover(
     if let Some(again) = enrolled_already(db, cx, endpoint, certificate.key)? {
         return Ok((again, Vec::new()));
     }
-    if endpoint_row(db, endpoint)?.is_some() {
-        return Err(Error::problem(
-            Code::Revoked,
-            "this endpoint is known here with another key: enrol it again",
-        ));
-    }
     check_told(&request.facts, &request.probes)?;
-    // The site may be gone with the lost part; the record names it all the same, and people can move it.
-    let client = crate::id::ClientId::from_bytes([0; 10]);
-    let row = fresh_row(cx, client, certificate.site, &certificate.name);
-    let mut object = Object::create(db, cx, endpoint, row);
-    object.row.state = EndpointState::Recovered;
+    let mut object = match endpoint_row(db, endpoint)? {
+        Some(row) => {
+            // Enrolled again after the backup that was restored: the record is there and this key is not.
+            check_admitted(&row)?;
+            Object::open(db, cx, endpoint)?
+        }
+        None => {
+            // The site may be gone with the lost part; the record names it all the same, and people can move it.
+            let client = crate::id::ClientId::from_bytes([0; 10]);
+            let row = fresh_row(cx, client, certificate.site, &certificate.name);
+            let mut object = Object::create(db, cx, endpoint, row);
+            object.row.state = EndpointState::Recovered;
+            object
+        }
+    };
     store::key_add(db, endpoint, certificate.key, &request.enrolment, cx.now)?;
     store::catalogue_save(db, endpoint, &request.probes)?;
     let body = TranscriptBody::Recovered { name: certificate.name, key: certificate.key };

@@ -5,7 +5,7 @@ use crate::call::{Context, Reply, Seen, SyncNeed};
 use crate::envelope::Envelope;
 use crate::error::{Code, Error};
 use crate::id::EndpointId;
-use crate::keys::Role;
+use crate::keys::{PublicKey, Role};
 use crate::sql::ReadSql;
 use crate::wire::{
     JournalAnswer, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncProof, SyncRequest, TranscriptHead,
@@ -120,9 +120,7 @@ impl Object<'_> {
             }
             SyncProof::Signed(_) => keys.iter().map(|(key, _)| *key).find(|key| request.verify(key)),
         };
-        let key = key.ok_or_else(|| {
-            Error::problem(Code::InvalidSignature, "the sync is not signed by a key of this endpoint")
-        })?;
+        let key = key.ok_or_else(|| not_signed(request, &keys))?;
         if let Some(mut journal) = known {
             if journal.key != key {
                 return Err(Error::problem(Code::InvalidSignature, "this journal is signed by another key"));
@@ -208,7 +206,7 @@ impl Object<'_> {
 /// Most journals of one endpoint: each costs a decision of a person, so a hundred are an attack or a defect.
 const JOURNALS_MAX: u64 = 100;
 
-fn check_admitted(row: &EndpointRow) -> Result<(), Error> {
+pub(super) fn check_admitted(row: &EndpointRow) -> Result<(), Error> {
     if row.state == EndpointState::Revoked {
         return Err(Error::problem(
             Code::Revoked,
@@ -216,6 +214,23 @@ fn check_admitted(row: &EndpointRow) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Why no key of the endpoint fits. One that claims a key nobody here heard of was enrolled again after the backup
+/// that was restored: it must present its certificate (R15).
+fn not_signed(request: &SyncRequest, keys: &[(PublicKey, Envelope)]) -> Error {
+    let is_known = |keyid: &str| keys.iter().any(|(key, _)| key.key_id() == keyid);
+    match &request.proof {
+        SyncProof::Signed(envelope)
+            if !envelope.signatures.iter().any(|claimed| is_known(&claimed.keyid)) =>
+        {
+            let detail = "this key of the endpoint is not known here: present the enrolment certificate";
+            Error::problem(Code::UnknownEndpoint, detail)
+        }
+        SyncProof::Signed(_) | SyncProof::Token(_) => {
+            Error::problem(Code::InvalidSignature, "the sync is not signed by a key of this endpoint")
+        }
+    }
 }
 
 fn answered(object: &Object<'_>, line: &SyncLine, journal: &JournalRow) -> Reply {

@@ -1,0 +1,78 @@
+//! Reboots without a path, with every kind of clock.
+
+use tidegate_core::api::SequenceState;
+use tidegate_core::time::Milliseconds;
+
+use crate::driver::run_with_crashes;
+use crate::world::{FIRST, World, look, steps};
+
+/// The machine accepts work, goes down, and comes up without a path and with its clock off by that much. Answers how
+/// often the work without and with a condition on time ran before the path was open again.
+fn reboot_offline(world: &mut World, offset_ms: impl Fn(&World) -> i64) -> [usize; 2] {
+    world.settle(FIRST, 3);
+    let first = world.queue(steps(&["act"]));
+    let plain = world.queue(look());
+    let mut spec = look();
+    spec.expires_in = Some(Milliseconds::from_days(1));
+    let conditional = world.queue(spec);
+    world.sync(FIRST);
+    world.pass_seconds(60);
+    world.power_cut(FIRST);
+    world.machines[FIRST].clock.offset_ms = offset_ms(world);
+    world.power_on(FIRST);
+    world.run_out(FIRST);
+    let runs = [world.truth.runs(plain), world.truth.runs(conditional)];
+    world.settle(FIRST, 3);
+    world.expect(first, SequenceState::Failed);
+    world.expect(plain, SequenceState::Succeeded);
+    runs
+}
+
+/// Scenario 19.
+#[test]
+fn after_a_reboot_with_a_good_clock_everything_goes_on() {
+    run_with_crashes(|world| {
+        let runs = reboot_offline(world, |_| 0);
+        assert!(!world.is_undisturbed() || runs == [1, 1], "{runs:?}");
+    });
+}
+
+/// Scenario 19.
+#[test]
+fn in_1970_only_work_with_a_condition_on_time_waits() {
+    run_with_crashes(|world| {
+        let runs = reboot_offline(world, |world| -world.now.milliseconds());
+        assert!(!world.is_undisturbed() || runs == [1, 0], "{runs:?}");
+    });
+}
+
+/// Scenario 19.
+#[test]
+fn a_clock_behind_the_last_trusted_time_is_not_believed() {
+    run_with_crashes(|world| {
+        let runs = reboot_offline(world, |_| -120_000);
+        assert!(!world.is_undisturbed() || runs == [1, 0], "{runs:?}");
+    });
+}
+
+/// Scenario 19: with a clock that is known, a default expiry ends work; with one that is not, it runs.
+#[test]
+fn a_default_expiry_ends_work_only_where_the_time_is_known() {
+    for known in [true, false] {
+        run_with_crashes(|world| {
+            world.settle(FIRST, 3);
+            let first = world.queue(steps(&["act"]));
+            let work = world.queue(look());
+            world.sync(FIRST);
+            world.power_cut(FIRST);
+            world.pass_seconds(8 * 24 * 3_600);
+            let offset = if known { 0 } else { -world.now.milliseconds() };
+            world.machines[FIRST].clock.offset_ms = offset;
+            world.power_on(FIRST);
+            world.run_out(FIRST);
+            world.settle(FIRST, 3);
+            world.expect(first, SequenceState::Failed);
+            world.expect(work, if known { SequenceState::Expired } else { SequenceState::Succeeded });
+        });
+    }
+}

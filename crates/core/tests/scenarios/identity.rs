@@ -1,0 +1,272 @@
+//! Machines that are copied, set back, replaced: which journal is current, and what becomes of work.
+
+use tidegate_core::api::{JournalState, SequenceState};
+use tidegate_core::sequence::EndState;
+
+use crate::driver::run_with_crashes;
+use crate::world::{FIRST, look, steps};
+
+/// Scenario 8.
+#[test]
+fn a_late_sync_with_an_old_head_is_no_conflict() {
+    run_with_crashes(|world| {
+        world.sync(FIRST);
+        let late = world.request(FIRST);
+        let work = world.queue(look());
+        world.settle(FIRST, 4);
+        if let Some(late) = late {
+            world.deliver(&late);
+        }
+        world.expect_journal(FIRST, Some(JournalState::Current));
+        world.expect(work, SequenceState::Succeeded);
+        world.settle(FIRST, 2);
+        world.expect_journal(FIRST, Some(JournalState::Current));
+    });
+}
+
+/// Scenario 8.
+#[test]
+fn a_late_sync_of_a_vanished_journal_holds_nothing() {
+    run_with_crashes(|world| {
+        world.sync(FIRST);
+        let late = world.request(FIRST);
+        world.reimage(FIRST);
+        world.settle(FIRST, 1);
+        world.adopt(FIRST);
+        let work = world.queue(look());
+        if let Some(late) = late {
+            world.deliver(&late);
+        }
+        world.expect(work, SequenceState::Queued);
+        world.expect_journal(FIRST, Some(JournalState::Current));
+        world.settle(FIRST, 4);
+        world.expect(work, SequenceState::Succeeded);
+    });
+}
+
+/// Scenario 9.
+#[test]
+fn a_cold_clone_never_runs_what_the_other_copy_was_offered() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        world.power_cut(FIRST);
+        let disk = world.snapshot();
+        let copy = world.clone_of(disk);
+        let work = world.queue(steps(&["act", "look"]));
+        world.power_on(FIRST);
+        world.power_on(copy);
+        world.sync(FIRST);
+        world.sync(FIRST);
+        if let Some(request) = world.request(copy) {
+            let half = world.deliver(&request.cut_in_half());
+            assert!(half.answer().is_none(), "half a request is none");
+            world.deliver(&request);
+        }
+        world.expect_journal(FIRST, Some(JournalState::Forked));
+        for _ in 0..2 {
+            world.settle(FIRST, 1);
+            world.settle(copy, 1);
+        }
+        world.expect_journal(FIRST, Some(JournalState::Candidate));
+        world.expect_journal(copy, Some(JournalState::Candidate));
+        world.adopt(copy);
+        world.settle(copy, 4);
+        world.expect(work, SequenceState::Lost);
+        world.expect_runs(work, 1);
+    });
+}
+
+/// Scenario 10.
+#[test]
+fn an_answer_to_a_request_of_before_a_crash_or_copy_is_not_used() {
+    for copied in [true, false] {
+        run_with_crashes(|world| {
+            world.settle(FIRST, 3);
+            let work = world.queue(look());
+            let Some(request) = world.request(FIRST) else { return };
+            let Some(answer) = world.deliver(&request).answer() else { return };
+            let disk = world.snapshot();
+            let taker = if copied { world.clone_of(disk) } else { FIRST };
+            world.power_cut(FIRST);
+            world.power_on(taker);
+            world.request(taker);
+            world.answer(taker, &answer);
+            if world.is_undisturbed() {
+                assert_eq!(world.process(taker), None, "R5: the answer is of another boot");
+            }
+            world.machines[FIRST].is_gone = copied;
+            world.settle(taker, 5);
+            world.expect_runs(work, 1);
+        });
+    }
+}
+
+/// Scenario 10.
+#[test]
+fn an_answer_to_a_request_of_before_a_rollback_is_not_used() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let disk = world.snapshot();
+        let work = world.queue(look());
+        let Some(request) = world.request(FIRST) else { return };
+        let Some(answer) = world.deliver(&request).answer() else { return };
+        world.roll_back(FIRST, &disk);
+        world.power_on(FIRST);
+        world.request(FIRST);
+        world.answer(FIRST, &answer);
+        world.answer(FIRST, &answer);
+        world.settle(FIRST, 5);
+        // Nothing was heard of the boot before, so the set-back machine is the same to everybody.
+        world.expect(work, SequenceState::Succeeded);
+        world.expect_runs(work, 1);
+    });
+}
+
+/// Scenario 11.
+#[test]
+fn two_copies_of_a_journal_nobody_adopted_are_told_of_the_fork_at_once() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        world.reimage(FIRST);
+        world.sync(FIRST);
+        world.power_cut(FIRST);
+        let disk = world.snapshot();
+        let copy = world.clone_of(disk);
+        world.power_on(FIRST);
+        world.power_on(copy);
+        let work = world.queue(look());
+        let requests = [world.request(FIRST), world.request(copy)];
+        let answers = requests.map(|request| request.and_then(|request| world.deliver(&request).answer()));
+        if let [Some(first), Some(second)] = answers {
+            world.answer(FIRST, &first);
+            world.answer(copy, &second);
+        }
+        for _ in 0..3 {
+            world.settle(FIRST, 1);
+            world.settle(copy, 1);
+        }
+        world.expect_journal(FIRST, Some(JournalState::Candidate));
+        world.expect_journal(copy, Some(JournalState::Candidate));
+        world.expect_runs(work, 0);
+        world.adopt(copy);
+        world.expect(work, SequenceState::Held);
+        world.release(work);
+        world.settle(FIRST, 2);
+        world.settle(copy, 4);
+        world.expect(work, SequenceState::Succeeded);
+        world.expect_runs(work, 1);
+    });
+}
+
+/// Scenario 12.
+#[test]
+fn a_live_revert_is_seen_as_more_acknowledged_than_there_is() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let disk = world.snapshot();
+        let work = world.queue(look());
+        world.settle(FIRST, 4);
+        world.expect(work, SequenceState::Succeeded);
+        // Disk and memory go back together: no boot.
+        world.machines[FIRST].disk = disk.disk.copy();
+        world.sync(FIRST);
+        world.sync(FIRST);
+        world.expect_journal(FIRST, Some(JournalState::Candidate));
+        world.adopt(FIRST);
+        world.settle(FIRST, 4);
+        world.expect(work, SequenceState::Succeeded);
+        world.expect_runs(work, 1);
+    });
+}
+
+/// Scenario 13.
+#[test]
+fn lost_work_is_amended_by_a_replaced_journal_and_never_offered_again() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let work = world.queue(steps(&["act", "look"]));
+        world.sync(FIRST);
+        let second = world.machine_add();
+        world.enrol(second);
+        world.adopt(second);
+        world.expect(work, SequenceState::Lost);
+        world.run_out(FIRST);
+        world.settle(second, 3);
+        world.expect(work, SequenceState::Lost);
+        world.sync(FIRST);
+        world.expect(work, SequenceState::Succeeded);
+        world.settle(second, 3);
+        world.settle(FIRST, 3);
+        world.expect_runs(work, 2);
+    });
+}
+
+/// Scenario 13: only part of it ran.
+#[test]
+fn lost_work_stays_lost_as_long_as_some_step_is() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let work = world.queue(steps(&["act", "look"]));
+        world.sync(FIRST);
+        world.step_ends(FIRST, EndState::Succeeded);
+        let second = world.machine_add();
+        world.enrol(second);
+        world.adopt(second);
+        world.sync(FIRST);
+        world.expect(work, SequenceState::Lost);
+        world.settle(second, 3);
+        world.settle(FIRST, 3);
+        world.expect_runs(work, 2);
+    });
+}
+
+/// Scenario 14.
+#[test]
+fn a_machine_set_back_and_adopted_again_ends_its_unfinished_work() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let mut spec = look();
+        spec.not_before = Some(world.now.shifted_by_ms(1_800_000));
+        let work = world.queue(spec);
+        world.settle(FIRST, 2);
+        let disk = world.snapshot();
+        world.settle(FIRST, 2);
+        world.reboot(FIRST);
+        world.settle(FIRST, 1);
+        world.roll_back(FIRST, &disk);
+        world.power_on(FIRST);
+        world.settle(FIRST, 2);
+        world.expect_journal(FIRST, Some(JournalState::Candidate));
+        world.adopt(FIRST);
+        world.settle(FIRST, 2);
+        world.expect(work, SequenceState::Lost);
+        world.pass_seconds(3_600);
+        world.settle(FIRST, 3);
+        world.expect_runs(work, 0);
+    });
+}
+
+/// Re-image: what was waiting is held, and what was sent without a result is lost.
+#[test]
+fn work_meant_for_yesterdays_machine_does_not_run_on_todays_by_itself() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let sent = world.queue(look());
+        if let Some(request) = world.request(FIRST) {
+            world.deliver(&request);
+        }
+        let waiting = world.queue(look());
+        world.reimage(FIRST);
+        world.settle(FIRST, 2);
+        world.expect_runs(waiting, 0);
+        world.adopt(FIRST);
+        world.expect(sent, SequenceState::Lost);
+        world.expect(waiting, SequenceState::Held);
+        world.settle(FIRST, 3);
+        world.expect_runs(waiting, 0);
+        world.release(waiting);
+        world.settle(FIRST, 3);
+        world.expect(waiting, SequenceState::Succeeded);
+        world.expect_runs(sent, 0);
+    });
+}

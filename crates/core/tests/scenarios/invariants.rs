@@ -1,0 +1,165 @@
+//! The promises, each a named check of a world that is at rest.
+
+use std::collections::BTreeMap;
+
+use tidegate_core::api::{SequenceState, StepState};
+use tidegate_core::chain::Entry;
+use tidegate_core::digest::Digest;
+use tidegate_core::id::JournalId;
+use tidegate_core::journal::JournalHeader;
+use tidegate_core::sequence::Standing;
+use tidegate_core::sql::ReadSql;
+use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
+
+use crate::observed::sequences;
+use crate::world::World;
+
+/// Everything that holds at any time.
+pub(crate) fn check_always(world: &World) {
+    at_most_once(world);
+    nothing_vanishes(world);
+    transcript_is_one_chain(world);
+    journals_are_in_the_transcript_once_and_in_order(world);
+}
+
+/// G2.
+fn at_most_once(world: &World) {
+    if let Some(breach) = world.truth.started_twice() {
+        panic!("G2: {breach}");
+    }
+}
+
+/// G3: what was queued is there, unless a restore may have forgotten it.
+fn nothing_vanishes(world: &World) {
+    for sequence in world.truth.queued.keys() {
+        let is_there = world.seen(*sequence).is_some();
+        assert!(is_there || world.truth.forgettable.contains(sequence), "G3: {sequence} vanished");
+    }
+}
+
+/// G3, after healing: what has not ended waits for a person, and everything that ran is told as such.
+pub(crate) fn everything_ended_or_is_held(world: &World) {
+    for (sequence, _) in sequences(&world.control) {
+        let settled = match &sequence.standing {
+            Standing::Draft | Standing::Held { .. } => sequence.doubt.is_none(),
+            Standing::Ended { .. } => sequence.doubt.is_none() && sequence.cancel.is_none(),
+            Standing::Queued | Standing::Offered { .. } | Standing::Delivered | Standing::Running => false,
+        };
+        assert!(settled, "G8: {} is stuck: {:?}, doubt {:?}", sequence.id, sequence.standing, sequence.doubt);
+    }
+}
+
+/// The control plane never claims that something did not run which did (R8).
+pub(crate) fn nothing_that_ran_is_told_as_not_run(world: &World) {
+    for sequence in world.truth.queued.keys() {
+        let Some(view) = world.seen(*sequence) else { continue };
+        for step in &view.steps {
+            let denied = match step.state {
+                StepState::Waiting
+                | StepState::Held
+                | StepState::Skipped
+                | StepState::Refused
+                | StepState::Expired => true,
+                StepState::Cancelled => step.attempts.iter().all(|attempt| attempt.started_at.is_none()),
+                StepState::Offered
+                | StepState::Delivered
+                | StepState::Running
+                | StepState::Cancelling
+                | StepState::Succeeded
+                | StepState::Failed
+                | StepState::TimedOut
+                | StepState::Interrupted
+                | StepState::Lost => false,
+            };
+            let ran = world.truth.ran(*sequence, step.index);
+            let is_outside = world.truth.outside.contains(sequence);
+            assert!(
+                !(denied && ran) || is_outside,
+                "R8: {sequence} step {} ran and is told as {:?} (sequence {:?})",
+                step.index,
+                step.state,
+                view.state
+            );
+            let claimed = matches!(step.state, StepState::Succeeded | StepState::Failed);
+            assert!(
+                ran || !claimed,
+                "{sequence} step {} is told as {:?} and never ran",
+                step.index,
+                step.state
+            );
+        }
+        let all_succeeded = view.steps.iter().all(|step| step.state == StepState::Succeeded);
+        let is_succeeded = view.state == SequenceState::Succeeded;
+        assert!(all_succeeded || !is_succeeded, "{sequence} succeeded without its steps");
+    }
+}
+
+/// G5: the transcript is one chain of whole entries.
+fn transcript_is_one_chain(world: &World) {
+    let (mut number, mut previous) = (0, Digest::ZERO);
+    for (header, text, body) in transcript(world) {
+        number += 1;
+        assert_eq!((header.link.number, header.link.previous), (number, previous), "G5: the chain is broken");
+        assert!(header.link.holds(&body), "G5: entry {number} has another body");
+        previous = Digest::of(&text);
+    }
+}
+
+/// G4, and G5 for journals: each entry once, in order, gaps only where the transcript says so.
+fn journals_are_in_the_transcript_once_and_in_order(world: &World) {
+    let mut heads: BTreeMap<JournalId, (u64, Digest)> = BTreeMap::new();
+    for (_, _, body) in transcript(world) {
+        match serde_json::from_str(&body).expect("transcript bodies read") {
+            TranscriptBody::Gap { journal, after, through, hash } => {
+                let head = heads.entry(journal).or_insert((0, Digest::ZERO));
+                assert_eq!(head.0, after, "G4: a gap that does not begin at the head");
+                *head = (through, hash);
+            }
+            TranscriptBody::Journal { header, body } => {
+                let entry = Entry { header, body: Some(body) };
+                let told: JournalHeader = serde_json::from_str(&entry.header).expect("headers read");
+                assert!(told.link.holds(entry.body.as_deref().unwrap_or_default()), "G5: another body");
+                let head = heads.entry(told.journal).or_insert((0, Digest::ZERO));
+                let expected = (head.0 + 1, head.1);
+                assert_eq!((told.link.number, told.link.previous), expected, "G4: {}", told.journal);
+                *head = (told.link.number, entry.hash());
+            }
+            _ => {}
+        }
+    }
+    for index in 0..world.machines.len() {
+        machine_agrees(world, index, &heads);
+    }
+}
+
+/// What the transcript holds of a machine's journal is what the machine wrote, where that journal was not forked.
+fn machine_agrees(world: &World, machine: usize, heads: &BTreeMap<JournalId, (u64, Digest)>) {
+    use tidegate_core::api::JournalState;
+    let Some(journal) = world.journal(machine) else { return };
+    let is_one_history = world.journal_state(machine) == Some(JournalState::Current)
+        && world.machines[machine]
+            .status_at(world.now)
+            .is_some_and(|status| heads.get(&journal).is_some_and(|head| status.acknowledged == head.0));
+    let Some((number, hash)) = heads.get(&journal).filter(|_| is_one_history) else { return };
+    let rows = world.machines[machine]
+        .disk
+        .query("SELECT hash FROM journal WHERE number = ?1", &[(*number).into()])
+        .expect("the table is there");
+    if let Some(row) = rows.first() {
+        let held: Digest = row.parsed(0).expect("digests read");
+        assert_eq!(held, *hash, "G4: the transcript holds another entry {number} of {journal}");
+    }
+}
+
+fn transcript(world: &World) -> Vec<(TranscriptHeader, String, String)> {
+    let rows = world
+        .control
+        .query("SELECT header, body FROM transcript ORDER BY number", &[])
+        .expect("the table is there");
+    rows.iter()
+        .map(|row| {
+            let text = row.text(0).expect("headers are text").to_owned();
+            (row.json(0).expect("headers read"), text, row.text(1).expect("bodies are text").to_owned())
+        })
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! Both halves of the protocol in one process, a wire that loses, repeats and delays, and power that goes after any
+//! commit: the scenarios that the rules of the design must survive, and random schedules beside them.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod clocks;
+mod driver;
+mod enrolments;
+mod identity;
+mod invariants;
+mod observed;
+mod orders;
+mod restores;
+mod schedules;
+mod world;

@@ -1,0 +1,146 @@
+//! The control plane's side: one transaction a call, and backups of all of it.
+
+use tidegate_core::api::{EndpointView, SequenceView};
+use tidegate_core::call::{
+    Answer, Context, EndpointInput, EndpointQuestion, Presence, Reply, Seen, SyncNeed,
+};
+use tidegate_core::control;
+use tidegate_core::error::{Code, Error};
+use tidegate_core::id::{EndpointId, SequenceId};
+use tidegate_core::sql::ReadSql;
+use tidegate_core::transcript::TranscriptHeader;
+use tidegate_core::wire::SyncRequest;
+
+use crate::observed::Observed;
+
+use super::World;
+use super::database::Database;
+
+/// A copy of the control plane, with what was seen of it until then.
+pub(crate) struct Backup {
+    database: Database,
+    observed: Observed,
+    queued: Vec<SequenceId>,
+}
+
+/// Nobody is connected between calls.
+struct Nobody;
+
+impl Presence for Nobody {
+    fn last_seen(&self, _: EndpointId) -> Option<Seen> {
+        None
+    }
+
+    fn is_connected(&self, _: EndpointId) -> bool {
+        false
+    }
+}
+
+impl World {
+    fn with_control<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
+        run(&Context {
+            now: self.now,
+            entropy: self.entropy(),
+            keys: &*self.order_keys,
+            authority: &self.authority,
+            presence: &Nobody,
+        })
+    }
+
+    /// Calls the control plane; `None`: it lost power right after the commit, so nobody has its reply.
+    pub(crate) fn control_handle(&mut self, input: EndpointInput) -> Option<Result<Reply, Error>> {
+        let endpoint = self.endpoint;
+        let answer =
+            self.with_control(|cx| self.control.transaction(|db| control::handle(db, cx, endpoint, input)));
+        if let Err(Error::Sql(error)) = &answer {
+            panic!("storage never fails here: {error}");
+        }
+        if answer.is_ok() {
+            self.observed.look(&self.control);
+            if self.commit() {
+                return None;
+            }
+        }
+        Some(answer.map(|(reply, _)| reply))
+    }
+
+    /// Answers a sync as a host does: an idle one is asked for on a reader first.
+    pub(super) fn control_sync(&mut self, request: SyncRequest) -> Option<Result<Reply, Error>> {
+        let endpoint = self.endpoint;
+        let question = EndpointQuestion::Sync(Box::new(request.clone()));
+        match self.with_control(|cx| control::query(&self.control, cx, endpoint, question)) {
+            Ok(Answer::Sync(SyncNeed::Wait(answer))) => return Some(Ok(Reply::Synced(answer))),
+            Ok(Answer::Sync(SyncNeed::Handle)) => {}
+            Ok(other) => panic!("a question about a sync was answered with {other:?}"),
+            Err(error) => return Some(Err(error)),
+        }
+        self.control_handle(EndpointInput::Sync { request: Box::new(request), address: None })
+    }
+
+    /// Lets the control plane do what time asks of it.
+    pub(crate) fn deadlines(&mut self) {
+        let due = control::next_deadline(&self.control, self.endpoint).expect("deadlines read");
+        if due.is_some_and(|due| due <= self.now) {
+            self.control_handle(EndpointInput::Deadline);
+        }
+    }
+
+    /// A copy of the control plane.
+    pub(crate) fn backup(&self) -> Backup {
+        Backup {
+            database: self.control.copy(),
+            observed: self.observed.clone(),
+            queued: self.truth.queued.keys().copied().collect(),
+        }
+    }
+
+    /// Puts a copy in place, as a virtual machine's snapshot does: nobody says so.
+    pub(crate) fn restore_silently(&mut self, backup: &Backup) {
+        self.control = backup.database.copy();
+        self.observed = backup.observed.clone();
+        let made_since = self.truth.queued.keys().filter(|id| !backup.queued.contains(id));
+        self.truth.forgettable.extend(made_since.copied());
+    }
+
+    /// Restores as `admin restore` does.
+    pub(crate) fn restore(&mut self, backup: &Backup) {
+        self.restore_silently(backup);
+        let restored = self.with_control(|cx| self.control.transaction(|db| control::restore_all(db, cx)));
+        restored.expect("a restore is possible");
+        self.observed.look(&self.control);
+        self.commit();
+    }
+
+    /// Restores, and says so or not.
+    pub(crate) fn restore_as(&mut self, backup: &Backup, announced: bool) {
+        if announced { self.restore(backup) } else { self.restore_silently(backup) }
+    }
+
+    /// How many entries of that kind the transcript has.
+    pub(crate) fn transcript_count(&self, kind: &str) -> usize {
+        let rows = self.control.query("SELECT header FROM transcript", &[]).expect("the table is there");
+        let headers = rows.iter().map(|row| row.json::<TranscriptHeader>(0).expect("headers read"));
+        headers.filter(|header| header.kind == kind).count()
+    }
+
+    /// The sequence as people see it; `None`: the control plane does not know it.
+    pub(crate) fn seen(&self, sequence: SequenceId) -> Option<SequenceView> {
+        let question = EndpointQuestion::Sequence(sequence);
+        match self.with_control(|cx| control::query(&self.control, cx, self.endpoint, question)) {
+            Ok(Answer::Sequence(view)) => Some(*view),
+            Err(Error::Problem(problem)) if problem.code == Code::NotFound => None,
+            other => panic!("a question about a sequence was answered with {other:?}"),
+        }
+    }
+
+    /// The endpoint as people see it; `None`: the control plane does not know it.
+    pub(crate) fn endpoint_seen(&self) -> Option<EndpointView> {
+        match self
+            .with_control(|cx| control::query(&self.control, cx, self.endpoint, EndpointQuestion::Endpoint))
+        {
+            Ok(Answer::Endpoint(view)) => Some(*view),
+            Err(Error::Problem(problem)) if problem.code == Code::UnknownEndpoint => None,
+            other => panic!("a question about the endpoint was answered with {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Messages under way. A test decides which arrives, when, how often, and how much of it.
+
+use std::collections::BTreeSet;
+
+use tidegate_core::api::JournalState;
+use tidegate_core::call::Reply;
+use tidegate_core::error::{Code, Error};
+use tidegate_core::id::{LogId, RequestId};
+use tidegate_core::runtime::{self, Input};
+use tidegate_core::sql::ReadSql;
+use tidegate_core::wire::{Head, Order, OrderKind, SyncAnswer, SyncRequest};
+
+use super::World;
+use super::machine::MachineIndex;
+
+/// A request as bytes.
+#[derive(Clone)]
+pub(crate) struct Message(pub(crate) Vec<u8>);
+
+impl Message {
+    /// What arrives when the connection breaks half way.
+    pub(crate) fn cut_in_half(&self) -> Self {
+        Self(self.0[..self.0.len() / 2].to_vec())
+    }
+}
+
+/// What became of a request.
+pub(crate) enum Delivered {
+    /// An answer, as bytes.
+    Answer(Vec<u8>),
+    /// A problem.
+    Refused(Code),
+    /// Nothing comes back.
+    Nothing,
+}
+
+impl Delivered {
+    /// The answer's bytes, where there is one.
+    pub(crate) fn answer(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Answer(bytes) => Some(bytes),
+            Self::Refused(_) | Self::Nothing => None,
+        }
+    }
+}
+
+impl World {
+    /// Builds the machine's next request, which is the outstanding one from here on; `None`: it is off.
+    pub(crate) fn request(&mut self, machine: MachineIndex) -> Option<Message> {
+        let id = self.fresh(RequestId::fresh);
+        let token = self.machines[machine].power.as_ref()?.token.clone();
+        let request = self.with_machine(machine, |machine, context| {
+            runtime::request(&machine.disk, context, id, token.as_deref(), 0)
+        });
+        let request = request?.expect("an enrolled machine can ask");
+        self.machines[machine].power.as_mut()?.outstanding = Some(id);
+        Some(Message(request.bytes))
+    }
+
+    /// Brings a request to the control plane.
+    pub(crate) fn deliver(&mut self, message: &Message) -> Delivered {
+        let Ok(request) = SyncRequest::parse(&message.0) else { return Delivered::Nothing };
+        let journal = request.line.journal;
+        match self.control_sync(request) {
+            None => Delivered::Nothing,
+            Some(Ok(Reply::Synced(answer))) => {
+                self.check_orders(&answer, journal);
+                Delivered::Answer(serde_json::to_vec(&answer).expect("answers serialize"))
+            }
+            Some(Ok(other)) => panic!("a sync was answered with {other:?}"),
+            Some(Err(Error::Problem(problem))) => Delivered::Refused(problem.code),
+            Some(Err(Error::Sql(error))) => panic!("{error}"),
+        }
+    }
+
+    /// Brings an answer to the machine, which uses it only where it belongs to its outstanding request (R5).
+    pub(crate) fn answer(&mut self, machine: MachineIndex, bytes: &[u8]) {
+        let Ok(answer) = serde_json::from_slice::<SyncAnswer>(bytes) else { return };
+        let Some(power) = self.machines[machine].power.as_mut() else { return };
+        let Some(outstanding) = power.outstanding else { return };
+        if answer.request == outstanding {
+            power.outstanding = None;
+            power.token = answer.token.clone().or(power.token.take());
+        }
+        self.machine_handle(machine, Input::SyncAnswered { request: outstanding, answer: Box::new(answer) });
+    }
+
+    /// One round trip on a path that works; a token that admits no more is given up and the sync sent signed.
+    pub(crate) fn sync(&mut self, machine: MachineIndex) {
+        let Some(request) = self.request(machine) else { return };
+        match self.deliver(&request) {
+            Delivered::Answer(answer) => self.answer(machine, &answer),
+            Delivered::Refused(Code::UnknownEndpoint) => self.recover(machine),
+            Delivered::Refused(_) => {
+                let token = self.machines[machine].power.as_mut().and_then(|power| power.token.take());
+                if token.is_some() {
+                    self.sync(machine);
+                }
+            }
+            Delivered::Nothing => {}
+        }
+    }
+
+    /// Some rounds on a path that works, every step running to its end in between.
+    pub(crate) fn settle(&mut self, machine: MachineIndex, rounds: usize) {
+        for _ in 0..rounds {
+            self.pass_seconds(1);
+            self.deadlines();
+            self.sync(machine);
+            self.machine_handle(machine, Input::Tick);
+            self.run_out(machine);
+        }
+    }
+
+    /// How far every log is: two equal answers mean that nothing moved in between.
+    pub(crate) fn progress(&self) -> Vec<u64> {
+        let number = |row: &tidegate_core::sql::Row| row.unsigned(0).expect("numbers read");
+        let transcript =
+            self.control.query("SELECT transcript_number FROM endpoint", &[]).expect("the table is there");
+        let journals = self.machines.iter().map(|machine| {
+            machine.status_at(self.now).map_or(0, |status| status.journal.number + status.acknowledged)
+        });
+        journals.chain(transcript.iter().map(number)).collect()
+    }
+
+    /// R4 and R6: orders go only to an adopted journal whose head is held entirely, and a log begins with its
+    /// adoption.
+    fn check_orders(&self, answer: &SyncAnswer, asked: Head<tidegate_core::id::JournalId>) {
+        if answer.offered.is_empty() && answer.void.is_none() {
+            return;
+        }
+        assert_eq!(answer.journal.state, JournalState::Current, "R6: orders for a journal nobody adopted");
+        assert_eq!(answer.journal.head, asked, "R4: orders for a head that is not held");
+        let logs: BTreeSet<LogId> = answer
+            .offered
+            .iter()
+            .map(|offered| {
+                let order: Order = offered.order.peek().expect("the control plane's orders read");
+                if order.number == 1 {
+                    assert_eq!(order.order, OrderKind::Adopt { journal: asked.id }, "R6: how a log begins");
+                }
+                order.log
+            })
+            .collect();
+        assert!(logs.len() <= 1, "one log at a time");
+    }
+}
