@@ -1,13 +1,13 @@
 //! What this program asks of the control plane's own crate and of the verifier: everything that is not a
 //! request to an API. One function each, so that the commands do not know who answers.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use serde::Serialize;
+use tidegate_core::digest::Digest;
+use tidegate_core::verify::{Report, Verifier};
 
 /// What `serve` is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,19 +54,6 @@ pub(crate) struct Owner {
     pub sign_in_link: String,
     /// Where the root key is.
     pub root_key: PathBuf,
-}
-
-/// What `verify` found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Report {
-    /// The endpoint whose transcript it is.
-    pub endpoint: String,
-    /// The last entry up to which nothing is missing, changed or out of order; 0: none.
-    pub complete_to: u64,
-    /// The last entry that the endpoint itself vouches for; 0: none.
-    pub endorsed_to: u64,
-    /// What is wrong, for people; empty: nothing.
-    pub findings: Vec<String>,
 }
 
 /// Runs the control plane until it is asked to stop.
@@ -129,12 +116,20 @@ pub(crate) fn restore(data: &Path, from: &Path) -> Result<tidegate_server::admin
     tidegate_server::admin::restore(data, from, true)
 }
 
-/// Verifies an export with nothing but the file.
+/// Verifies an export with nothing but the file, and where it is given the fingerprint of the owner's root key.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or is not an export; what is wrong in one is in the report.
-pub(crate) fn verify(export: BufReader<File>) -> Result<Report> {
-    drop(export);
-    anyhow::bail!("not built yet")
+/// Where the file cannot be read; what is wrong in it is in the report.
+pub(crate) fn verify(mut export: impl Read, root: Option<Digest>) -> io::Result<Report> {
+    let mut verifier = Verifier::new(root);
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match export.read(&mut piece) {
+            Ok(0) => return Ok(verifier.finish()),
+            Ok(count) => verifier.feed(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }

@@ -61,6 +61,15 @@ impl Api {
         unique("client", text, &named.collect::<Vec<_>>())
     }
 
+    /// A site and its client in words: `Plant 7 of Example Foods`.
+    pub(crate) async fn place_of(&self, site: SiteId) -> Result<String, Failure> {
+        let sites: Vec<SiteView> = self.list(&["sites"], &[], LISTING_ITEMS_MAX).await?.parse()?;
+        let clients: Vec<ClientView> = self.list(&["clients"], &[], LISTING_ITEMS_MAX).await?.parse()?;
+        let Some(site) = sites.iter().find(|known| known.id == site) else { return Ok(site.to_string()) };
+        let client = clients.iter().find(|client| client.id == site.client_id);
+        Ok(client.map_or_else(|| site.name.clone(), |client| format!("{} of {}", site.name, client.name)))
+    }
+
     /// The site called `text`; `CLIENT/SITE` tells sites of the same name apart.
     ///
     /// # Errors

@@ -15,8 +15,8 @@ use crate::verdict;
 
 /// How soon a sequence is asked about again after it changed: a person sees a step end at once.
 const DELAY_MIN: Duration = Duration::from_millis(300);
-/// How late while nothing changes: what waits for hours costs twelve small requests a minute.
-const DELAY_MAX: Duration = Duration::from_secs(5);
+/// How late while nothing changes: what waits for hours costs thirty small requests a minute.
+const DELAY_MAX: Duration = Duration::from_secs(2);
 /// How long the control plane may be away before watching gives up; the work itself is safe meanwhile.
 const AWAY_MAX: Duration = Duration::from_secs(300);
 

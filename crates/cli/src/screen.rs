@@ -48,6 +48,7 @@ impl Screen {
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let columns = columns.or_else(terminal_columns);
         Self {
             is_terminal,
             is_live: is_live && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
@@ -60,6 +61,11 @@ impl Screen {
     /// One attached to nothing, for tests.
     pub(crate) fn plain() -> Self {
         Self { is_terminal: false, is_live: false, can_ask: false, is_coloured: false, width: WIDTH_DEFAULT }
+    }
+
+    /// The same with `columns` fewer characters a line, for what is set in.
+    pub(crate) fn narrower(&self, columns: usize) -> Self {
+        Self { width: self.width.saturating_sub(columns), ..*self }
     }
 
     /// Prints `text` and a line break on standard output.
@@ -123,6 +129,19 @@ impl Screen {
     pub(crate) fn heading(&self, text: &str) -> String {
         if self.is_coloured { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+}
+
+/// Characters a line of the terminal that standard output or standard error is.
+#[cfg(unix)]
+fn terminal_columns() -> Option<usize> {
+    let size =
+        rustix::termios::tcgetwinsize(io::stdout()).or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+#[cfg(not(unix))]
+fn terminal_columns() -> Option<usize> {
+    None
 }
 
 impl Tone {

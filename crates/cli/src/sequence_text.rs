@@ -126,7 +126,8 @@ fn step(step: &StepView, outputs: Outputs, screen: &Screen) -> String {
             if step.attempts.len() > 1 { format!("attempt {}: ", attempt.number) } else { String::new() };
         let amended = attempt.amended_from.map(|from| format!(" (was `{from}` until late evidence came)"));
         let took = attempt.started_at.zip(attempt.finished_at);
-        let took = took.map(|(started, finished)| format!(", {}", time::span(finished.since(started))));
+        let took =
+            took.map(|(started, finished)| format!("  (took {})", time::span(finished.since(started))));
         text.push_str(&format!(
             "   {again}{}{}{}\n",
             verdict.show(screen),

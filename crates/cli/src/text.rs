@@ -35,6 +35,23 @@ pub(crate) fn indented(text: &str, indent: &str) -> String {
     lines(text).lines().map(|line| format!("{indent}{line}\n")).collect()
 }
 
+/// `text` on lines of at most `width` characters, broken between words; a longer word keeps a line to itself.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in one_line(text).split(' ') {
+        let is_full = line.chars().count() + 1 + word.chars().count() > width;
+        if !line.is_empty() && is_full {
+            lines.push(std::mem::take(&mut line));
+        } else if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
+}
+
 /// At most `characters` of `text` on one line, the cut marked.
 pub(crate) fn shortened(text: &str, characters: usize) -> String {
     let plain = one_line(text);
@@ -119,6 +136,13 @@ mod tests {
             serde_json::from_str::<String>(&safe).unwrap(),
             serde_json::from_str::<String>(&hostile).unwrap()
         );
+    }
+
+    #[test]
+    fn a_long_line_is_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a unbreakable b", 4), ["a", "unbreakable", "b"]);
+        assert_eq!(wrapped("", 10), [""]);
     }
 
     #[test]

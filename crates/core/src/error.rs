@@ -119,3 +119,19 @@ impl Error {
         Self::problem(Code::InvalidRequest, detail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_with_its_status_and_nothing_else_is() {
+        let page = include_str!("../../../docs/errors.md");
+        let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(rows.len(), Code::ALL.len());
+        for (row, code) in rows.iter().zip(Code::ALL) {
+            let begins = format!("| `{}` | {} | ", code.as_str(), code.status());
+            assert!(row.starts_with(&begins), "{row} stands where {begins} should");
+        }
+    }
+}

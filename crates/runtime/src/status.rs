@@ -68,7 +68,9 @@ impl Report {
                 match (status.is_retired, status.is_adopted) {
                     (true, _) => "retired: it does nothing more".into(),
                     (false, true) => "adopted: work runs".into(),
-                    (false, false) => "waits for a person to adopt it: nothing runs".into(),
+                    (false, false) => {
+                        "not adopted yet: nothing runs until the control plane adopts it".into()
+                    }
                 },
             ),
             ("work", format!("{} not ended", status.live)),

@@ -138,13 +138,21 @@ async fn create(api: &Api, create: Create, output: Output, screen: &Screen) -> R
 fn instructions(code: &CodeView, about: &str, server: &str) -> String {
     let times = if code.uses_left == 1 { "once".to_owned() } else { format!("{} times", code.uses_left) };
     let secret = code.code.as_deref().unwrap_or("CODE");
+    // The runtime takes plain HTTP to another machine only when it is told to.
+    let is_plain = server.starts_with("http://") && !is_loopback(server);
+    let plain = if is_plain { " --allow-http" } else { "" };
     format!(
-        "Code {} {about}, {times}, until {}.\nOn the machine, as administrator:\n\n  tidegate-runtime enrol --server {} --code {}\n\nThen `tidegate-runtime install` keeps it running, or `tidegate-runtime run` for a trial.\n",
+        "Code {} {about}, {times}, until {}.\nOn the machine, as administrator:\n\n  tidegate-runtime enrol --server {} --code {}{plain}\n  tidegate-runtime run\n\nThe second one goes on until it is stopped: leave it to the system's service manager.\n",
         code.id,
         time::full(code.expires_at),
         shell_word(server.trim_end_matches('/')),
         shell_word(secret),
     )
+}
+
+fn is_loopback(server: &str) -> bool {
+    let host = server.trim_start_matches("http://");
+    ["127.", "localhost", "[::1]"].iter().any(|loopback| host.starts_with(loopback))
 }
 
 fn parse_id(text: &str) -> Result<CodeId, String> {
@@ -170,5 +178,8 @@ mod tests {
             created_by: "kim@msp.example".into(),
         };
         insta::assert_snapshot!(instructions(&code, "admits machines into `Plant 7`", "https://tg.example/"));
+        let said = |server| instructions(&code, "admits", server);
+        assert!(said("http://10.0.0.4:8080").contains(" --allow-http\n"));
+        assert!(!said("http://127.0.0.1:8080").contains("--allow-http"));
     }
 }

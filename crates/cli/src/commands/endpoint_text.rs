@@ -33,10 +33,11 @@ pub(crate) fn work_word(work: WorkState) -> &'static str {
 }
 
 /// Everything about one machine.
-pub(crate) fn endpoint(endpoint: &EndpointView, screen: &Screen) -> String {
+pub(crate) fn endpoint(endpoint: &EndpointView, place: &str, screen: &Screen) -> String {
     let mut text = format!("{}\n", screen.heading(&one_line(&endpoint.name)));
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11}{value}\n"));
     line("id", endpoint.id.to_string());
+    line("site", one_line(place));
     line("path", path_word(endpoint).to_owned());
     line("last seen", endpoint.last_seen_at.map_or_else(|| "never".to_owned(), time::full));
     line("work", work_word(endpoint.work).to_owned());
@@ -60,7 +61,8 @@ pub(crate) fn endpoint(endpoint: &EndpointView, screen: &Screen) -> String {
         text.push_str("\nFacts\n");
     }
     for (name, value) in &endpoint.facts {
-        text.push_str(&format!("  {:<20} {}\n", shortened(name, 20), fact(value)));
+        let (name, value) = told(name, value);
+        text.push_str(&format!("  {:<20} {value}\n", shortened(&name, 20)));
     }
     text
 }
@@ -75,8 +77,11 @@ pub(crate) fn journals(endpoint: &EndpointView) -> String {
             JournalState::Forked => "written by two machines",
         };
         let address = journal.address.as_deref().map(|address| format!(" from {}", one_line(address)));
+        // One journal's facts are the machine's, which stand below; of several each shows its own.
+        let telling: Vec<_> = journal.facts.iter().filter(|_| endpoint.journals.len() > 1).collect();
+        let telling: Vec<_> = telling.into_iter().filter(|(_, value)| !value.is_array()).collect();
         let facts: Vec<_> =
-            journal.facts.iter().take(4).map(|(name, value)| format!("{name} {}", fact(value))).collect();
+            telling.iter().take(4).map(|(name, value)| format!("{name} {}", fact(value))).collect();
         let facts =
             if facts.is_empty() { String::new() } else { format!("\n      {}", one_line(&facts.join(", "))) };
         format!(
@@ -113,12 +118,12 @@ pub(crate) fn probes(catalogue: Option<Catalogue>, screen: &Screen) -> String {
                 default(argument)
             ));
         }
-        let words: Vec<_> = probe
-            .example
-            .iter()
-            .map(|(name, value)| shell_word(&format!("{}={}", one_line(name), fact(value))))
-            .collect();
-        text.push_str(&format!("    e.g. --probe {} {}\n\n", one_line(&probe.name), words.join(" ")));
+        // In the order in which the probe tells its arguments, which is the order people think in.
+        let given = probe.arguments.iter().filter_map(|argument| probe.example.get_key_value(&argument.name));
+        let words: Vec<_> =
+            given.map(|(name, value)| shell_word(&format!("{}={}", one_line(name), fact(value)))).collect();
+        let example = format!("    e.g. --probe {} {}", one_line(&probe.name), words.join(" "));
+        text.push_str(&format!("{}\n\n", example.trim_end()));
     }
     text
 }
@@ -134,6 +139,30 @@ fn kind(kind: &ArgumentKind) -> String {
 
 fn default(argument: &ArgumentSpec) -> String {
     argument.default.as_ref().map(|value| format!(", else {}", fact(value))).unwrap_or_default()
+}
+
+/// A fact in the words and units of people.
+fn told(name: &str, value: &Value) -> (String, String) {
+    let plain = || (name.replace('_', " "), fact(value));
+    match (name, value) {
+        ("addresses", Value::Array(addresses)) => {
+            let texts = addresses.iter().map(|address| {
+                let text = |field| address.get(field).and_then(Value::as_str).unwrap_or("?");
+                let prefix = address.get("prefix").and_then(Value::as_u64);
+                let prefix = prefix.map(|prefix| format!("/{prefix}")).unwrap_or_default();
+                format!("{} {}{prefix}", text("interface"), text("address"))
+            });
+            (name.to_owned(), one_line(&texts.collect::<Vec<_>>().join(", ")))
+        }
+        (_, Value::Number(bytes)) if name.ends_with("_bytes") => match bytes.as_f64() {
+            Some(bytes) => {
+                let name = name.trim_end_matches("_bytes").replace('_', " ");
+                (name, format!("{:.1} GiB", bytes / f64::from(1 << 30)))
+            }
+            None => plain(),
+        },
+        _ => plain(),
+    }
 }
 
 fn fact(value: &Value) -> String {
@@ -167,7 +196,7 @@ mod tests {
             "enrolled_at": sample::at("08:59:00"), "revision": 3
         }))
         .unwrap();
-        insta::assert_snapshot!(endpoint(&view, &Screen::plain()));
+        insta::assert_snapshot!(endpoint(&view, "Plant 7 of Example Foods", &Screen::plain()));
     }
 
     #[test]

@@ -178,7 +178,12 @@ async fn show(
             .one(screen, &answer, |probes: Probes| endpoint_text::probes(probes.catalogue(), screen));
     }
     let answer = api.get(&["endpoints", &id], &[]).await?;
-    output.one(screen, &answer, |endpoint: EndpointView| endpoint_text::endpoint(&endpoint, screen))
+    if output.json {
+        return output.one(screen, &answer, |_: EndpointView| String::new());
+    }
+    let endpoint: EndpointView = answer.parse()?;
+    let place = api.place_of(endpoint.site_id).await?;
+    Ok(screen.write(&endpoint_text::endpoint(&endpoint, &place, screen))?)
 }
 
 async fn adopt(

@@ -19,11 +19,14 @@ use crate::output::Output;
 use crate::progress::{self, Watched};
 use crate::screen::Screen;
 use crate::sequence_text::{self, Outputs};
-use crate::text::one_line;
+use crate::text::{one_line, shortened};
 use crate::{sequence_file, verdict};
 
 /// Lines of each output that `--wait` shows; `sequences show` has the rest.
 const OUTPUT_LINES_SHOWN: usize = 20;
+
+/// How much of a command becomes the title of its sequence.
+const TITLE_CHARACTERS_MAX: usize = 60;
 
 /// Queue checks and actions for machines, reachable now or not.
 #[derive(Debug, clap::Args)]
@@ -151,7 +154,9 @@ fn read_source(args: &Args) -> Result<Source, Failure> {
         return arguments::read_probes(&args.probe).map(Source::Probes);
     }
     let step = arguments::command_step(&args.command, args.settings.step_timeout);
-    Ok(Source::Spec(spec_of(vec![step])))
+    // Among a day's sequences the command tells more than that it was one.
+    let title = Some(shortened(&args.command.join(" "), TITLE_CHARACTERS_MAX));
+    Ok(Source::Spec(SequenceSpec { title, ..spec_of(vec![step]) }))
 }
 
 /// The sequence for one machine: values typed by its catalogue, settings over the file's.
@@ -222,7 +227,8 @@ fn conclude(watched: &[Watched], output: Output, screen: &Screen) -> Result<Exit
         screen.json(&document(watched))?;
     } else {
         for (index, watched) in watched.iter().enumerate() {
-            let gap = if index == 0 { "" } else { "\n" };
+            // Progress that was updated in place stands right above.
+            let gap = if index == 0 && !(screen.is_terminal && screen.is_live) { "" } else { "\n" };
             let outputs = Outputs::Last(OUTPUT_LINES_SHOWN);
             let text = sequence_text::sequence(&watched.view, &watched.machine, outputs, screen);
             screen.write(&format!("{gap}{text}"))?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host::{self, LogFormat, ServeOptions};
+use crate::text::shell_word;
 
 /// Run the control plane.
 #[derive(Debug, clap::Args)]
@@ -53,6 +54,17 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         tls: args.tls_cert.zip(args.tls_key),
         log_format: args.log_format,
     };
-    host::serve(options).await?;
+    let data = options.data.display().to_string();
+    host::serve(options).await.map_err(|error| {
+        let failure = Failure::from(error);
+        let said = format!("{} {}", failure.what, failure.why.join(" "));
+        if said.contains("no owner") {
+            failure.next(format!("tidegate admin owner --data {} --email YOU", shell_word(&data)))
+        } else if said.contains("failed to listen") {
+            failure.next("end the other program, or choose another address with --listen")
+        } else {
+            failure
+        }
+    })?;
     Ok(Exit::Done)
 }

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::names::sequence_id;
 use crate::screen::Screen;
 use crate::sequence_text::{self, Outputs};
+use crate::text::wrapped;
 use crate::{transcript, verdict};
 
 /// How often `--follow` asks for new entries.
@@ -110,9 +111,21 @@ pub(crate) fn text(
     }
     text.push_str(&format!("{}\n", screen.heading("Record")));
     for entry in entries {
-        text.push_str(&format!("{}\n", transcript::line(entry)));
+        text.push_str(&folded(&transcript::line(entry), screen.width));
     }
     text
+}
+
+/// A line of the record; what does not fit goes on under its time.
+fn folded(line: &str, width: usize) -> String {
+    const UNDER_TIME: usize = 7;
+    let (number, rest) = line.split_at(line.len().min(UNDER_TIME));
+    let lines = wrapped(rest, width.saturating_sub(UNDER_TIME));
+    let indented = lines.iter().enumerate().map(|(index, line)| match index {
+        0 => format!("{number}{line}\n"),
+        _ => format!("{:UNDER_TIME$}  {line}\n", ""),
+    });
+    indented.collect()
 }
 
 /// The sequences that the entries are about, the oldest first.

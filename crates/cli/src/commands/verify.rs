@@ -1,12 +1,15 @@
 //! `tidegate verify`: proves an exported record with nothing but the file.
 
 use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tidegate_core::digest::Digest;
+use tidegate_core::verify::{Fault, Report};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::host::{self, Report};
+use crate::host;
 use crate::output::Output;
 use crate::screen::{Screen, Tone};
 use crate::text::one_line;
@@ -15,8 +18,10 @@ use crate::text::one_line;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Needs no control plane and no network. `complete to N` says that entries 1 to N are there, unchanged
-and in order, as the control plane signed them; `endorsed to M` says up to where the machine's own
-key vouches for them.
+and in order, as the control plane signed them; `endorsed by the endpoint to M` says up to where the
+machine's own key vouches for them. Whoever can make keys can make a whole file: with --root it is
+also proved whose record it is. Every enrolment code holds that fingerprint, between its second and
+third dot.
 
 Example:
   tidegate export hmi-3 --out hmi-3.tgx && tidegate verify hmi-3.tgx
@@ -25,73 +30,178 @@ Ends with 0 when nothing is wrong, 5 when something is, 4 when the file is no ex
 pub(crate) struct Args {
     /// The exported file
     file: PathBuf,
+    /// The fingerprint of the owner's root key: 64 hexadecimal digits
+    #[arg(long, value_name = "FINGERPRINT")]
+    root: Option<Digest>,
     #[command(flatten)]
     output: Output,
 }
 
 /// Verifies and prints what was found.
 pub(crate) fn run(args: &Args, screen: &Screen) -> Result<Exit, Failure> {
-    let name = args.file.display();
-    let file = File::open(&args.file)
-        .map_err(|error| Failure::usage(format!("failed to open `{name}`")).caused_by(&error))?;
-    let report = host::verify(BufReader::new(file))?;
+    let report = verify(&args.file, args.root)?;
     if args.output.json {
-        let json = serde_json::to_string(&report)
-            .map_err(|error| Failure::refused("failed to write the report").caused_by(&error))?;
-        screen.json(&json)?;
+        screen.json(&document(&report).to_string())?;
     } else {
         screen.write(&text(&report, screen))?;
     }
-    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Attention })
+    Ok(exit_of(&report))
+}
+
+/// What the file proves.
+///
+/// # Errors
+///
+/// Where it cannot be read, or is no export at all.
+pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failure> {
+    let name = file.display();
+    let opened = File::open(file)
+        .map_err(|error| Failure::usage(format!("failed to open `{name}`")).caused_by(&error))?;
+    let report = host::verify(opened, root)
+        .map_err(|error| Failure::usage(format!("failed to read `{name}`")).caused_by(&error))?;
+    // Another owner's record is one, and says so in its findings.
+    let is_foreign = report.problems.iter().any(|problem| matches!(problem.fault, Fault::OtherRoot { .. }));
+    if report.endpoint.is_none() && !is_foreign {
+        let why = report.problems.iter().map(ToString::to_string);
+        return Err(why
+            .fold(Failure::refused(format!("`{name}` is no export of Tidegate")), Failure::because)
+            .next("make one with `tidegate export ENDPOINT --out FILE`"));
+    }
+    Ok(report)
+}
+
+/// How a program that judged by the report ends.
+pub(crate) fn exit_of(report: &Report) -> Exit {
+    if report.is_sound() { Exit::Done } else { Exit::Attention }
 }
 
 /// The report for people.
 pub(crate) fn text(report: &Report, screen: &Screen) -> String {
-    let mut text = format!("Transcript of machine {}\n", one_line(&report.endpoint));
-    let tone = if report.findings.is_empty() { Tone::Good } else { Tone::Bad };
-    text.push_str(&format!(
-        "{}\n",
-        screen.paint(
-            tone,
-            &format!(
-                "{} Complete to {}, endorsed by the machine to {}",
-                tone.mark(),
-                report.complete_to,
-                report.endorsed_to
-            )
-        )
-    ));
-    if report.endorsed_to < report.complete_to && report.findings.is_empty() {
-        let later = report.complete_to - report.endorsed_to;
-        text.push_str(&format!(
-            "  The last {later} rest on the control plane's signature until the machine is next heard.\n"
+    let endpoint = report.endpoint.map_or_else(|| "unknown".to_owned(), |endpoint| endpoint.to_string());
+    let tone = if report.is_sound() { Tone::Good } else { Tone::Bad };
+    let endorsed = match report.endorsed_to {
+        Some(endorsed_to) => format!("endorsed by the endpoint to {endorsed_to}"),
+        None => "not endorsed by the endpoint".to_owned(),
+    };
+    let head = format!("{} complete to {}, {endorsed}", tone.mark(), report.complete_to);
+    let head = screen.paint(tone, &head);
+    let mut text = format!("Transcript of machine {endpoint}, {} entries\n{head}\n", report.entries);
+    for problem in &report.problems {
+        text.push_str(&format!("  {} {}\n", Tone::Bad.mark(), one_line(&problem.to_string())));
+    }
+    let mut told = |line: String| text.push_str(&format!("  {line}\n"));
+    if report.problems_more > 0 {
+        told(format!("… and {} more", report.problems_more));
+    }
+    if report.is_fully_endorsed() && report.endorsed_to < Some(report.complete_to) {
+        told("what follows is the record of that very endorsement".into());
+    } else if report.is_sound() && !report.is_fully_endorsed() {
+        told("the rest stands on the control plane's signature until the machine is heard".into());
+    }
+    for replaced in &report.replaced {
+        told(format!(
+            "the control plane was set back at entry {}: the machine had confirmed another record to {}",
+            replaced.restored_at, replaced.endorsed_to
         ));
     }
-    for finding in &report.findings {
-        text.push_str(&format!("  {} {}\n", Tone::Bad.mark(), one_line(finding)));
+    if report.erased > 0 {
+        told(format!("{} bodies were erased; that they were there, and when, is proved.", report.erased));
+    }
+    if report.gaps > 0 {
+        told(format!("{} spans of the machine's journal are gone, as it declared itself.", report.gaps));
+    }
+    if let Some(root) = report.root {
+        told(format!("root key    {root}"));
+        told(format!(
+            "            {}",
+            if report.is_root_trusted {
+                "as you named it"
+            } else {
+                "as the file says: to prove it, name it with --root"
+            }
+        ));
+    }
+    for key in &report.keys {
+        told(format!("machine key {key}"));
     }
     text
+}
+
+/// The report for programs.
+fn document(report: &Report) -> Value {
+    json!({
+        "endpoint": report.endpoint,
+        "root": report.root,
+        "is_root_trusted": report.is_root_trusted,
+        "keys": report.keys,
+        "entries": report.entries,
+        "complete_to": report.complete_to,
+        "endorsed_to": report.endorsed_to,
+        "fully_endorsed": report.is_fully_endorsed(),
+        "erased": report.erased,
+        "gaps": report.gaps,
+        "journals": report.journals,
+        "replaced": report.replaced,
+        "findings": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "findings_more": report.problems_more,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_core::id::EndpointId;
+    use tidegate_core::verify::Problem;
 
     #[test]
     fn a_report_says_how_far_the_record_holds_and_what_is_wrong() {
-        let whole = Report {
-            endpoint: "060g30c1g60r1g60".into(),
-            complete_to: 41,
-            endorsed_to: 38,
-            findings: Vec::new(),
-        };
-        let broken = Report {
-            complete_to: 16,
-            endorsed_to: 16,
-            findings: vec!["entry 17 was changed: its body does not fit its header".into()],
-            ..whole.clone()
-        };
         let screen = Screen::plain();
-        insta::assert_snapshot!(format!("{}\n{}", text(&whole, &screen), text(&broken, &screen)));
+        let texts = [whole(), Report { endorsed_to: None, ..whole() }, broken()].map(|it| text(&it, &screen));
+        insta::assert_snapshot!(texts.join("\n"));
+    }
+
+    #[test]
+    fn a_program_reads_the_same() {
+        let document = document(&broken());
+        assert_eq!(document["complete_to"], 16);
+        assert_eq!(document["fully_endorsed"], false);
+        assert_eq!(
+            document["findings"][0],
+            "line 37, entry 17: header and body name different kinds of entry"
+        );
+        assert_eq!([exit_of(&whole()), exit_of(&broken())], [Exit::Done, Exit::Attention]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_export_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("notes.txt");
+        std::fs::write(&file, "milk\n").unwrap();
+        assert_eq!(verify(&file, None).unwrap_err().exit, Exit::Refused);
+        assert_eq!(verify(&directory.path().join("absent"), None).unwrap_err().exit, Exit::Usage);
+    }
+
+    fn whole() -> Report {
+        Report {
+            endpoint: Some(EndpointId::from_bytes([3; 10])),
+            root: Some(Digest::of("root")),
+            is_root_trusted: false,
+            keys: vec![Digest::of("machine")],
+            entries: 41,
+            complete_to: 41,
+            endorsed_to: Some(38),
+            told_to: 38,
+            erased: 0,
+            gaps: 0,
+            journals: Vec::new(),
+            replaced: Vec::new(),
+            problems: Vec::new(),
+            problems_more: 0,
+        }
+    }
+
+    fn broken() -> Report {
+        let problem = Problem { line: 37, entry: Some(17), fault: Fault::Kind };
+        Report { complete_to: 16, endorsed_to: Some(16), erased: 1, problems: vec![problem], ..whole() }
     }
 }

@@ -107,7 +107,10 @@ pub(super) fn this_program() -> Result<PathBuf, Failure> {
 fn command(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
-    for name in ["TIDEGATE_URL", "TIDEGATE_TOKEN", "TIDEGATE_CA"] {
+    // Ctrl-C in the terminal reaches the demonstration alone, which then ends its processes in order.
+    #[cfg(unix)]
+    command.process_group(0);
+    for name in ["TIDEGATE_URL", "TIDEGATE_TOKEN", "TIDEGATE_CA", "TIDEGATE_ENROLMENT_CODE"] {
         command.env_remove(name);
     }
     // The demonstration is on loopback; a proxy would only be asked to reach itself.

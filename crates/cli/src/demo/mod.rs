@@ -6,8 +6,10 @@
 //! [`Link`]: crate::link::Link
 
 mod children;
+mod narrator;
 mod scenes;
 mod stage;
+mod timetable;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,9 +18,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::link::Path;
 use crate::screen::Screen;
-use crate::text::shell_word;
+use crate::text::{shell_word, shortened};
 use crate::time;
 
+use narrator::Narrator;
 use stage::Stage;
 
 /// How long the link stays open and closed after the story, for work of one's own.
@@ -51,57 +54,77 @@ pub(crate) async fn play(options: &DemoOptions, screen: &Screen) -> Result<Exit,
 }
 
 async fn story(stage: &mut Stage, exit: bool, screen: &Screen) -> Result<Exit, Failure> {
-    scenes::curtain(stage, screen).await?;
-    scenes::night(stage, screen).await?;
-    let sequence = scenes::queue(stage, screen).await?;
-    let ended = scenes::window(stage, sequence, screen).await?;
-    scenes::morning(stage, screen).await?;
-    let proved = scenes::proof(stage, screen).await?;
+    let narrator = Narrator::new(screen);
+    narrator.paragraph(
+        "Tidegate: one night, in about a minute. Nothing is acted: the control plane and this computer's runtime \
+         are programs of their own, and the link between them really cuts connections. Times are UTC.",
+    )?;
+    scenes::afternoon(stage, &narrator).await?;
+    let mut timetable = scenes::night(stage, &narrator).await?;
+    let sequence = scenes::queue(stage, &narrator).await?;
+    scenes::windows(stage, &mut timetable, sequence, &narrator).await?;
+    scenes::morning(stage, sequence, &narrator).await?;
+    let proved = scenes::proof(stage, &narrator).await?;
     if exit {
-        return Ok(ended.worse(proved));
+        return Ok(proved);
     }
-    invite(stage, screen)?;
+    invite(stage, &narrator).await?;
     keep_playing(stage, screen).await
 }
 
 /// Says how to queue something of one's own.
-fn invite(stage: &Stage, screen: &Screen) -> Result<(), Failure> {
-    let program =
-        std::env::current_exe().map_or_else(|_| "tidegate".into(), |path| path.display().to_string());
-    let program = shell_word(&program);
-    screen.line(format!("\n{}", screen.heading("Your turn")))?;
-    screen.line(format!(
-        "The link is open 30 s and closed 20 s, again and again. In another terminal:\n\n  \
-         export TIDEGATE_URL={} TIDEGATE_TOKEN=\"$(cat {})\"\n  \
-         {program} endpoints\n  \
-         {program} run {} --probe ping host=127.0.0.1 count=3\n  \
-         {program} run {} --wait -- uptime\n  \
-         {program} transcript {}\n",
-        shell_word(stage.url.trim_end_matches('/')),
-        shell_word(&stage.token_file().display().to_string()),
-        stage.endpoint(),
-        stage.endpoint(),
-        stage.endpoint(),
+async fn invite(stage: &Stage, narrator: &Narrator<'_>) -> Result<(), Failure> {
+    stage.write_environment()?;
+    let machine = shell_word(&stage.machine().await?.name);
+    let environment = shell_word(&stage.environment_file().display().to_string());
+    let [open, closed] = AFTERWARDS.map(|(_, lasts)| lasts.as_secs());
+    narrator.heading("Your turn")?;
+    narrator.paragraph(&format!(
+        "From here on the link is open {open} s and closed {closed} s, again and again. In another terminal:"
     ))?;
-    screen.line(format!("Sign in (once): {}", stage.sign_in_link))?;
-    screen.line(format!("Everything is in {}. Ctrl-C ends it all.\n", stage.directory().display()))?;
-    Ok(())
+    let screen = narrator.screen();
+    screen.line(format!(
+        "\n  . {environment}\n\n  \
+         tidegate endpoints\n  \
+         tidegate run {machine} --wait -- uname -a\n  \
+         tidegate run {machine} --probe ping host=127.0.0.1 count=3\n  \
+         tidegate transcript {machine}\n  \
+         tidegate export {machine} --out record.tgx --force && tidegate verify record.tgx\n"
+    ))?;
+    narrator.paragraph(&format!(
+        "What the machine can be asked: `tidegate endpoints show {machine} --probes`."
+    ))?;
+    screen.line(format!(
+        "\nThe control plane, and a link for `tidegate login` that works once:\n\n  {}\n  {}\n",
+        stage.url, stage.sign_in_link
+    ))?;
+    let kept = if stage.is_temporary() { "ends both programs and removes it" } else { "ends both programs" };
+    narrator.paragraph(&format!("Everything is in {}; Ctrl-C {kept}.", stage.directory().display()))?;
+    Ok(screen.line("")?)
 }
 
+/// Opens and closes the link for ever. A terminal has one line that counts down, everything else a line a change.
 async fn keep_playing(stage: &mut Stage, screen: &Screen) -> Result<Exit, Failure> {
     for (path, lasts) in AFTERWARDS.into_iter().cycle() {
         stage.set_link(path).await?;
-        let counts = stage.link_counts();
-        screen.line(format!(
-            "{}  the link is {path} for {} s  ({} bytes up, {} bytes down so far)",
-            time::clock(time::now()),
-            lasts.as_secs(),
-            counts.up_bytes,
-            counts.down_bytes
-        ))?;
-        tokio::select! {
-            () = tokio::time::sleep(lasts) => {}
-            failure = stage.child_ended() => return Err(failure),
+        let ends = tokio::time::Instant::now() + lasts;
+        let mut left = lasts.as_secs();
+        while left > 0 {
+            let counts = stage.link_counts();
+            let line = format!(
+                "{}  the link is {path} for {left} s  ({} bytes up, {} bytes down so far)",
+                time::clock(time::now()),
+                counts.up_bytes,
+                counts.down_bytes
+            );
+            if screen.is_terminal && screen.is_live {
+                screen.progress(&format!("\r\u{1b}[K{}", shortened(&line, screen.width - 1)));
+                left -= 1;
+            } else {
+                screen.line(line)?;
+                left = 0;
+            }
+            stage.sleep_until(ends - Duration::from_secs(left)).await?;
         }
     }
     Ok(Exit::Done)

@@ -18,11 +18,14 @@ use crate::failure::Failure;
 use crate::host::{self, OwnerOptions};
 use crate::link::{self, Closed, Counts, Link, LinkOptions};
 use crate::screen::Screen;
+use crate::text::shell_word;
 
 /// Whose control plane it is.
 pub(super) const OWNER: &str = "owner@demo.example";
 /// How long the control plane may take to start, and the runtime to be heard: both need less than a second.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// The runtime's slowest retry: well below the shortest window of the story.
+const RETRY_MAX: &str = "2s";
 /// How often something that must come is asked for.
 const ASK_DELAY: Duration = Duration::from_millis(200);
 
@@ -74,6 +77,29 @@ impl Stage {
             api: None,
             endpoint: String::new(),
         })
+    }
+
+    /// Where the link listens.
+    pub(super) fn link_address(&self) -> String {
+        self.link.as_ref().map(|link| link.address().to_string()).unwrap_or_default()
+    }
+
+    /// The file that a shell reads to have this program, the address and the token at hand.
+    pub(super) fn environment_file(&self) -> PathBuf {
+        self.directory.join("env.sh")
+    }
+
+    /// Writes [`Self::environment_file`].
+    pub(super) fn write_environment(&self) -> Result<(), Failure> {
+        let program = children::this_program()?;
+        let folder = program.parent().unwrap_or(Path::new(".")).display().to_string();
+        let text = format!(
+            "export PATH={}:\"$PATH\"\nexport TIDEGATE_URL={}\nexport TIDEGATE_TOKEN=\"$(cat {})\"",
+            shell_word(&folder),
+            shell_word(self.url.trim_end_matches('/')),
+            shell_word(&self.token_file().display().to_string()),
+        );
+        write_secret(&self.environment_file(), &text)
     }
 
     /// Where everything is.
@@ -141,11 +167,14 @@ impl Stage {
         self.link = Some(link);
         let program = children::runtime_program()?;
         let state = self.directory.join("runtime").display().to_string();
-        let arguments = ["enrol", "--server", &server, "--code", code, "--state", &state, "--json"];
+        // The temporary directory may be in memory: here nothing has to outlive the computer.
+        let mut arguments = vec!["enrol", "--server", &server, "--code", code, "--state", &state, "--json"];
+        arguments.push("--allow-volatile-state");
         let printed = children::output("the runtime's enrolment", &program, &arguments).await?;
         self.endpoint = endpoint_id(&printed)?;
         let log = self.directory.join("runtime.log");
-        self.runtime = Some(Process::start("the runtime", &program, &["run", "--state", &state], log)?);
+        let arguments = ["run", "--state", &state, "--retry-max", RETRY_MAX];
+        self.runtime = Some(Process::start("the runtime", &program, &arguments, log)?);
         self.until("the runtime is heard", async |stage| {
             let view = stage.machine().await?;
             Ok((view.reachability == Reachability::Reachable && view.probes.is_some()).then_some(view))
@@ -187,6 +216,24 @@ impl Stage {
         tokio::select! {
             failure = ended(self.control_plane.as_mut()) => failure,
             failure = ended(self.runtime.as_mut()) => failure,
+        }
+    }
+
+    /// Whether the directory goes when the demonstration ends.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Sleeps, unless one of the processes ends meanwhile.
+    pub(super) async fn sleep(&mut self, duration: Duration) -> Result<(), Failure> {
+        self.sleep_until(tokio::time::Instant::now() + duration).await
+    }
+
+    /// Sleeps until `instant`, unless one of the processes ends meanwhile.
+    pub(super) async fn sleep_until(&mut self, instant: tokio::time::Instant) -> Result<(), Failure> {
+        tokio::select! {
+            () = tokio::time::sleep_until(instant) => Ok(()),
+            failure = self.child_ended() => Err(failure),
         }
     }
 

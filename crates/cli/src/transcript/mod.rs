@@ -28,7 +28,7 @@ pub(crate) fn line(entry: &TranscriptEntryView) -> String {
         "{:>5}  {}  {}  {}{colon}{description}",
         entry.number,
         time::full(entry.at),
-        one_line(&entry.actor),
+        actor_words(&entry.actor),
         kind_words(&entry.kind)
     )
 }
@@ -57,7 +57,16 @@ pub(crate) fn describe(entry: &TranscriptEntryView) -> String {
 
 /// `journal.step_finished` as people read it: `step finished`.
 pub(crate) fn kind_words(kind: &str) -> String {
-    one_line(&kind.trim_start_matches("journal.").replace('_', " "))
+    match kind.trim_start_matches("journal.") {
+        // The machine wrote the control plane's signed head into its own journal.
+        "head" => "endorsed the record so far".to_owned(),
+        kind => one_line(&kind.replace('_', " ")),
+    }
+}
+
+/// Who did it: people read "machine" where programs read `endpoint`.
+fn actor_words(actor: &str) -> String {
+    if actor == "endpoint" { "machine".to_owned() } else { one_line(actor) }
 }
 
 fn scalar(value: &Value) -> Option<String> {

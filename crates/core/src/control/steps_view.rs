@@ -136,7 +136,10 @@ fn attempt_view(sequence: &Sequence, attempt: &Attempt, results: &Results) -> At
         delivered_at: sequence.delivered_at,
         started_at: attempt.started.map(|time| time.at),
         finished_at: finished.map(|time| time.at),
-        returned_at: end.map(|end| end.returned_at),
+        // What this side ended by itself, nobody returned.
+        returned_at: end
+            .filter(|end| sequence.delivered_at.is_some() && end.state != EndState::Lost)
+            .map(|end| end.returned_at),
         started_at_raw: attempt.started.and_then(raw),
         finished_at_raw: finished.and_then(raw),
         amended_from: end.and_then(|end| end.amended_from),

@@ -1,0 +1,166 @@
+//! What scripts branch on: the exit codes of `tidegate`, against a control plane and a runtime that really run.
+
+use std::process::{Command, Output};
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+use tidegate_programs::harness::{World, binary, free_port, wait_for};
+
+/// Nobody has a name under this one (RFC 2606), so asking for it finds something and needs no network.
+const NOWHERE: &str = "host=nowhere.invalid";
+
+#[test]
+fn what_becomes_of_the_work_is_the_exit_code() -> anyhow::Result<()> {
+    let mut world = World::new()?;
+    let mut machine = world.machine()?;
+    machine.start()?;
+    let endpoint = machine.endpoint.clone();
+    wait_for("the machine's checks", 20, || {
+        Ok(world.api.get(&format!("/api/v1/endpoints/{endpoint}"))?["facts"]["hostname"].is_string())
+    })?;
+
+    let said = world.tidegate(&["run", &endpoint, "--wait", "--", "echo", "fine"], 0)?;
+    ensure!(said.contains("✓ Done") && said.contains("| fine"), "0, done: {said}");
+    let said = world.tidegate(&["run", &endpoint, "--wait", "--", "exit 3"], 1)?;
+    ensure!(said.contains("✗ Failed: exit code 3"), "1, a step did not succeed: {said}");
+    let said = world.tidegate(&["run", &endpoint, "--wait", "--probe", "ping", NOWHERE, "count=1"], 5)?;
+    ensure!(said.contains("! Done: `nowhere.invalid` was not found"), "5, needs a look: {said}");
+    let said = world.tidegate(&["run", &endpoint, "--wait", "--json", "--", "exit 3"], 1)?;
+    let sequence: Value = serde_json::from_str(&said).context("one document and nothing else")?;
+    ensure!(sequence["state"] == "failed", "{sequence:#}");
+
+    machine.stop()?;
+    let arguments = ["run", &endpoint, "--wait", "--timeout", "1s", "--", "true"];
+    let said = world.tidegate(&arguments, 3)?;
+    ensure!(said.contains("Queued: waiting for"), "3, not taken within the timeout: {said}");
+
+    world.tidegate(&["endpoints", "retire", &endpoint, "--yes"], 0)?;
+    let refused = tidegate(&world, &["run", &endpoint, "--", "true"])?;
+    ends(&refused, 4, &["nothing was queued"])
+}
+
+#[test]
+fn an_error_says_what_happened_and_what_next() -> anyhow::Result<()> {
+    let mut world = World::new()?;
+    let mut machine = world.machine()?;
+    machine.start()?;
+    let endpoint = machine.endpoint.clone();
+    wait_for("the machine's checks", 20, || {
+        Ok(world.tidegate(&["endpoints", "show", &endpoint, "--probes"], 0)?.contains("count"))
+    })?;
+    let file = world.directory.path().join("mistake.yaml");
+    std::fs::write(&file, "title: a mistake\nsteps:\n  - probe: ping\n    wiht: { host: a }\n")?;
+    let file = file.to_string_lossy();
+
+    ends(&tidegate(&world, &["endpoints", "shwo"])?, 2, &["shwo", "--help"])?;
+    ends(&tidegate(&world, &["endpoints", "show", "nobody"])?, 2, &["`nobody`", "tidegate endpoints list"])?;
+    ends(&tidegate(&world, &["run", &endpoint, "--file", &file])?, 2, &["unknown field `wiht`", "line 4"])?;
+    let unknown = ["run", &endpoint, "--probe", "pong", "host=a"];
+    ends(&tidegate(&world, &unknown)?, 2, &["unknown probe `pong`", "ping", "--probes"])?;
+    let out_of_bounds = ["run", &endpoint, "--probe", "ping", "host=a", "count=99"];
+    ends(&tidegate(&world, &out_of_bounds)?, 2, &["`count`", "from 1 to 20", "--probes"])?;
+
+    let nobody = format!("http://127.0.0.1:{}", free_port()?);
+    ends(&tidegate(&world, &["clients", "--url", &nobody])?, 3, &["failed to reach", "refused", "repeat"])?;
+
+    let mut stranger = command(&world, &["clients"])?;
+    let stranger = stranger.env("TIDEGATE_TOKEN", "tgp_not-a-token").output()?;
+    ends(&stranger, 4, &["token", "tidegate admin token"])?;
+    let mut unsigned = command(&world, &["clients"])?;
+    let unsigned = unsigned.env_remove("TIDEGATE_TOKEN").env_remove("TIDEGATE_URL").output()?;
+    ends(&unsigned, 2, &["no control plane is named", "tidegate login LINK"])
+}
+
+#[test]
+fn a_control_plane_that_cannot_start_says_why() -> anyhow::Result<()> {
+    let world = World::new()?;
+    let empty = world.directory.path().join("empty").to_string_lossy().into_owned();
+    ends(&tidegate(&world, &["serve", "--data", &empty])?, 4, &["no owner", "tidegate admin owner"])?;
+    let data = world.plane.data.to_string_lossy().into_owned();
+    let free = format!("127.0.0.1:{}", free_port()?);
+    ends(&tidegate(&world, &["serve", "--data", &data, "--listen", &free])?, 4, &["in use"])?;
+
+    let other = world.directory.path().join("other").to_string_lossy().into_owned();
+    let key = world.directory.path().join("other-root-key.pem").to_string_lossy().into_owned();
+    let owner = ["admin", "owner", "--data", &other, "--email", "kim@example.com", "--root-key", &key];
+    let link = world.tidegate(&owner, 0)?;
+    ensure!(link.lines().last().is_some_and(|line| line.contains("/sign-in#")), "{link}");
+    let taken = format!("127.0.0.1:{}", world.plane.port());
+    ends(&tidegate(&world, &["serve", "--data", &other, "--listen", &taken])?, 4, &["listen", "--listen"])
+}
+
+#[test]
+fn an_altered_export_is_found_and_another_file_is_none() -> anyhow::Result<()> {
+    let mut world = World::new()?;
+    let mut machine = world.machine()?;
+    machine.start()?;
+    let id = world.queue(&machine, &json!({ "steps": [{ "probe": "system_info" }] }))?;
+    world.ended(&id, 30)?;
+    let file = world.directory.path().join("record.tgx");
+    let path = file.to_string_lossy().into_owned();
+    world.tidegate(&["export", &machine.endpoint, "--out", &path], 0)?;
+    let said = world.tidegate(&["verify", &path], 0)?;
+    ensure!(said.contains("complete to ") && said.contains("endorsed"), "{said}");
+    ends(&tidegate(&world, &["export", &machine.endpoint, "--out", &path])?, 2, &["exists", "--force"])?;
+
+    // Whose record it is: the code that the machine enrolled with holds the root key's fingerprint.
+    let code = world.code()?;
+    let fingerprint = code.split('.').nth(2).context("a code has four parts")?;
+    let said = world.tidegate(&["verify", &path, "--root", fingerprint], 0)?;
+    ensure!(said.contains("as you named it"), "{said}");
+    world.tidegate(&["verify", &path, "--root", &"0".repeat(64)], 5)?;
+
+    let genuine = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, genuine.replacen("\"queued\"", "\"queuex\"", 1))?;
+    let said = world.tidegate(&["verify", &path], 5)?;
+    ensure!(said.contains('✗') && said.contains("complete to "), "{said}");
+    std::fs::write(&file, "not an export\n")?;
+    ends(&tidegate(&world, &["verify", &path])?, 4, &["no export", "tidegate export"])
+}
+
+#[test]
+fn a_sign_in_link_works_once_and_is_remembered() -> anyhow::Result<()> {
+    let mut world = World::new()?;
+    world.plane.stop()?;
+    let fresh = world.directory.path().join("fresh");
+    let key = world.directory.path().join("fresh.pem").to_string_lossy().into_owned();
+    let owner = ["admin", "owner", "--email", "kim@example.com", "--root-key", &key, "--url"];
+    let url = world.plane.url();
+    let fresh_text = fresh.to_string_lossy().into_owned();
+    let said = world.tidegate(&[&owner[..], &[&url, "--data", &fresh_text]].concat(), 0)?;
+    let link = said.lines().last().context("the link is the last line")?.to_owned();
+    world.plane.data = fresh;
+    world.plane.start()?;
+
+    let signed_in = |arguments: &[&str]| -> anyhow::Result<Output> {
+        let mut command = command(&world, arguments)?;
+        Ok(command.env_remove("TIDEGATE_TOKEN").env_remove("TIDEGATE_URL").output()?)
+    };
+    ends(&signed_in(&["login", &link])?, 0, &[])?;
+    ends(&signed_in(&["clients"])?, 0, &[])?;
+    ends(&signed_in(&["login", &link])?, 4, &["works once", "tidegate admin token"])
+}
+
+fn command(world: &World, arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(binary("tidegate")?);
+    command
+        .args(arguments)
+        .env("TIDEGATE_URL", world.plane.url())
+        .env("TIDEGATE_TOKEN", &world.plane.token)
+        .env("XDG_CONFIG_HOME", world.directory.path());
+    Ok(command)
+}
+
+fn tidegate(world: &World, arguments: &[&str]) -> anyhow::Result<Output> {
+    Ok(command(world, arguments)?.output()?)
+}
+
+/// The program ended with `code` and told, on standard error, all of `parts`.
+fn ends(output: &Output, code: i32, parts: &[&str]) -> anyhow::Result<()> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(code), "{} and not {code}: {said}", output.status);
+    for part in parts {
+        ensure!(said.contains(part), "it does not say `{part}`: {said}");
+    }
+    Ok(())
+}
