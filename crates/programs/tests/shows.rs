@@ -28,6 +28,31 @@ fn nothing_altered_runs_or_passes_for_genuine() {
 }
 
 #[test]
+fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
+    holds("power-cut");
+}
+
+#[test]
+fn a_restored_control_plane_runs_nothing_twice() {
+    holds("restore");
+}
+
+#[test]
+fn a_re_imaged_machine_runs_nothing_by_itself() {
+    holds("re-image");
+}
+
+#[test]
+fn a_cloned_machine_waits_for_a_person() {
+    holds("clone");
+}
+
+#[test]
+fn a_rolled_back_machine_does_not_do_its_work_again() {
+    holds("rollback");
+}
+
+#[test]
 fn every_show_has_a_name_of_its_own_and_one_line() {
     let mut names: Vec<_> = SHOWS.iter().map(|show| show.name).collect();
     names.sort_unstable();

@@ -142,9 +142,13 @@ impl Session {
         let brings =
             !answer.offered.is_empty() || answer.void.is_some() || answer.transcript.is_some() || answer.more;
         let has_first_contact = answer.token.is_some();
+        let journal = self.status()?.journal.id;
         self.perform(Input::SyncAnswered { request, answer })?;
         let status = self.status()?;
-        let moved = brings || status.acknowledged > before || (has_first_contact && !is_idle);
+        // A copy or a rollback was found out: people decide sooner the sooner they hear of the new journal.
+        let is_new_journal = status.journal.id != journal;
+        let moved =
+            brings || status.acknowledged > before || is_new_journal || (has_first_contact && !is_idle);
         if !moved && !was_held {
             // Nothing moved and nothing was held: asking again at once would be a loop.
             self.next_at = Instant::now() + CHECK_IN.mul_f64(0.5 + entropy::fraction() / 2.0);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 
-use super::{Story, copy_directory, tell};
+use super::{PATIENCE, Story, copy_directory, tell};
 use crate::harness::Machine;
 use crate::shows::{Scale, figure};
 
@@ -67,7 +67,7 @@ fn waiting() -> anyhow::Result<()> {
     let (mut machine, mut copy) = two(&mut story)?;
     let queue = |name: &str| {
         let steps = [story.step(&format!("{name}.1")), story.step(&format!("{name}.2"))];
-        story.queue(&machine, name, &steps)
+        anyhow::Ok((story.queue(&machine, name, &steps)?, name.to_owned()))
     };
     let waiting = [queue("one")?, queue("two")?, queue("three")?];
     machine.start()?;
@@ -76,27 +76,29 @@ fn waiting() -> anyhow::Result<()> {
     story.stays_quiet()?;
     let ran_before = story.ran()?.len() - 1;
     story.adopt(&machine, &candidates[0])?;
-    let mut released = 0;
-    for id in &waiting {
+    let (mut released, mut succeeded, mut lost, mut ran) = (0, 0, 0, 0);
+    for (id, name) in &waiting {
         if story.state(id)? == "held" {
             story.act(id, "release")?;
             released += 1;
         }
-        story.world.ended(id, super::PATIENCE).with_context(|| format!("{id} ends"))?;
+        let ended = story.world.ended(id, PATIENCE)?;
+        let times = [story.times(&format!("{name}.1"))?, story.times(&format!("{name}.2"))?];
+        ensure!(times.iter().all(|times| *times <= 1), "{name} ran on both: {:?}", story.ran()?);
+        match ended["state"].as_str() {
+            Some("succeeded") => {
+                ensure!(times == [1, 1], "{name} succeeded and ran {times:?} times");
+                succeeded += 1;
+            }
+            Some("lost") => lost += 1,
+            _ => anyhow::bail!("{name} ended otherwise: {ended:#}"),
+        }
+        ran += times[0] + times[1];
     }
     story.stays_quiet()?;
-    let (mut ran, mut twice) = (0, 0);
-    for name in ["one.1", "one.2", "two.1", "two.2", "three.1", "three.2"] {
-        let all = story.ran()?;
-        let times: usize =
-            all.iter().filter(|(mark, _)| mark.starts_with(name)).map(|(_, times)| times).sum();
-        ran += times;
-        twice += usize::from(times > 1);
-    }
-    ensure!(twice == 0, "steps ran on both: {:?}", story.ran()?);
     tell(format!(
-        "three sequences wait while both start: {ran_before} of 6 steps run on the one heard first; \
-         {released} sequences are held and released after adoption; no step runs on both"
+        "three sequences wait while both start: {ran_before} of 6 steps run on the one heard first, none on both; \
+         after adoption {released} were held and released, {succeeded} succeeded, {lost} are lost and say so"
     ));
     figure("clone, work waiting: steps that ran / ran twice", format!("{ran} of 6 / 0"));
     figure("clone, work waiting: verdict on the export", story.verified(&machine)?);

@@ -128,6 +128,13 @@ impl Story {
         Ok(ran)
     }
 
+    /// How often a mark was left, on whichever machine.
+    fn times(&self, mark: &str) -> anyhow::Result<usize> {
+        let ran = self.ran()?;
+        let of_mark = ran.iter().filter(|(left, _)| left.split(' ').next() == Some(mark));
+        Ok(of_mark.map(|(_, times)| times).sum())
+    }
+
     fn until_ran(&self, mark: &str) -> anyhow::Result<()> {
         wait_for(&format!("the step {mark}"), PATIENCE, || Ok(self.ran()?.contains_key(mark)))
     }
