@@ -62,7 +62,7 @@ pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failur
     // Another owner's record is one, and says so in its findings.
     let is_foreign = report.problems.iter().any(|problem| matches!(problem.fault, Fault::OtherRoot { .. }));
     if report.endpoint.is_none() && !is_foreign {
-        let why = report.problems.iter().map(|problem| problem.to_string());
+        let why = report.problems.iter().map(ToString::to_string);
         return Err(why
             .fold(Failure::refused(format!("`{name}` is no export of Tidegate")), Failure::because)
             .next("make one with `tidegate export ENDPOINT --out FILE`"));

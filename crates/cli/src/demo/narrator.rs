@@ -44,7 +44,7 @@ impl<'a> Narrator<'a> {
 
     /// Something happened.
     pub(super) fn say(&self, text: &str) -> Result<(), Failure> {
-        self.lines(' ', text, |line| line.to_owned())
+        self.lines(' ', text, ToOwned::to_owned)
     }
 
     /// Something happened that has a tone.

@@ -7,7 +7,8 @@ use crate::error::{Code, Error};
 use crate::id::{ClientId, SequenceId};
 use crate::keys::Role;
 use crate::sequence::{
-    CancelRequest, EndState, Note, Queued, Sequence, SequenceSpec, Standing, StepRecord, TIMEOUT_DEFAULT,
+    CancelRequest, EndState, Note, Queued, Sequence, SequenceSpec, SpecError, Standing, StepRecord,
+    TIMEOUT_DEFAULT,
 };
 use crate::time::Timestamp;
 use crate::transcript::{ACTOR_CONTROL_PLANE, TranscriptBody};
@@ -49,7 +50,7 @@ pub(super) fn act(object: &mut Object<'_>, command: Command<EndpointAct>) -> Res
 
 impl Object<'_> {
     fn sequence_create(&mut self, by: &Principal, new: NewSequence) -> Result<Resource, Error> {
-        new.spec.check_bounds().map_err(invalid_sequence)?;
+        new.spec.check_bounds().map_err(|error| invalid_sequence(&error))?;
         let draft = new.draft;
         let id = self.sequence_make(by, new.spec, None)?;
         if !draft {
@@ -101,7 +102,8 @@ impl Object<'_> {
         if sequence.standing != Standing::Draft {
             return Err(wrong_state(sequence, "queued", "a draft"));
         }
-        let resolved = sequence.spec.resolve(catalogue.as_ref(), now).map_err(invalid_sequence)?;
+        let resolved =
+            sequence.spec.resolve(catalogue.as_ref(), now).map_err(|error| invalid_sequence(&error))?;
         sequence.title = resolved.title;
         sequence.steps = vec![StepRecord::default(); sequence.spec.steps.len()];
         sequence.queued = Some(Queued {
@@ -177,7 +179,7 @@ impl Object<'_> {
             (spec.expires_in, spec.expires_at) = (expires_in, expires_at);
         }
         spec.not_before = not_before.or(spec.not_before);
-        spec.check_bounds().map_err(invalid_sequence)?;
+        spec.check_bounds().map_err(|error| invalid_sequence(&error))?;
         sequence.title = sequence.spec.title.clone().unwrap_or_else(|| sequence.spec.default_title());
         sequence.steps = vec![StepRecord::default(); sequence.spec.steps.len()];
         self.sequence_resource(id)
@@ -412,7 +414,7 @@ fn check_revision(revision: u64, if_match: u64) -> Result<(), Error> {
     Err(Error::problem(Code::RevisionMismatch, detail))
 }
 
-fn invalid_sequence(error: crate::sequence::SpecError) -> Error {
+fn invalid_sequence(error: &SpecError) -> Error {
     Error::problem(Code::InvalidSequence, error.to_string())
 }
 

@@ -39,7 +39,7 @@ impl Object<'_> {
         body: JournalBody,
     ) -> Result<(), Error> {
         match body {
-            JournalBody::Opened { log, known } => self.opened_apply(evidence, log, &known),
+            JournalBody::Opened { log, known } => self.opened_apply(evidence.is_current, log, &known),
             JournalBody::Continued { known, .. } => known
                 .outcomes
                 .iter()
@@ -47,7 +47,7 @@ impl Object<'_> {
             JournalBody::Accepted { order, .. } => self.accepted_apply(evidence, order),
             JournalBody::Refused { sequence: None, .. } => Ok(()),
             JournalBody::Refused { sequence: Some(sequence), reason, .. } => {
-                self.refused_apply(evidence, sequence, reason)
+                self.refused_apply(evidence, sequence, &reason)
             }
             JournalBody::Waiting { sequence, reason } => {
                 if let Some(sequence) = self.theirs(sequence)?.filter(|sequence| sequence.is_live()) {
@@ -105,7 +105,9 @@ impl Object<'_> {
     fn accepted_apply(&mut self, evidence: &Evidence<'_>, order: Accepted) -> Result<(), Error> {
         match order {
             Accepted::Adopt | Accepted::Configure | Accepted::Retire => Ok(()),
-            Accepted::Run { sequence, title, steps, .. } => self.run_apply(evidence, sequence, title, steps),
+            Accepted::Run { sequence, title, steps, .. } => {
+                self.run_apply(evidence, sequence, &title, &steps)
+            }
             Accepted::Known { outcome } => self.outcome_apply(&outcome, evidence.is_current, None),
             Accepted::TooOld { sequence } => {
                 let now = self.cx.now;
@@ -124,14 +126,14 @@ impl Object<'_> {
         &mut self,
         evidence: &Evidence<'_>,
         id: SequenceId,
-        title: String,
-        steps: Vec<String>,
+        title: &str,
+        steps: &[String],
     ) -> Result<(), Error> {
         if id.endpoint() != self.id {
             return Ok(());
         }
         if self.sequence(id)?.is_none() {
-            self.unheard_of_add(id, title, &steps, evidence.is_current);
+            self.unheard_of_add(id, title, steps, evidence.is_current);
         }
         if evidence.is_current {
             return self.delivered(id, evidence);
@@ -172,17 +174,12 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn refused_apply(
-        &mut self,
-        evidence: &Evidence<'_>,
-        id: SequenceId,
-        reason: String,
-    ) -> Result<(), Error> {
+    fn refused_apply(&mut self, evidence: &Evidence<'_>, id: SequenceId, reason: &str) -> Result<(), Error> {
         let now = self.cx.now;
         let Some(sequence) = self.theirs(id)? else { return Ok(()) };
         if sequence.is_live() && evidence.is_current {
             sequence.end_open_steps(EndState::Refused, now);
-            sequence.end_by_journal(SequenceState::Refused, now, Some(&reason));
+            sequence.end_by_journal(SequenceState::Refused, now, Some(reason));
         }
         Ok(())
     }
@@ -248,7 +245,7 @@ impl Object<'_> {
         if self.sequence(id)?.is_none() {
             // Live if the current journal tells of it, else lost (R12); what it was, only the machine knew.
             let probes = vec!["unknown".to_owned(); outcome.steps.len()];
-            self.unheard_of_add(id, "work from before a restore".into(), &probes, is_current);
+            self.unheard_of_add(id, "work from before a restore", &probes, is_current);
         }
         let was_ended = self.sequence_named(id)?.is_ended();
         let sequence = self.sequence_named(id)?;
@@ -260,30 +257,43 @@ impl Object<'_> {
     }
 
     /// Makes the record of work that only the journal knows: its title and probes, no arguments.
-    fn unheard_of_add(&mut self, id: SequenceId, title: String, probes: &[String], is_current: bool) {
+    fn unheard_of_add(&mut self, id: SequenceId, title: &str, probes: &[String], is_current: bool) {
         let now = self.cx.now;
-        let mut sequence = unheard_of(id, &title, probes, now);
+        let mut sequence = unheard_of(id, title, probes, now);
         if !is_current {
             sequence.lose("only a machine that is no longer current knew of it", now);
         }
         self.sequence_add(sequence);
     }
 
-    /// The endpoint took up a log: what it does not list of earlier logs it never heard of (R7).
-    fn opened_apply(&mut self, evidence: &Evidence<'_>, log: LogId, known: &Known) -> Result<(), Error> {
+    /// The endpoint took up a log: what it does not list of earlier logs it never heard of (R7), and what it has
+    /// under way is live, whatever was lost with another journal.
+    pub(super) fn opened_apply(&mut self, is_current: bool, log: LogId, known: &Known) -> Result<(), Error> {
         for outcome in &known.outcomes {
-            self.outcome_apply(outcome, evidence.is_current, None)?;
+            self.outcome_apply(outcome, is_current, None)?;
         }
         let is_open = self.row.log.is_some_and(|open| open.id == log);
-        if !evidence.is_current || !is_open {
+        if !is_current || !is_open {
             return Ok(());
         }
         self.log_taken_up(log)?;
+        for outcome in known.outcomes.iter().filter(|outcome| outcome.ended.is_none()) {
+            self.revive_lost(outcome.sequence)?;
+        }
         let listed: BTreeSet<_> = known.outcomes.iter().map(|outcome| outcome.sequence).collect();
         let live = self.live()?;
         live.into_iter()
             .filter(|id| !listed.contains(id))
             .try_for_each(|id| self.unlisted_apply(id, log, known))
+    }
+
+    fn revive_lost(&mut self, id: SequenceId) -> Result<(), Error> {
+        let now = self.cx.now;
+        let Some(sequence) = self.theirs(id)? else { return Ok(()) };
+        if sequence.revive_lost(now) {
+            self.record(ACTOR_ENDPOINT, Some(id), &TranscriptBody::Revived)?;
+        }
+        Ok(())
     }
 
     fn unlisted_apply(&mut self, id: SequenceId, log: LogId, known: &Known) -> Result<(), Error> {

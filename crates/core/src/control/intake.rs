@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::error::{Code, Error};
 use crate::journal::{BODY_BYTES_MAX, HEADER_BYTES_MAX, JournalBody, JournalHeader};
 use crate::transcript::{ACTOR_ENDPOINT, JournalPlace, TranscriptBody};
-use crate::wire::{Gap, Head, SyncRequest};
+use crate::wire::{Gap, Head, SyncLine, SyncRequest};
 
 use super::apply::Evidence;
 use super::object::Object;
@@ -37,7 +37,7 @@ impl Object<'_> {
     ) -> Result<Intake, Error> {
         let entries = check_chain(request)?;
         if let Some(gap) = &request.gap {
-            self.gap_take(journal, gap, &request.line.after)?;
+            self.gap_take(journal, gap, &request.line)?;
         }
         let after = request.line.after.unwrap_or(request.line.journal.number);
         if after > journal.head.number {
@@ -99,8 +99,8 @@ impl Object<'_> {
     }
 
     /// Entries are gone on the endpoint: the transcript says so, and every outcome it knew counts (R10).
-    fn gap_take(&mut self, journal: &mut JournalRow, gap: &Gap, after: &Option<u64>) -> Result<(), Error> {
-        if gap.number <= journal.head.number || *after != Some(gap.number) {
+    fn gap_take(&mut self, journal: &mut JournalRow, gap: &Gap, line: &SyncLine) -> Result<(), Error> {
+        if gap.number <= journal.head.number || line.after != Some(gap.number) {
             return Ok(());
         }
         let body = TranscriptBody::Gap {
@@ -116,10 +116,12 @@ impl Object<'_> {
             "entries of the machine's journal were dropped there before they were stored here".to_owned();
         self.attention_set("journal_gap", reason, "read the transcript around the gap; outcomes were kept");
         let is_current = journal.state == JournalState::Current;
-        for outcome in &gap.known.outcomes {
-            self.outcome_apply(outcome, is_current, None)?;
+        match line.orders {
+            // Its `opened` may be in the gap, and this list, being newer, says all that it said.
+            Some(orders) => self.opened_apply(is_current, orders.id, &gap.known),
+            None => (gap.known.outcomes.iter())
+                .try_for_each(|outcome| self.outcome_apply(outcome, is_current, None)),
         }
-        Ok(())
     }
 }
 

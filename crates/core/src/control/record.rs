@@ -55,7 +55,10 @@ pub(super) fn page(
 fn entry_view(row: &Row) -> Result<TranscriptEntryView, Error> {
     let header_text = row.text(1)?;
     let header: TranscriptHeader = row.json(1)?;
-    let body = row.optional_text(2)?.and_then(|body| serde_json::from_str(body).ok()).map(body_view);
+    let body = row
+        .optional_text(2)?
+        .and_then(|body| serde_json::from_str(body).ok())
+        .map(|body: TranscriptBody| body_view(&body));
     Ok(TranscriptEntryView {
         number: header.link.number,
         at: header.at,
@@ -69,8 +72,8 @@ fn entry_view(row: &Row) -> Result<TranscriptEntryView, Error> {
 }
 
 /// A body as people read it: of a journal entry, what the journal said.
-fn body_view(body: TranscriptBody) -> serde_json::Value {
-    let shown = match &body {
+fn body_view(body: &TranscriptBody) -> serde_json::Value {
+    let shown = match body {
         TranscriptBody::Journal { body, .. } => serde_json::from_str(body),
         other => serde_json::to_value(other),
     };

@@ -60,10 +60,11 @@ impl LiveWork {
         Outcome { sequence: self.work.sequence, ended, steps: self.progress.steps.clone() }
     }
 
-    /// Ends every step that has not ended.
+    /// Ends every step that has not ended. One whose attempt was cut off and that never ran again did start, and
+    /// no other end may hide that.
     fn end_open_steps(&mut self, state: EndState) {
         for step in self.progress.steps.iter_mut().filter(|step| step.state.is_none()) {
-            step.state = Some(state);
+            step.state = Some(if step.attempts > 0 { EndState::Interrupted } else { state });
         }
     }
 }

@@ -93,6 +93,18 @@ impl Sequence {
         revived
     }
 
+    /// Takes in that the journal which is current has it under way although it was lost, as with a machine that a
+    /// restore forgot and a person adopted again. Answers whether that brought it back to life.
+    pub fn revive_lost(&mut self, at: Timestamp) -> bool {
+        if !matches!(self.standing, Standing::Ended { state: SequenceState::Lost, by_journal: false, .. }) {
+            return false;
+        }
+        self.steps.iter_mut().for_each(StepRecord::forget_decided_end);
+        self.standing = Standing::Delivered;
+        self.deliver(at);
+        true
+    }
+
     /// Takes in the end of a step, and answers what that amended.
     pub fn finish_step(&mut self, finished: &FinishedStep) -> Option<Amendment> {
         let attempt = self.step(finished.step)?.attempt(finished.attempt);
@@ -186,6 +198,7 @@ impl StepRecord {
     fn doubt_decided_end(&mut self) {
         if let Some(end) = self.attempts.last_mut().and_then(|attempt| attempt.end.as_mut())
             && is_decided_here(end)
+            && end.state != EndState::Lost
         {
             end.amended_from = Some(end.state);
             end.state = EndState::Lost;
@@ -205,8 +218,9 @@ impl StepRecord {
     }
 }
 
+/// Whether no journal told of the end; a doubtful one is told as lost.
 fn is_decided_here(end: &AttemptEnd) -> bool {
-    end.finished.is_none() && matches!(end.state, EndState::Cancelled | EndState::Expired)
+    end.finished.is_none() && end.state.is_amendable()
 }
 
 /// How the steps of a sequence that ended so read, where they have no end of their own.

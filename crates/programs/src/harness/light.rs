@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
+use tidegate_core::api::JournalState;
 use tidegate_core::envelope::Envelope;
 use tidegate_core::error::Error;
 use tidegate_core::id::{BootId, EndpointId, JournalId, RequestId};
@@ -16,7 +17,8 @@ use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::sql::Sql;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{
-    EnrolAnswer, EnrolRequest, EnrolmentCode, PROTOCOL_VERSION, Policy, SyncAnswer, seal_public_key,
+    EnrolAnswer, EnrolRequest, EnrolmentCode, JournalAnswer, PROTOCOL_VERSION, SyncAnswer, SyncRequest,
+    seal_public_key,
 };
 use tidegate_sqlite::{Settings, Store};
 
@@ -109,7 +111,7 @@ impl Newcomer {
         let (journal, at) = (self.journal, answer.at);
         let made = store.transaction(|db| {
             migrate(db, &runtime::SCHEMA)?;
-            runtime::create(db, journal, at, &reading(), Policy::default())
+            runtime::create(db, journal, at, &reading(), tidegate_core::wire::Policy::default())
         });
         made.map_err(|error| anyhow::anyhow!("the state cannot be made: {error:?}"))?;
         let mut machine = LightMachine {
@@ -166,6 +168,30 @@ impl LightMachine {
             self.token.clone_from(&answer.token);
         }
         self.perform(Input::SyncAnswered { request, answer: Box::new(answer) })
+    }
+
+    /// Goes on as if the control plane had taken in `request`, the outstanding one, and had nothing to say.
+    ///
+    /// # Errors
+    ///
+    /// When it is no request, or the state cannot be written.
+    pub fn assume_taken(&mut self, request: &[u8]) -> anyhow::Result<()> {
+        let request = SyncRequest::parse(request)?;
+        let mut head = request.line.journal;
+        if let (Some(last), Some(after)) = (request.entries.last(), request.line.after) {
+            (head.number, head.hash) = (after + request.entries.len() as u64, last.hash());
+        }
+        self.take_answer(SyncAnswer {
+            v: PROTOCOL_VERSION,
+            request: request.line.request,
+            at: reading().wall,
+            journal: JournalAnswer { head, state: JournalState::Current },
+            offered: Vec::new(),
+            void: None,
+            transcript: None,
+            token: None,
+            more: false,
+        })
     }
 
     /// Runs at most `steps` steps, each to a result of its own; answers how many ran.

@@ -137,6 +137,24 @@ impl Machine {
         Ok(())
     }
 
+    /// Halts the process where it is, as if its path were closed; it goes on with [`resume`](Self::resume).
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        super::process::signal(self.pid()?, "-STOP")
+    }
+
+    /// Lets a halted process go on.
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        super::process::signal(self.pid()?, "-CONT")
+    }
+
     /// Whether the process still runs.
     ///
     /// # Errors

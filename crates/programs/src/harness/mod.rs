@@ -21,6 +21,7 @@ pub use process::{binary, cpu_seconds, descendants, free_port, memory_kib, wait_
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tidegate_core::verify::Verifier;
 
 /// A control plane with an owner, a client and a site, all in one temporary directory.
 #[derive(Debug)]
@@ -155,6 +156,21 @@ impl World {
         })
         .with_context(|| format!("it stands as {last:#}"))?;
         Ok(last)
+    }
+
+    /// Verifies a fresh export with nothing but the file; answers how far it holds.
+    ///
+    /// # Errors
+    ///
+    /// Whatever does not hold in it.
+    pub fn verified(&self, endpoint: &str) -> anyhow::Result<String> {
+        let mut verifier = Verifier::new(None);
+        verifier.feed(self.api.text(&format!("/api/v1/endpoints/{endpoint}/export"))?.as_bytes());
+        let report = verifier.finish();
+        anyhow::ensure!(report.problems.is_empty(), "the export does not hold: {:#?}", report.problems);
+        anyhow::ensure!(report.complete_to == report.entries, "complete to {}", report.complete_to);
+        let endorsed = report.endorsed_to.unwrap_or(0);
+        Ok(format!("complete to {}, endorsed to {endorsed}", report.complete_to))
     }
 
     /// Runs the program `tidegate` against this control plane and answers what it printed.

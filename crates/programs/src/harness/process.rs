@@ -102,7 +102,16 @@ pub fn descendants(mark: &str) -> anyhow::Result<Vec<u32>> {
 ///
 /// When `kill` cannot be run or refuses.
 pub(super) fn terminate(pid: u32) -> anyhow::Result<()> {
-    let status = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
-    anyhow::ensure!(status.success(), "process {pid} cannot be asked to end");
+    signal(pid, "-TERM")
+}
+
+/// Sends a process a signal, such as `-STOP`.
+///
+/// # Errors
+///
+/// When `kill` cannot be run or refuses.
+pub(super) fn signal(pid: u32, signal: &str) -> anyhow::Result<()> {
+    let status = std::process::Command::new("kill").args([signal, &pid.to_string()]).status()?;
+    anyhow::ensure!(status.success(), "process {pid} cannot be sent {signal}");
     Ok(())
 }

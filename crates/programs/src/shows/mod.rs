@@ -3,6 +3,7 @@
 mod big_output;
 mod break_on_purpose;
 mod garbage;
+mod identity;
 mod kill_mid_step;
 mod offline_queue;
 mod power_cut;
@@ -76,6 +77,26 @@ pub const SHOWS: &[Show] = &[
         name: "power-cut",
         about: "power cuts under the control plane and the machine: nothing acknowledged is missing, nothing corrupt",
         run: power_cut::run,
+    },
+    Show {
+        name: "restore",
+        about: "a control plane set back to a backup runs nothing twice and learns what it missed from the machine",
+        run: identity::restore,
+    },
+    Show {
+        name: "re-image",
+        about: "work meant for the old image of a machine is held, lost or released, and never runs by itself",
+        run: identity::re_image,
+    },
+    Show {
+        name: "clone",
+        about: "two copies of one machine: nothing runs until a person says which it is, and then on that one",
+        run: identity::clone,
+    },
+    Show {
+        name: "rollback",
+        about: "a machine set back to a snapshot is found out, and does not do again what it did since",
+        run: identity::rollback,
     },
     Show {
         name: "break",

@@ -24,7 +24,7 @@ const LIES_MAX: usize = 5;
 #[derive(Debug, Default)]
 struct Tally {
     cuts: usize,
-    /// Answers 2xx under the control plane; looks at a journal that the control plane holds under the machine.
+    /// Answers 2xx under the control plane; journal entries that it was told before a cut under the machine.
     acknowledged: usize,
     entries: u64,
     corrupt: usize,
@@ -44,8 +44,14 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     figure("control plane: steps queued meanwhile, each ran once", under_server.ran);
     let under_machine = cut_machine(cuts, per_disk).context("under the machine")?;
     figure("machine: power cuts, half with leaked writes", under_machine.cuts);
-    figure("machine: journal heads told before a cut, all kept", under_machine.acknowledged);
-    figure("machine: journal entries kept / databases corrupt", format!("{} / 0", under_machine.entries));
+    figure(
+        "machine: journal entries told before a cut / missing",
+        format!("{} / 0", under_machine.acknowledged),
+    );
+    figure(
+        "machine: journal entries kept / databases corrupt",
+        format!("{} / {}", under_machine.entries, under_machine.corrupt),
+    );
     figure("machine: attempts that succeeded, each ran once", under_machine.ran);
     figure("machine: attempts cut off, each says `interrupted`", under_machine.interrupted);
     figure("machine: of them run again, as `rerun` asked", under_machine.reran);

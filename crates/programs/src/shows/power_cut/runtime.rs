@@ -26,6 +26,8 @@ pub(super) struct MachineDisk {
     traces: PathBuf,
     /// Every sequence's mark, by its id.
     marks: BTreeMap<String, String>,
+    /// How many entries of its journal the control plane held at the last cut.
+    told: u64,
 }
 
 impl MachineDisk {
@@ -37,7 +39,7 @@ impl MachineDisk {
         let machine = Machine::enrol_with(&program, &state, &world.plane.url(), &world.code()?)?;
         let traces = world.directory.path().join("traces");
         fs::write(&traces, "")?;
-        Ok(Self { world, machine, dice: Dice::new(seed), traces, marks: BTreeMap::new() })
+        Ok(Self { world, machine, dice: Dice::new(seed), traces, marks: BTreeMap::new(), told: 0 })
     }
 
     /// Starts the machine with `disk`, cuts its power at a random moment, and answers what is missing of everything
@@ -67,7 +69,7 @@ impl MachineDisk {
         Ok(())
     }
 
-    fn look_over(&self, tally: &mut Tally) -> anyhow::Result<Vec<String>> {
+    fn look_over(&mut self, tally: &mut Tally) -> anyhow::Result<Vec<String>> {
         let left = Left::of(&self.machine.state.join("state.db"))?;
         if let Some(damage) = left.damage() {
             tally.corrupt += 1;
@@ -82,7 +84,10 @@ impl MachineDisk {
         for [number, hash] in rows::<2>(&server, &sql)? {
             let number: u64 = number.parse()?;
             match hashes.get(&number) {
-                Some(kept) if *kept == hash => tally.acknowledged += 1,
+                Some(kept) if *kept == hash => {
+                    tally.acknowledged += (number - self.told) as usize;
+                    self.told = number;
+                }
                 Some(_) => wrong.push(format!("journal entry {number} is another than it told")),
                 None => wrong.push(format!("{} journal entries that it told", number - hashes.len() as u64)),
             }
@@ -106,12 +111,15 @@ impl MachineDisk {
         for [id, progress] in rows(&left.db, "SELECT sequence_id, progress FROM work")? {
             told(&id, &serde_json::from_str::<Value>(&progress)?["steps"]);
         }
-        let unrecorded = self
-            .ran()?
-            .into_iter()
-            .filter(|(mark, times)| attempts.get(mark).copied().unwrap_or(0) < *times)
-            .map(|(mark, times)| format!("the record of step {mark}, which ran {times} times"));
-        Ok(unrecorded.collect())
+        let ran = self.ran()?;
+        let unrecorded: Vec<_> = ran
+            .iter()
+            .filter(|(mark, times)| attempts.get(*mark).copied().unwrap_or(0) < **times)
+            .map(|(mark, _)| mark.as_str())
+            .collect();
+        let wrong = (!unrecorded.is_empty())
+            .then(|| format!("the record of {} steps that ran ({})", unrecorded.len(), unrecorded.join(" ")));
+        Ok(wrong.into_iter().collect())
     }
 
     /// How often each step ran.
@@ -135,6 +143,7 @@ impl MachineDisk {
         let view = self.world.api.get(&endpoint)?;
         ensure!(view["attention"] == json!([]), "nothing needs a person: {}", view["attention"]);
         ensure!(view["journals"].as_array().map(Vec::len) == Some(1), "one journal: {}", view["journals"]);
+        self.world.verified(&self.machine.endpoint)?;
         let ran = self.ran()?;
         for (id, mark) in &self.marks {
             let sequence = self.world.sequence(id)?;

@@ -111,6 +111,7 @@ impl ServerDisk {
         let view = self.world.api.get(&endpoint)?;
         ensure!(view["attention"] == serde_json::json!([]), "nothing needs a person: {}", view["attention"]);
         ensure!(view["journals"].as_array().map(Vec::len) == Some(1), "one journal: {}", view["journals"]);
+        self.world.verified(&self.machine.endpoint)?;
         ensure!(self.world.plane.stop()?, "the control plane stops when asked");
         let left = Left::of(&self.world.plane.data.join("tidegate.db"))?;
         let sequences = rows::<3>(&left.db, "SELECT sequence_id, document, state FROM sequence")?;
