@@ -16,7 +16,10 @@ fn the_story_is_told_to_its_end_and_leaves_nothing_behind() -> anyhow::Result<()
     ensure!(output.status.success(), "it ended with {}: {told}", output.status);
 
     // The scenes come in their order, and each holds what makes it worth telling.
-    let mut rest = said.as_str();
+    // Lines are broken where the terminal ends, so it is read as words.
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let story = words(&said);
+    let mut rest = story.as_str();
     for part in [
         "Afternoon",
         "Night",
@@ -36,7 +39,8 @@ fn the_story_is_told_to_its_end_and_leaves_nothing_behind() -> anyhow::Result<()
         "✓ complete to ",
         ", endorsed by the endpoint to ",
     ] {
-        let at = rest.find(part).with_context(|| format!("`{part}` is not told, or not there: {told}"))?;
+        let at =
+            rest.find(&words(part)).with_context(|| format!("`{part}` is not told, or not there: {told}"))?;
         rest = &rest[at..];
     }
     ensure!(said.lines().all(|line| line.chars().count() <= 80), "a line does not fit 80 columns: {said}");
