@@ -17,8 +17,8 @@ use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::sql::Sql;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{
-    EnrolAnswer, EnrolRequest, EnrolmentCode, JournalAnswer, PROTOCOL_VERSION, SyncAnswer, SyncRequest,
-    seal_public_key,
+    EnrolAnswer, EnrolRequest, EnrolmentCode, JournalAnswer, PROTOCOL_VERSION, Policy, SyncAnswer,
+    SyncRequest, seal_public_key,
 };
 use tidegate_sqlite::{Settings, Store};
 
@@ -111,7 +111,7 @@ impl Newcomer {
         let (journal, at) = (self.journal, answer.at);
         let made = store.transaction(|db| {
             migrate(db, &runtime::SCHEMA)?;
-            runtime::create(db, journal, at, &reading(), tidegate_core::wire::Policy::default())
+            runtime::create(db, journal, at, &reading(), Policy::default())
         });
         made.map_err(|error| anyhow::anyhow!("the state cannot be made: {error:?}"))?;
         let mut machine = LightMachine {
