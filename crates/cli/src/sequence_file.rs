@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_mistake_is_named_with_its_line_and_field() {
         let mistakes = [
-            "steps:\n  - probe: ping\n    wiht: {}\n",
+            "steps:\n  - probe: ping\n    args: {}\n",
             "title: x\nsteps:\n  - probe: ping\n    timeout: 30 seconds\n",
             "steps:\n  - probe: ping\n   with: {}\n",
             "title: nothing to do\nsteps: []\n",

@@ -49,12 +49,12 @@ fn an_error_says_what_happened_and_what_next() -> anyhow::Result<()> {
         Ok(world.tidegate(&["endpoints", "show", &endpoint, "--probes"], 0)?.contains("count"))
     })?;
     let file = world.directory.path().join("mistake.yaml");
-    std::fs::write(&file, "title: a mistake\nsteps:\n  - probe: ping\n    wiht: { host: a }\n")?;
+    std::fs::write(&file, "title: a mistake\nsteps:\n  - probe: ping\n    args: { host: a }\n")?;
     let file = file.to_string_lossy();
 
-    ends(&tidegate(&world, &["endpoints", "shwo"])?, 2, &["shwo", "--help"])?;
+    ends(&tidegate(&world, &["endpoints", "watch"])?, 2, &["watch", "--help"])?;
     ends(&tidegate(&world, &["endpoints", "show", "nobody"])?, 2, &["`nobody`", "tidegate endpoints list"])?;
-    ends(&tidegate(&world, &["run", &endpoint, "--file", &file])?, 2, &["unknown field `wiht`", "line 4"])?;
+    ends(&tidegate(&world, &["run", &endpoint, "--file", &file])?, 2, &["unknown field `args`", "line 4"])?;
     let unknown = ["run", &endpoint, "--probe", "pong", "host=a"];
     ends(&tidegate(&world, &unknown)?, 2, &["unknown probe `pong`", "ping", "--probes"])?;
     let out_of_bounds = ["run", &endpoint, "--probe", "ping", "host=a", "count=99"];
