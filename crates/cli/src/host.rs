@@ -54,6 +54,8 @@ pub(crate) struct Owner {
     pub sign_in_link: String,
     /// Where the root key is.
     pub root_key: PathBuf,
+    /// The root key's fingerprint.
+    pub root_fingerprint: Digest,
 }
 
 /// Runs the control plane until it is asked to stop.
@@ -85,7 +87,8 @@ pub(crate) fn create_owner(options: &OwnerOptions) -> Result<Owner> {
         root_key,
         url_hint: Some(options.url.clone()),
     })?;
-    Ok(Owner { sign_in_link: made.sign_in_link, root_key: made.root_key })
+    let tidegate_server::admin::Owner { sign_in_link, root_key, root_fingerprint } = made;
+    Ok(Owner { sign_in_link, root_key, root_fingerprint })
 }
 
 /// Makes an API token of the person with the address `email`.

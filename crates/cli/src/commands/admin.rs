@@ -82,6 +82,8 @@ pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
         Act::Owner { data, email, root_key, url } => {
             let owner = host::create_owner(&OwnerOptions { data, email, root_key, url })?;
             screen.line(format!("The root key is in {}. Keep it offline.", owner.root_key.display()))?;
+            screen
+                .line(format!("Its fingerprint, for `tidegate verify --root`: {}", owner.root_fingerprint))?;
             screen.line("Sign in once with:")?;
             screen.line(owner.sign_in_link)?;
         }

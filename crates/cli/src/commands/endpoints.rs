@@ -218,7 +218,8 @@ fn only_candidate(endpoint: &EndpointView) -> Result<JournalId, Failure> {
     let name = one_line(&endpoint.name);
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok(only.id),
-        (None, _) => Err(Failure::usage(format!("`{name}` has no candidate journal to adopt"))),
+        (None, _) => Err(Failure::usage(format!("`{name}` has no candidate journal to adopt"))
+            .next("one comes with the check-in of a machine that was copied, set back or enrolled again")),
         (Some(_), Some(_)) => Err(Failure::usage(format!("`{name}` has several candidate journals"))
             .next(format!("name one with --journal:\n{}", endpoint_text::journals(endpoint)))),
     }

@@ -259,7 +259,11 @@ fn count(sequences: &[String]) -> String {
 }
 
 fn parse_state(text: &str) -> Result<SequenceState, String> {
-    serde_json::from_value(json!(text)).map_err(|error| error.to_string())
+    serde_json::from_value(json!(text)).map_err(|_| {
+        "one of draft, awaiting_approval, queued, held, offered, delivered, running, cancelling, succeeded, failed, \
+         stopped, refused, cancelled, expired, lost"
+            .to_owned()
+    })
 }
 
 fn state_word(state: SequenceState) -> String {

@@ -20,8 +20,8 @@ use crate::text::one_line;
 Needs no control plane and no network. `complete to N` says that entries 1 to N are there, unchanged
 and in order, as the control plane signed them; `endorsed by the endpoint to M` says up to where the
 machine's own key vouches for them. Whoever can make keys can make a whole file: with --root it is
-also proved whose record it is. Every enrolment code holds that fingerprint, between its second and
-third dot.
+also proved whose record it is. `tidegate admin owner` prints that fingerprint, and every enrolment
+code holds it between its second and third dot.
 
 Example:
   tidegate export hmi-3 --out hmi-3.tgx && tidegate verify hmi-3.tgx

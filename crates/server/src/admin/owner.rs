@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use tidegate_core::call::{Context, DirectoryInput};
+use tidegate_core::digest::Digest;
 use tidegate_core::directory::{self, token_digest};
 use tidegate_core::envelope::Envelope;
 use tidegate_core::error::Error;
@@ -39,6 +40,8 @@ pub struct Owner {
     pub sign_in_link: String,
     /// Where the root key is.
     pub root_key: PathBuf,
+    /// The root key's fingerprint: with it an export proves whose record it is.
+    pub root_fingerprint: Digest,
 }
 
 /// Makes the data directory, the root key, the order key that it certifies, and the owner.
@@ -52,10 +55,11 @@ pub struct Owner {
 /// is no e-mail address.
 pub fn create_owner(options: &OwnerOptions) -> anyhow::Result<Owner> {
     data::create(&options.data)?;
-    root_key::check_place(&options.root_key, &options.data)?;
     let _lock = data::lock(&options.data)?;
     let mut store = super::open(&data::database(&options.data))?;
     prepare(&mut store)?;
+    // After it: whoever repeats the command hears that there is an owner, and not that the key's file exists.
+    root_key::check_place(&options.root_key, &options.data)?;
     let root_seed = clock::entropy();
     let secret = token_secret(clock::entropy());
     root_key::write(&options.root_key, &root_seed)?;
@@ -64,7 +68,11 @@ pub fn create_owner(options: &OwnerOptions) -> anyhow::Result<Owner> {
         return Err(error);
     }
     let url = options.url_hint.as_deref().unwrap_or("http://127.0.0.1:8080").trim_end_matches('/');
-    Ok(Owner { sign_in_link: format!("{url}/sign-in#{secret}"), root_key: options.root_key.clone() })
+    Ok(Owner {
+        sign_in_link: format!("{url}/sign-in#{secret}"),
+        root_key: options.root_key.clone(),
+        root_fingerprint: PublicKey::of_seed(&root_seed).fingerprint(),
+    })
 }
 
 fn prepare(store: &mut Store) -> anyhow::Result<()> {
