@@ -49,9 +49,9 @@ fn the_walks_through_the_code_name_functions_that_exist() -> anyhow::Result<()> 
     let mut named = 0;
     for name in walks.split('`').skip(1).step_by(2) {
         let function = name.rsplit("::").next().unwrap_or(name);
-        let is_word = function.contains('_')
-            && function.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
-        if is_word && !FIELDS.contains(&function) {
+        let is_function =
+            function.contains('_') && function.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        if is_function && !FIELDS.contains(&function) {
             named += 1;
             ensure!(source.contains(&format!("fn {function}(")), "there is no function `{name}`");
         }
