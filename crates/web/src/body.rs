@@ -114,8 +114,8 @@ mod tests {
         let error = parse::<NewClient>(b"{\"name\": 3}").unwrap_err();
         assert_eq!(error.code, Code::InvalidRequest);
         assert!(error.detail.contains("name") && error.detail.contains("line 1"), "{}", error.detail);
-        let error = parse::<NewClient>(b"{\"name\": \"a\",\n \"nam\": 1}").unwrap_err();
-        assert!(error.detail.contains("`nam`") && error.detail.contains("line 2"), "{}", error.detail);
+        let error = parse::<NewClient>(b"{\"name\": \"a\",\n \"label\": 1}").unwrap_err();
+        assert!(error.detail.contains("`label`") && error.detail.contains("line 2"), "{}", error.detail);
         let deep = [b"{\"name\":".to_vec(), b"[".repeat(100_000)].concat();
         assert_eq!(parse::<NewClient>(&deep).unwrap_err().code, Code::InvalidRequest);
     }

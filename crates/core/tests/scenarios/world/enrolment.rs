@@ -140,7 +140,7 @@ impl World {
         }
         let (reading, journal) = (target.clock.read(self.now), target.first_journal);
         let created = target.disk.transaction(|db| {
-            runtime::create(db, journal, answer.at, &reading)?;
+            runtime::create(db, journal, answer.at, &reading, tidegate_core::wire::Policy::default())?;
             runtime::document_save(db, "enrolment", &answer.enrolment)
         });
         created.expect("a state directory can be made");

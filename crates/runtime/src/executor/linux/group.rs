@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn a_hybrid_mount_is_found_beside_the_old_hierarchies() {
         let mountinfo = "38 31 0:35 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n\
-            41 31 0:38 / /sys/fs/cgroup/uni\\040fied rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
+            41 31 0:38 / /sys/fs/cgroup/all\\040groups rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
         let mount = Mount::find(mountinfo).unwrap();
-        assert_eq!(mount, Mount { root: "/".into(), point: "/sys/fs/cgroup/uni fied".into() });
+        assert_eq!(mount, Mount { root: "/".into(), point: "/sys/fs/cgroup/all groups".into() });
         let unit = mount.directory_of("/system.slice/tidegate.service");
-        assert_eq!(unit, Some("/sys/fs/cgroup/uni fied/system.slice/tidegate.service".into()));
+        assert_eq!(unit, Some("/sys/fs/cgroup/all groups/system.slice/tidegate.service".into()));
         assert_eq!(mount.directory_of("/../elsewhere"), None);
     }
 
