@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::id::EndpointId;
 use crate::schema::Schema;
 use crate::sequence::EndState;
-use crate::sql::{ReadSql, Sql};
+use crate::sql::{ReadSql, Sql, SqlErrorKind};
 use crate::time::Timestamp;
 use crate::transcript::ACTOR_CONTROL_PLANE;
 
@@ -57,7 +57,7 @@ pub fn handle(
         EndpointInput::Enrol(admission) => enrol::enrol(db, cx, *admission),
         EndpointInput::Recover(envelope) => enrol::recover(db, cx, endpoint, &envelope),
         EndpointInput::Sync { request, address } => {
-            with(db, cx, endpoint, |object| sync::sync(object, &request, address))
+            with(db, cx, endpoint, |object| sync::sync(object, &request, address)).map_err(theirs)
         }
         EndpointInput::Act(command) => with(db, cx, endpoint, |object| act::act(object, *command)),
         EndpointInput::Deadline => with(db, cx, endpoint, |object| {
@@ -70,6 +70,16 @@ pub fn handle(
             }
             Ok(Reply::Done)
         }),
+    }
+}
+
+/// A number that no host stores can only have come with the request, in an entry's body: our own count from 1.
+fn theirs(error: Error) -> Error {
+    match error {
+        Error::Sql(error) if error.kind == SqlErrorKind::IntegerRange => {
+            Error::invalid("the journal entries name a number beyond 2^53 - 1")
+        }
+        error => error,
     }
 }
 

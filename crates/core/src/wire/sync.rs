@@ -13,6 +13,7 @@ use crate::id::{BootId, EndpointId, JournalId, LogId, RequestId};
 use crate::journal::Known;
 use crate::keys::PublicKey;
 use crate::sequence::STEPS_MAX;
+use crate::sql::INTEGER_MAX;
 use crate::time::Timestamp;
 
 use super::order::Offered;
@@ -177,7 +178,11 @@ impl SyncRequest {
             }
         };
         let (gap, entries) = parse_content(&line, content)?;
-        Ok(Self { line, proof, gap, entries })
+        let request = Self { line, proof, gap, entries };
+        if request.numbers().any(|number| number > INTEGER_MAX.unsigned_abs()) {
+            return Err(SyncParseError::Line("a place in a log is beyond 2^53 - 1".into()));
+        }
+        Ok(request)
     }
 
     /// Writes a request: signs `line` after filling in the digest of the content.
@@ -202,6 +207,18 @@ impl SyncRequest {
     /// Writes an idle request: no entries, admitted by `token`.
     pub fn idle(line: SyncLine, token: String) -> Vec<u8> {
         write_first(&FirstLine { signed: None, idle: Some(line), token: Some(token) })
+    }
+
+    /// Every place in a log that the request names: none is looked up that no host could store.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let line = &self.line;
+        let others = [
+            line.orders.map(|head| head.number),
+            line.after,
+            line.failures.map(|failures| failures.number),
+            self.gap.as_ref().map(|gap| gap.number),
+        ];
+        others.into_iter().flatten().chain([line.journal.number])
     }
 
     /// Whether `key` signed the first line. A request with a token is not signed.

@@ -29,7 +29,7 @@ pub(crate) const SECOND: JournalId = JournalId::from_bytes([2; 10]);
 /// The machine.
 pub(crate) struct Machine {
     world: Arc<World>,
-    keys: KeyPair,
+    pub(crate) keys: KeyPair,
     requests: u8,
 }
 

@@ -9,7 +9,8 @@ use tidegate_core::api::EndpointView;
 use tidegate_core::call::{
     Answer, Command, EndpointAct, EndpointInput, EndpointQuestion, Input, ObjectId, Question,
 };
-use tidegate_core::wire::SyncRequest;
+use tidegate_core::digest::Digest;
+use tidegate_core::wire::{Head, Order, SyncRequest};
 use tidegate_web::{Host as _, RouteClass};
 
 use crate::machine::{ENDPOINT, FIRST, Machine, SECOND, answer};
@@ -149,4 +150,20 @@ async fn view(world: &Arc<World>) -> EndpointView {
         Answer::Endpoint(view) => *view,
         other => panic!("{other:?}"),
     }
+}
+
+/// Signed by the right key, so nothing but the bounds stands between it and the database.
+#[tokio::test(start_paused = true)]
+async fn a_place_in_a_log_that_no_host_can_store_is_refused() {
+    let world = World::new();
+    let mut machine = Machine::enrolled(&world).await;
+    let adoption = machine.sync(FIRST).await.offered.remove(0);
+    let id = adoption.order.peek::<Order>().unwrap().log;
+    for number in [1 << 53, i64::MAX.unsigned_abs(), u64::MAX] {
+        let mut line = machine.line(FIRST, Duration::ZERO);
+        line.orders = Some(Head { id, number, hash: Digest::ZERO });
+        let response = machine.send(SyncRequest::seal(line, None, &[], &machine.keys)).await;
+        assert_eq!(response.status, 400, "{number}");
+    }
+    assert_eq!(machine.sync(FIRST).await.offered, [adoption]);
 }
