@@ -206,7 +206,9 @@ impl Owner {
     async fn close(&mut self) {
         self.path.send_replace(Path::Closed);
         if self.closed == Closed::Cut {
-            self.listener = None;
+            if let Some(listener) = self.listener.take() {
+                end_listening(&listener);
+            }
             while self.relays.join_next().await.is_some() {}
         }
     }
@@ -218,6 +220,16 @@ impl Owner {
         self.relays.spawn(relay::relay(stream, to, closed, path, counters));
     }
 }
+
+/// Refuses from here on, also where a process that is just being started still holds a copy of the socket.
+#[cfg(unix)]
+fn end_listening(listener: &TcpListener) {
+    // Closing it refuses too, only later: nothing to do about an error.
+    let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+}
+
+#[cfg(not(unix))]
+fn end_listening(_listener: &TcpListener) {}
 
 async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
     match listener {
