@@ -30,7 +30,6 @@ async fn site(world: &Arc<World>, name: &str) -> (Value, Value) {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the directory answers nothing yet"]
 async fn a_sign_in_link_becomes_a_token_once() {
     let world = World::new();
     let owner = DirectoryInput::CreateOwner { email: "o@example.com".into(), sign_in: token_digest("link") };
@@ -48,7 +47,6 @@ async fn a_sign_in_link_becomes_a_token_once() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the directory answers nothing yet"]
 async fn clients_and_sites_are_made_once_and_listed_by_name() {
     let world = World::new();
     let (client, first) = site(&world, "Plant B").await;
@@ -69,7 +67,6 @@ async fn clients_and_sites_are_made_once_and_listed_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the directory answers nothing yet"]
 async fn a_repeated_creation_with_a_key_makes_one_client() {
     let world = World::new();
     let body = json!({ "name": "Acme" });
@@ -81,7 +78,6 @@ async fn a_repeated_creation_with_a_key_makes_one_client() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the directory answers nothing yet"]
 async fn a_code_admits_a_machine_which_is_then_listed_and_moved() {
     let world = World::new();
     let (_, site_one) = site(&world, "Plant A").await;
@@ -114,7 +110,6 @@ async fn a_code_admits_a_machine_which_is_then_listed_and_moved() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the directory answers nothing yet"]
 async fn a_code_that_was_withdrawn_admits_nobody() {
     let world = World::new();
     let (_, site) = site(&world, "Plant A").await;

@@ -12,12 +12,11 @@ use futures_util::future::{BoxFuture, ready};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tidegate_core::call::{
-    Answer, Context, DirectoryInput, DirectoryQuestion, Effect, Input, ObjectId, Presence, Principal,
-    Question, Reply, Seen,
+    Answer, Context, DirectoryInput, Effect, Input, ObjectId, Presence, Principal, Question, Reply, Seen,
 };
 use tidegate_core::control;
 use tidegate_core::digest::Digest;
-use tidegate_core::directory::token_digest;
+use tidegate_core::directory::{self, token_digest};
 use tidegate_core::envelope::Envelope;
 use tidegate_core::error::Error;
 use tidegate_core::id::{EndpointId, PersonId};
@@ -99,7 +98,8 @@ impl World {
         };
         let mut store = Store::in_memory(&Settings::endpoint()).unwrap();
         store.transaction(|db| migrate(db, &control::SCHEMA)).unwrap();
-        Arc::new(Self {
+        store.transaction(|db| migrate(db, &directory::SCHEMA)).unwrap();
+        let world = Arc::new(Self {
             store: Mutex::new(store),
             router: OnceLock::new(),
             keys,
@@ -112,7 +112,18 @@ impl World {
             is_closed: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
             answered: Mutex::default(),
-        })
+        });
+        let email = owner().email;
+        let inputs = [
+            DirectoryInput::CreateOwner { email: email.clone(), sign_in: token_digest("unused") },
+            DirectoryInput::CreateToken { email, digest: token_digest(TOKEN) },
+        ];
+        for input in inputs {
+            let context = world.context();
+            let mut store = world.store.lock().unwrap();
+            store.transaction(|db| directory::handle(db, &context, input)).unwrap();
+        }
+        world
     }
 
     /// Sends a request to both routers on one listener.
@@ -237,9 +248,6 @@ impl Host for World {
     }
 
     fn query(&self, object: ObjectId, question: Question) -> BoxFuture<'_, Result<Answer, HostError>> {
-        if question == Question::Directory(DirectoryQuestion::Authenticate(token_digest(TOKEN))) {
-            return ready(Ok(Answer::Principal(Some(owner())))).boxed();
-        }
         let context = self.context();
         let answer =
             self.store.lock().unwrap().read(|db| tidegate_core::query(db, &context, object, question));
