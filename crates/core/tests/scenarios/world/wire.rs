@@ -117,8 +117,9 @@ impl World {
         let number = |row: &tidegate_core::sql::Row| row.unsigned(0).expect("numbers read");
         let transcript =
             self.control.query("SELECT transcript_number FROM endpoint", &[]).expect("the table is there");
-        let journals = self.machines.iter().map(|machine| {
-            machine.status_at(self.now).map_or(0, |status| status.journal.number + status.acknowledged)
+        let journals = self.machines.iter().flat_map(|machine| {
+            let status = machine.status_at(self.now);
+            status.map_or([0, 0], |status| [status.journal.number, status.acknowledged])
         });
         journals.chain(transcript.iter().map(number)).collect()
     }
