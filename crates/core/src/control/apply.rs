@@ -203,12 +203,14 @@ impl Object<'_> {
         step: u32,
         attempt: u32,
     ) -> Result<(), Error> {
+        let now = self.cx.now;
         if evidence.is_current {
             self.delivered(id, evidence)?;
         }
         let Some(sequence) = self.theirs(id)? else { return Ok(()) };
         sequence.waiting = None;
         if let Some(step) = sequence.step(step) {
+            step.end_before(attempt, now);
             step.attempt(attempt).started.get_or_insert(evidence.time());
         }
         if evidence.is_current && matches!(sequence.standing, Standing::Delivered) {

@@ -153,16 +153,17 @@ impl Object<'_> {
         self.restore_unannounced(line)?;
         let Some(open) = self.row.log else { return Ok(()) };
         let held = line.orders.filter(|orders| orders.id == open.id).map_or(0, |orders| orders.number);
-        self.offer()?;
-        let open = self.row.log.unwrap_or(open);
         if let Some(failures) = line.failures.filter(|failures| failures.log == open.id) {
-            // Only work is taken back: without its `adopt` a log does not open, and a cancel is worth repeating.
+            // Only work is taken back: without its `adopt` a log does not open, and a cancel is worth repeating. And
+            // only what was there before this sync: copies of an order that a restore forgot say nothing of a new one.
             let is_work =
                 failures.number == held + 1 && self.order_sequence(open.id, failures.number)?.is_some();
             if is_work && failures.count >= FAILURES_BEFORE_VOID {
                 answer.void = self.void_make(open.id, failures.number)?;
             }
         }
+        self.offer()?;
+        let open = self.row.log.unwrap_or(open);
         if answer.void.is_none() {
             answer.void = void_load(self.db, self.id, open.id, held + 1)?;
         }

@@ -107,7 +107,9 @@ impl Sequence {
 
     /// Takes in the end of a step, and answers what that amended.
     pub fn finish_step(&mut self, finished: &FinishedStep) -> Option<Amendment> {
-        let attempt = self.step(finished.step)?.attempt(finished.attempt);
+        let step = self.step(finished.step)?;
+        step.end_before(finished.attempt, finished.returned_at);
+        let attempt = step.attempt(finished.attempt);
         let (from, amended_from) = match &attempt.end {
             None => (None, None),
             Some(end) if end.state == finished.state => (None, end.amended_from),
@@ -155,9 +157,11 @@ impl Sequence {
     fn apply_step_outcomes(&mut self, outcome: &Outcome, now: Timestamp) -> Vec<Amendment> {
         let mut amendments = Vec::new();
         for (number, (step, told)) in (1..).zip(self.steps.iter_mut().zip(&outcome.steps)) {
-            let Some(to) = told.state else { continue };
             // One attempt, and one more with `rerun`: a larger number is not believed.
-            let attempt = step.attempt(told.attempts.clamp(1, 2));
+            let latest = told.attempts.clamp(1, 2);
+            step.end_before(latest, now);
+            let Some(to) = told.state else { continue };
+            let attempt = step.attempt(latest);
             let from = match &attempt.end {
                 None => None,
                 Some(end) if end.state.is_amendable() && end.state != to && to != EndState::Lost => {
@@ -194,6 +198,25 @@ impl Sequence {
 }
 
 impl StepRecord {
+    /// Takes in that attempt `number` exists: a second one follows only an interrupted first, whose own end may be
+    /// in a gap of the journal.
+    pub fn end_before(&mut self, number: u32, at: Timestamp) {
+        if number < 2 {
+            return;
+        }
+        self.attempt(number);
+        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.number < number) {
+            attempt.end.get_or_insert(AttemptEnd {
+                state: EndState::Interrupted,
+                finished: None,
+                returned_at: at,
+                finding: Finding::None,
+                result_entry: None,
+                amended_from: None,
+            });
+        }
+    }
+
     /// Turns an end that only the control plane decided into a lost one: in doubt nobody can tell.
     fn doubt_decided_end(&mut self) {
         if let Some(end) = self.attempts.last_mut().and_then(|attempt| attempt.end.as_mut())

@@ -55,6 +55,27 @@ fn a_clock_behind_the_last_trusted_time_is_not_believed() {
     });
 }
 
+/// G2: what ends late belongs to an attempt that was cut off, and not to the one after it.
+#[test]
+fn an_end_told_after_a_restart_does_not_end_the_next_attempt() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let work = world.queue(steps(&["act again", "look"]));
+        world.sync(FIRST);
+        world.reboot(FIRST);
+        let first = (work, 1, 1);
+        if world.truth.ran(work, 1) && world.process(FIRST) != Some(first) {
+            world.echo(FIRST, first);
+        }
+        if world.is_undisturbed() {
+            assert_eq!(world.process(FIRST), Some((work, 1, 2)));
+        }
+        world.settle(FIRST, 3);
+        world.expect(work, SequenceState::Succeeded);
+        world.expect_runs(work, 3);
+    });
+}
+
 /// Scenario 19: with a clock that is known, a default expiry ends work; with one that is not, it runs.
 #[test]
 fn a_default_expiry_ends_work_only_where_the_time_is_known() {

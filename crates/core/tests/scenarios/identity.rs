@@ -1,10 +1,11 @@
 //! Machines that are copied, set back, replaced: which journal is current, and what becomes of work.
 
 use tidegate_core::api::{JournalState, SequenceState};
+use tidegate_core::error::Code;
 use tidegate_core::sequence::EndState;
 
 use crate::driver::run_with_crashes;
-use crate::world::{FIRST, look, steps};
+use crate::world::{Delivered, FIRST, look, steps};
 
 /// Scenario 8.
 #[test]
@@ -268,5 +269,19 @@ fn work_meant_for_yesterdays_machine_does_not_run_on_todays_by_itself() {
         world.settle(FIRST, 3);
         world.expect(waiting, SequenceState::Succeeded);
         world.expect_runs(sent, 0);
+    });
+}
+
+/// R3 and the signature that moves a journal: nobody else speaks for the machine.
+#[test]
+fn a_request_that_was_altered_on_the_path_changes_nothing() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 2);
+        world.reboot(FIRST);
+        let Some(request) = world.request(FIRST) else { return };
+        let before = world.transcript_count("journal.booted");
+        let refused = world.deliver(&request.altered());
+        assert!(matches!(refused, Delivered::Refused(Code::InvalidSignature)));
+        assert_eq!(world.transcript_count("journal.booted"), before);
     });
 }

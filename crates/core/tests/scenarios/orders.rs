@@ -75,6 +75,24 @@ fn a_void_that_wins_the_race_against_a_late_good_copy_ends_the_work() {
     });
 }
 
+/// Scenario 15: the altered order is forgotten by a restore, and another one takes its place in the log.
+#[test]
+fn altered_copies_of_a_forgotten_order_do_not_take_back_a_new_one() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let before = world.backup();
+        world.queue(look());
+        for _ in 0..3 {
+            altered_sync(world, Altered::OrderSignature);
+        }
+        world.restore_silently(&before);
+        let work = world.queue(look());
+        world.settle(FIRST, 4);
+        world.expect(work, SequenceState::Succeeded);
+        world.expect_runs(work, 1);
+    });
+}
+
 /// Scenario 16.
 #[test]
 fn an_old_answer_with_the_old_log_from_its_first_entry_does_not_reopen_it() {

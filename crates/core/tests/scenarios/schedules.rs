@@ -106,7 +106,7 @@ struct Run {
 
 #[test]
 fn no_random_schedule_breaks_a_promise() {
-    let mut config = Config { failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+    let mut config = Config { failure_persistence: None, max_shrink_iters: 1_000, ..Config::default() };
     if config.cases == 256 {
         config.cases = 400;
     }

@@ -56,7 +56,7 @@ impl World {
     /// A second machine from a copied disk, switched off. What the copy holds unfinished is outside G2: both may run
     /// it before either is heard.
     pub(crate) fn clone_of(&mut self, snapshot: Snapshot) -> MachineIndex {
-        self.truth.outside.extend(super::machine::unfinished(&snapshot.disk));
+        self.leave_out_what_is_copied(&snapshot.disk);
         self.machine_with(snapshot)
     }
 
@@ -68,10 +68,18 @@ impl World {
         self.machines.len() - 1
     }
 
+    fn leave_out_what_is_copied(&mut self, disk: &Database) {
+        let known = super::machine::known(disk);
+        let forgotten = self.truth.queued.keys().filter(|id| !known.contains(id)).copied();
+        self.truth.forgotten_by_disk.extend(forgotten);
+        self.truth.outside.extend(super::machine::unfinished(disk));
+        self.truth.leave_out_what_both_forgot();
+    }
+
     /// Sets the machine's disk back while it is off.
     pub(crate) fn roll_back(&mut self, machine: MachineIndex, snapshot: &Snapshot) {
         self.power_cut(machine);
-        self.truth.outside.extend(super::machine::unfinished(&snapshot.disk));
+        self.leave_out_what_is_copied(&snapshot.disk);
         let target = &mut self.machines[machine];
         target.disk = snapshot.disk.copy();
         (target.keys, target.first_journal) = (Rc::clone(&snapshot.keys), snapshot.first_journal);

@@ -91,3 +91,11 @@ pub(crate) fn unfinished(disk: &Database) -> Vec<SequenceId> {
     let rows = disk.query("SELECT sequence_id FROM work ORDER BY ordinal", &[]).expect("the table is there");
     rows.iter().map(|row| row.parsed(0).expect("ids read")).collect()
 }
+
+/// The sequences that a disk knows in any way.
+pub(crate) fn known(disk: &Database) -> Vec<SequenceId> {
+    let rows = disk
+        .query("SELECT sequence_id FROM work UNION SELECT sequence_id FROM outcome", &[])
+        .expect("the tables are there");
+    rows.iter().map(|row| row.parsed(0).expect("ids read")).collect()
+}

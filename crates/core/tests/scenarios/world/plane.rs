@@ -7,11 +7,12 @@ use tidegate_core::call::{
 use tidegate_core::control;
 use tidegate_core::error::{Code, Error};
 use tidegate_core::id::{EndpointId, SequenceId};
+use tidegate_core::sequence::Standing;
 use tidegate_core::sql::ReadSql;
 use tidegate_core::transcript::TranscriptHeader;
 use tidegate_core::wire::SyncRequest;
 
-use crate::observed::Observed;
+use crate::observed::{Observed, sequences};
 
 use super::World;
 use super::database::Database;
@@ -100,6 +101,14 @@ impl World {
         self.observed = backup.observed.clone();
         let made_since = self.truth.queued.keys().filter(|id| !backup.queued.contains(id));
         self.truth.forgettable.extend(made_since.copied());
+        let ended: Vec<_> = sequences(&self.control)
+            .into_iter()
+            .filter(|(sequence, _)| matches!(sequence.standing, Standing::Ended { by_journal: true, .. }))
+            .map(|(sequence, _)| sequence.id)
+            .collect();
+        let forgotten = self.truth.queued.keys().filter(|id| !ended.contains(id)).copied();
+        self.truth.forgotten_by_control.extend(forgotten);
+        self.truth.leave_out_what_both_forgot();
     }
 
     /// Restores as `admin restore` does.

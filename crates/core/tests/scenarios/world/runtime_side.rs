@@ -127,6 +127,11 @@ impl World {
         true
     }
 
+    /// The end of an attempt is told although it is not under way: an echo of before a restart.
+    pub(crate) fn echo(&mut self, machine: MachineIndex, attempt: Attempt) {
+        self.machine_handle(machine, exited(attempt, EndState::Succeeded));
+    }
+
     /// Everything that can run without another word from outside runs to its end.
     pub(crate) fn run_out(&mut self, machine: MachineIndex) {
         while self.step_ends(machine, EndState::Succeeded) {}

@@ -20,6 +20,10 @@ pub(crate) struct Truth {
     pub(crate) outside: BTreeSet<SequenceId>,
     /// What a restore may have forgotten: made after the backup.
     pub(crate) forgettable: BTreeSet<SequenceId>,
+    /// What a restored control plane did not know as ended.
+    pub(crate) forgotten_by_control: BTreeSet<SequenceId>,
+    /// What a disk that was set back or copied did not know at all.
+    pub(crate) forgotten_by_disk: BTreeSet<SequenceId>,
 }
 
 impl Truth {
@@ -46,6 +50,11 @@ impl Truth {
             }
         }
         None
+    }
+
+    /// Leaves out what both sides forgot: set back together to before the same work, they agree that it never was.
+    pub(crate) fn leave_out_what_both_forgot(&mut self) {
+        self.outside.extend(self.forgotten_by_control.intersection(&self.forgotten_by_disk).copied());
     }
 
     /// Notes that a process starts; the step's earlier attempts must not have ended by themselves.

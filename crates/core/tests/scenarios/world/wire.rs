@@ -24,6 +24,22 @@ impl Message {
     }
 }
 
+impl Message {
+    /// What arrives when somebody on the path changes a number that is signed.
+    pub(crate) fn altered(&self) -> Self {
+        let split = self.0.iter().position(|byte| *byte == b'\n').unwrap_or(self.0.len());
+        let (first, rest) = self.0.split_at(split);
+        let mut first: serde_json::Value = serde_json::from_slice(first).expect("requests read");
+        let payload = first["signed"]["payload"].as_str().expect("the request is signed");
+        let payload = data_encoding::BASE64.decode(payload.as_bytes()).expect("base 64");
+        let text = String::from_utf8(payload).expect("JSON");
+        let altered = text.replacen("\"hold_ms\":0", "\"hold_ms\":1", 1);
+        assert_ne!(text, altered, "every request says how long it may be held");
+        first["signed"]["payload"] = data_encoding::BASE64.encode(altered.as_bytes()).into();
+        Self([first.to_string().as_bytes(), rest].concat())
+    }
+}
+
 /// What became of a request.
 pub(crate) enum Delivered {
     /// An answer, as bytes.
@@ -117,8 +133,9 @@ impl World {
         let number = |row: &tidegate_core::sql::Row| row.unsigned(0).expect("numbers read");
         let transcript =
             self.control.query("SELECT transcript_number FROM endpoint", &[]).expect("the table is there");
-        let journals = self.machines.iter().map(|machine| {
-            machine.status_at(self.now).map_or(0, |status| status.journal.number + status.acknowledged)
+        let journals = self.machines.iter().flat_map(|machine| {
+            let status = machine.status_at(self.now);
+            status.map_or([0, 0], |status| [status.journal.number, status.acknowledged])
         });
         journals.chain(transcript.iter().map(number)).collect()
     }
