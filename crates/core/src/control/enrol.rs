@@ -82,7 +82,7 @@ pub(super) fn recover(
     let mut object = match endpoint_row(db, endpoint)? {
         Some(row) => {
             // Enrolled again after the backup that was restored: the record is there and this key is not.
-            check_admitted(&row)?;
+            check_admitted(row.state)?;
             Object::open(db, cx, endpoint)?
         }
         None => {

@@ -307,6 +307,32 @@ pub(super) fn endpoint_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<En
     rows.first().map(read_row).transpose().map_err(Error::from)
 }
 
+/// What an idle sync is judged by: the part of the row that says whether anything must move.
+pub(super) struct IdleRow {
+    pub(super) state: EndpointState,
+    pub(super) journal: Option<Head<JournalId>>,
+    pub(super) log: Option<Head<LogId>>,
+    pub(super) pending: bool,
+    pub(super) is_endorsed: bool,
+}
+
+/// Reads that part alone: the facts beside it are long, and an idle sync comes from every endpoint all day.
+pub(super) fn idle_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<IdleRow>, Error> {
+    let rows = db.query(
+        "SELECT state, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending,
+                endorsed_number >= told_number FROM endpoint WHERE endpoint_id = ?1",
+        &[id.into()],
+    )?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(IdleRow {
+        state: store::word(row.text(0)?)?,
+        journal: read_head(row, 1)?,
+        log: read_head(row, 4)?,
+        pending: row.integer(7)? != 0,
+        is_endorsed: row.integer(8)? != 0,
+    }))
+}
+
 fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
     let seen_at = row.optional_integer(6)?;
     Ok(EndpointRow {

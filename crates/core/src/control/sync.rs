@@ -12,7 +12,7 @@ use crate::wire::{
 };
 
 use super::intake::Intake;
-use super::object::{EndpointRow, Object, endpoint_row};
+use super::object::{Object, idle_row};
 use super::orders::{LogKnown, orders_after, void_load};
 use super::store::{self, JournalRow};
 use super::token;
@@ -27,8 +27,8 @@ pub(super) fn need(
     endpoint: EndpointId,
     request: &SyncRequest,
 ) -> Result<SyncNeed, Error> {
-    let row = endpoint_row(db, endpoint)?.ok_or_else(|| unknown(endpoint))?;
-    check_admitted(&row)?;
+    let row = idle_row(db, endpoint)?.ok_or_else(|| unknown(endpoint))?;
+    check_admitted(row.state)?;
     let SyncProof::Token(presented) = &request.proof else { return Ok(SyncNeed::Handle) };
     token::check(cx, endpoint, presented)?;
     let line = &request.line;
@@ -38,7 +38,7 @@ pub(super) fn need(
         && line.failures.is_none()
         && row.state == EndpointState::Active
         && !row.pending
-        && row.endorsed_number >= row.told_number;
+        && row.is_endorsed;
     if nothing_to_say {
         let held = JournalAnswer { head: line.journal, state: JournalState::Current };
         return Ok(SyncNeed::Wait(Box::new(plain_answer(cx, line, held))));
@@ -62,7 +62,7 @@ pub(super) fn sync(
     request: &SyncRequest,
     address: Option<String>,
 ) -> Result<Reply, Error> {
-    check_admitted(&object.row)?;
+    check_admitted(object.row.state)?;
     let line = &request.line;
     if line.v != PROTOCOL_VERSION {
         let detail = format!("protocol version {} is not spoken here, {PROTOCOL_VERSION} is", line.v);
@@ -207,8 +207,8 @@ impl Object<'_> {
 /// Most journals of one endpoint: each costs a decision of a person, so a hundred are an attack or a defect.
 const JOURNALS_MAX: u64 = 100;
 
-pub(super) fn check_admitted(row: &EndpointRow) -> Result<(), Error> {
-    if row.state == EndpointState::Revoked {
+pub(super) fn check_admitted(state: EndpointState) -> Result<(), Error> {
+    if state == EndpointState::Revoked {
         return Err(Error::problem(
             Code::Revoked,
             "the enrolment of this endpoint is revoked: enrol it again",

@@ -19,6 +19,11 @@ use crate::identity::{Identity, identity_load};
 /// Listings that run at once. More would wait for the same disk; those beyond wait their turn.
 const LISTINGS_MAX: usize = 4;
 
+/// Page cache of each reader, in bytes. Every request may meet every endpoint's row: what is hot is the upper levels
+/// of a few trees, and the rest comes from the system's own cache. Readers with the writer's 16 MiB each would fill
+/// a hundred MiB in the course of days.
+const READER_CACHE_BYTES: u64 = 1 << 20;
+
 /// The readers, by how long their reads take.
 pub(super) struct Reads {
     /// For reads of microseconds, on the threads that serve requests: one for each.
@@ -32,6 +37,7 @@ impl Reads {
     /// Opens the readers of an existing database.
     pub(super) fn open(database: &Path, settings: &Settings, fatal: &Fatal) -> anyhow::Result<Self> {
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
+        let settings = &Settings { cache_bytes: READER_CACHE_BYTES, ..settings.clone() };
         Ok(Self {
             short: Readers::open(database, threads, settings, fatal.clone())?,
             long: Arc::new(Readers::open(database, LISTINGS_MAX, settings, fatal.clone())?),
