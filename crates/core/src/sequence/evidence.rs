@@ -188,11 +188,14 @@ impl Sequence {
             return;
         }
         let amended = self.state_after(end);
-        if let Standing::Ended { state, reason, .. } = &mut self.standing
+        if let Standing::Ended { state, reason, by_journal, .. } = &mut self.standing
             && *state != amended
         {
             *reason = Some("amended by late evidence".to_owned());
             *state = amended;
+            // An end that tells what was done stands against every other copy of the machine.
+            *by_journal =
+                !matches!(amended, SequenceState::Cancelled | SequenceState::Expired | SequenceState::Lost);
         }
     }
 }

@@ -221,6 +221,32 @@ fn lost_work_stays_lost_as_long_as_some_step_is() {
     });
 }
 
+/// Scenario 13: another copy of the machine told how it ended, and the adopted one gives it up only then.
+#[test]
+fn lost_work_that_was_amended_is_not_lost_a_second_time() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let work = world.queue(steps(&["look", "look"]));
+        world.sync(FIRST);
+        world.power_cut(FIRST);
+        let disk = world.snapshot();
+        let copy = world.clone_of(disk);
+        world.power_on(FIRST);
+        world.power_on(copy);
+        for machine in [FIRST, copy, copy] {
+            world.sync(machine);
+        }
+        world.adopt(copy);
+        world.expect(work, SequenceState::Lost);
+        world.run_out(FIRST);
+        world.sync(FIRST);
+        world.sync(FIRST);
+        world.expect(work, SequenceState::Failed);
+        world.settle(copy, 3);
+        world.expect(work, SequenceState::Failed);
+    });
+}
+
 /// Scenario 14.
 #[test]
 fn a_machine_set_back_and_adopted_again_ends_its_unfinished_work() {
