@@ -22,13 +22,44 @@ struct Break {
 
 const BREAKS: &[Break] = &[
     Break {
-        what: "no fsync",
-        file: "crates/sqlite/src/open.rs",
-        from: "pragma_update(None, \"synchronous\", \"full\")",
-        to: "pragma_update(None, \"synchronous\", \"off\")",
-        package: "tidegate-programs",
-        binary: "power_cut",
-        test: "nothing_acknowledged_is_missing_after_power_cuts",
+        what: "no cursor check",
+        file: "crates/core/src/runtime/orders.rs",
+        from: "                if order.number <= held.number {
+                    Place::Held
+                } else if order.number == held.number + 1 && order.previous == held.hash {",
+        to: "                if held.number == u64::MAX {
+                    Place::Held
+                } else if order.number > 0 {",
+        package: "tidegate-core",
+        binary: "scenarios",
+        test: "orders::a_void_that_wins_the_race_against_a_late_good_copy_ends_the_work",
+    },
+    Break {
+        what: "no attempt check",
+        file: "crates/core/src/runtime/execute.rs",
+        from: "if live.progress.running == Some(ended) {",
+        to: "if live.progress.running.is_some() {",
+        package: "tidegate-core",
+        binary: "scenarios",
+        test: "clocks::an_end_told_after_a_restart_does_not_end_the_next_attempt",
+    },
+    Break {
+        what: "no chain check",
+        file: "crates/core/src/control/intake.rs",
+        from: "Ok(held.is_some_and(|held| held != hash))",
+        to: "Ok(held.is_some_and(|held| held != hash) && number == u64::MAX)",
+        package: "tidegate-core",
+        binary: "scenarios",
+        test: "identity::a_cold_clone_never_runs_what_the_other_copy_was_offered",
+    },
+    Break {
+        what: "no signature check",
+        file: "crates/core/src/envelope.rs",
+        from: "if holds { Ok(bytes) } else { Err(EnvelopeError::Signature) }",
+        to: "if holds || !bytes.is_empty() { Ok(bytes) } else { Err(EnvelopeError::Signature) }",
+        package: "tidegate-core",
+        binary: "scenarios",
+        test: "orders::the_same_altered_bytes_are_one_finding_and_the_log_goes_on_behind_a_void",
     },
     Break {
         what: "no process-tree kill",
@@ -41,6 +72,15 @@ const BREAKS: &[Break] = &[
         package: "tidegate-runtime",
         binary: "executor",
         test: "a_timeout_ends_the_whole_tree_and_keeps_the_output",
+    },
+    Break {
+        what: "no fsync",
+        file: "crates/sqlite/src/open.rs",
+        from: "pragma_update(None, \"synchronous\", \"full\")",
+        to: "pragma_update(None, \"synchronous\", \"off\")",
+        package: "tidegate-programs",
+        binary: "power_cut",
+        test: "nothing_acknowledged_is_missing_after_power_cuts",
     },
 ];
 
@@ -72,7 +112,6 @@ fn run_test(copy: &Path, target: &Path, broken: &Break) -> anyhow::Result<String
         .args(["test", "--package", broken.package, "--test", broken.binary, "--", broken.test])
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", target)
-        .env("RUSTFLAGS", "-Awarnings")
         .output()
         .context("failed to run cargo")?;
     Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
