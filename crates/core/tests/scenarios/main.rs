@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod clocks;
+mod copies;
 mod driver;
 mod enrolments;
+mod gaps;
 mod identity;
 mod invariants;
 mod observed;
