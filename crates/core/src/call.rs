@@ -1,5 +1,7 @@
 //! The core's one shape: what a host calls with and what it gets back. All of it is plain data.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
@@ -11,10 +13,10 @@ use crate::chain::Entry;
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::id::{ClientId, EndpointId, JournalId, PersonId, SequenceId, SiteId, TokenId};
-use crate::keys::Sign;
+use crate::keys::{Role, Sign};
 use crate::probe::Catalogue;
 use crate::time::Timestamp;
-use crate::wire::{Authority, EnrolAnswer, EnrolRequest, SyncAnswer, SyncRequest};
+use crate::wire::{Authority, EnrolAnswer, EnrolRequest, SyncAnswer, SyncRequest, TranscriptHead};
 
 /// What every call is given from outside.
 #[derive(Clone, Copy)]
@@ -157,7 +159,7 @@ pub enum EndpointInput {
     /// It syncs. → [`Reply::Synced`].
     Sync {
         /// The request.
-        request: Box<SyncRequest>,
+        request: Arc<SyncRequest>,
         /// The address it came from, for people.
         address: Option<String>,
     },
@@ -276,7 +278,25 @@ pub enum Reply {
     /// The endpoint is enrolled.
     Enrolled(Box<EnrolAnswer>),
     /// The answer to a sync.
-    Synced(Box<SyncAnswer>),
+    Synced(Box<Synced>),
+}
+
+/// The answer to a sync, but for the signature on the transcript's head: the host makes it once what the head tells of
+/// is durable, beside its writer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Synced {
+    /// The answer, without a head.
+    pub answer: SyncAnswer,
+    /// The head that the endpoint's journal is to endorse.
+    pub head: Option<TranscriptHead>,
+}
+
+impl Synced {
+    /// The answer as it leaves.
+    pub fn seal(self, keys: &dyn Sign) -> SyncAnswer {
+        let transcript = self.head.map(|head| Envelope::seal(&head, keys, Role::Order));
+        SyncAnswer { transcript, ..self.answer }
+    }
 }
 
 /// A resource as the interface shows it.
@@ -363,7 +383,7 @@ pub enum DirectoryQuestion {
 #[derive(Clone, Debug, PartialEq)]
 pub enum EndpointQuestion {
     /// Must anything move for this sync? → [`Answer::Sync`].
-    Sync(Box<SyncRequest>),
+    Sync(Arc<SyncRequest>),
     /// → [`Answer::Endpoint`].
     Endpoint,
     /// → [`Answer::Probes`].

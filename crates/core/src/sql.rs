@@ -186,6 +186,17 @@ impl Row {
             .map_err(|error| SqlError::shape(format_args!("{}: {error}", core::any::type_name::<T>())))
     }
 
+    /// The word of the interfaces in `column`, such as a state: text that JSON has between quotes.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlErrorKind::Shape`] when `T` has no such word.
+    pub fn word<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, SqlError> {
+        let text = self.text(column)?;
+        let word = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text);
+        T::deserialize(word).map_err(|_| SqlError::shape(format_args!("`{text}`")))
+    }
+
     /// Whether `column` holds NULL or does not exist.
     pub fn is_null(&self, column: usize) -> bool {
         matches!(self.0.get(column), None | Some(Value::Null))

@@ -5,6 +5,7 @@
 //! between asking and waiting ends the wait.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use tidegate_core::call::{
     Answer, EndpointInput, EndpointQuestion, Input, ObjectId, Question, Reply, Seen, SyncNeed,
@@ -22,7 +23,7 @@ pub const HOLD_MAX: Duration = Duration::from_secs(300);
 /// A sync as it arrived.
 pub(crate) struct Arrival {
     /// What it says.
-    pub(crate) request: SyncRequest,
+    pub(crate) request: Arc<SyncRequest>,
     /// Where it came from, for people.
     pub(crate) address: Option<String>,
     /// When.
@@ -35,6 +36,8 @@ pub(crate) async fn answer(host: &dyn Host, arrival: Arrival) -> Result<SyncAnsw
     let seen = arrival.seen();
     match &arrival.request.proof {
         SyncProof::Signed(_) => {
+            // What does not prove itself is refused by a reader, and never takes the writer's time.
+            ask(host, &arrival.request).await?;
             let answer = handle(host, arrival).await?;
             host.seen(endpoint, seen);
             Ok(answer)
@@ -83,8 +86,8 @@ async fn is_over(host: &dyn Host, watch: &mut Option<Box<dyn Watch>>, until: Tim
     }
 }
 
-async fn ask(host: &dyn Host, request: &SyncRequest) -> Result<SyncNeed, Problem> {
-    let question = Question::Endpoint(EndpointQuestion::Sync(Box::new(request.clone())));
+async fn ask(host: &dyn Host, request: &Arc<SyncRequest>) -> Result<SyncNeed, Problem> {
+    let question = Question::Endpoint(EndpointQuestion::Sync(Arc::clone(request)));
     match host.query(ObjectId::Endpoint(request.line.endpoint), question).await? {
         Answer::Sync(need) => Ok(need),
         _ => Err(Problem::unexpected_answer()),
@@ -94,9 +97,9 @@ async fn ask(host: &dyn Host, request: &SyncRequest) -> Result<SyncNeed, Problem
 async fn handle(host: &dyn Host, arrival: Arrival) -> Result<SyncAnswer, Problem> {
     let Arrival { request, address, at: _ } = arrival;
     let object = ObjectId::Endpoint(request.line.endpoint);
-    let input = Input::Endpoint(EndpointInput::Sync { request: Box::new(request), address });
+    let input = Input::Endpoint(EndpointInput::Sync { request, address });
     match host.handle(object, input).await? {
-        Reply::Synced(answer) => Ok(*answer),
+        Reply::Synced(synced) => Ok(synced.seal(host.keys())),
         _ => Err(Problem::unexpected_answer()),
     }
 }
@@ -108,11 +111,10 @@ impl Arrival {
         Seen { at: self.at, skew_ms: wall_ms.saturating_sub(self.at.milliseconds()) }
     }
 
-    /// The same as it would read had it arrived at `now`. The core measures skew against the time of its call, so the
-    /// wall clock of a request that was held is carried forward by the hold. No signature covers an idle line.
+    /// The same as it would read had it arrived at `now`.
     fn carried_to(mut self, now: Timestamp) -> Self {
         let held_ms = i64::try_from(now.since(self.at).0).unwrap_or(i64::MAX);
-        self.request.line.wall = self.request.line.wall.shifted_by_ms(held_ms);
+        Arc::make_mut(&mut self.request).carry(held_ms);
         self.at = now;
         self
     }

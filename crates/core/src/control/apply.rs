@@ -36,10 +36,10 @@ impl Object<'_> {
         &mut self,
         journal: &mut JournalRow,
         evidence: &Evidence<'_>,
-        body: JournalBody,
+        body: &JournalBody,
     ) -> Result<(), Error> {
         match body {
-            JournalBody::Opened { log, known } => self.opened_apply(evidence.is_current, log, &known),
+            JournalBody::Opened { log, known } => self.opened_apply(evidence.is_current, *log, known),
             JournalBody::Continued { known, .. } => known
                 .outcomes
                 .iter()
@@ -47,31 +47,31 @@ impl Object<'_> {
             JournalBody::Accepted { order, .. } => self.accepted_apply(evidence, order),
             JournalBody::Refused { sequence: None, .. } => Ok(()),
             JournalBody::Refused { sequence: Some(sequence), reason, .. } => {
-                self.refused_apply(evidence, sequence, &reason)
+                self.refused_apply(evidence, *sequence, reason)
             }
             JournalBody::Waiting { sequence, reason } => {
-                if let Some(sequence) = self.theirs(sequence)?.filter(|sequence| sequence.is_live()) {
-                    sequence.waiting = Some(reason);
+                if let Some(sequence) = self.theirs(*sequence)?.filter(|sequence| sequence.is_live()) {
+                    sequence.waiting = Some(*reason);
                 }
                 Ok(())
             }
             JournalBody::StepStarted { sequence, step, attempt } => {
-                self.step_started_apply(evidence, sequence, step, attempt)
+                self.step_started_apply(evidence, *sequence, *step, *attempt)
             }
             JournalBody::StepFinished { sequence, step, attempt, state, result } => {
                 let finished = FinishedStep {
-                    step,
-                    attempt,
-                    state,
+                    step: *step,
+                    attempt: *attempt,
+                    state: *state,
                     finding: result.finding,
                     finished: evidence.time(),
                     returned_at: self.cx.now,
                     entry: evidence.transcript_number,
                 };
-                self.step_finished_apply(sequence, &finished)
+                self.step_finished_apply(*sequence, &finished)
             }
             JournalBody::SequenceFinished { outcome, reason } => {
-                self.outcome_apply(&outcome, evidence.is_current, reason.as_deref())
+                self.outcome_apply(outcome, evidence.is_current, reason.as_deref())
             }
             JournalBody::Tampered { .. } => {
                 let reason =
@@ -83,16 +83,16 @@ impl Object<'_> {
                 );
                 Ok(())
             }
-            JournalBody::Voided { log, number } => self.voided_apply(log, number),
+            JournalBody::Voided { log, number } => self.voided_apply(*log, *number),
             JournalBody::Facts { facts, probes } => {
-                journal.facts.clone_from(&facts);
+                journal.facts.clone_from(facts);
                 if evidence.is_current && probes.is_bounded() {
-                    self.row.facts = facts;
-                    store::catalogue_save(self.db, self.id, &probes)?;
+                    self.row.facts.clone_from(facts);
+                    store::catalogue_save(self.db, self.id, probes)?;
                 }
                 Ok(())
             }
-            JournalBody::Head { head } => self.head_apply(evidence, &head),
+            JournalBody::Head { head } => self.head_apply(evidence, head),
             JournalBody::Retired | JournalBody::Booted { .. } | JournalBody::Link { .. } => Ok(()),
         }
     }
@@ -102,23 +102,21 @@ impl Object<'_> {
         if id.endpoint() == self.id { self.sequence(id) } else { Ok(None) }
     }
 
-    fn accepted_apply(&mut self, evidence: &Evidence<'_>, order: Accepted) -> Result<(), Error> {
+    fn accepted_apply(&mut self, evidence: &Evidence<'_>, order: &Accepted) -> Result<(), Error> {
         match order {
             Accepted::Adopt | Accepted::Configure | Accepted::Retire => Ok(()),
-            Accepted::Run { sequence, title, steps, .. } => {
-                self.run_apply(evidence, sequence, &title, &steps)
-            }
-            Accepted::Known { outcome } => self.outcome_apply(&outcome, evidence.is_current, None),
+            Accepted::Run { sequence, title, steps, .. } => self.run_apply(evidence, *sequence, title, steps),
+            Accepted::Known { outcome } => self.outcome_apply(outcome, evidence.is_current, None),
             Accepted::TooOld { sequence } => {
                 let now = self.cx.now;
                 let reason =
                     "the machine no longer remembers work this old: it may have run before".to_owned();
-                if let Some(sequence) = self.theirs(sequence)?.filter(|sequence| sequence.is_live()) {
+                if let Some(sequence) = self.theirs(*sequence)?.filter(|sequence| sequence.is_live()) {
                     sequence.lose(&reason, now);
                 }
                 Ok(())
             }
-            Accepted::Cancel { sequence, met } => self.cancel_met(sequence, met),
+            Accepted::Cancel { sequence, met } => self.cancel_met(*sequence, *met),
         }
     }
 

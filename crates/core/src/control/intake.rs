@@ -3,10 +3,10 @@
 use crate::api::JournalState;
 use crate::chain::Entry;
 use crate::digest::Digest;
-use crate::error::{Code, Error};
-use crate::journal::{BODY_BYTES_MAX, HEADER_BYTES_MAX, JournalBody, JournalHeader};
+use crate::error::Error;
+use crate::journal::JournalBody;
 use crate::transcript::{ACTOR_ENDPOINT, JournalPlace, TranscriptBody};
-use crate::wire::{Gap, Head, SyncLine, SyncRequest};
+use crate::wire::{Chained, Gap, Head, SyncLine, SyncRequest};
 
 use super::apply::Evidence;
 use super::object::Object;
@@ -21,13 +21,6 @@ pub(super) enum Intake {
     Forked { number: u64 },
 }
 
-/// An entry whose form was checked.
-struct Checked<'a> {
-    entry: &'a Entry,
-    header: JournalHeader,
-    hash: Digest,
-}
-
 impl Object<'_> {
     /// Takes in what `request` brings of `journal`; repeating changes nothing.
     pub(super) fn intake(
@@ -35,7 +28,7 @@ impl Object<'_> {
         journal: &mut JournalRow,
         request: &SyncRequest,
     ) -> Result<Intake, Error> {
-        let entries = check_chain(request)?;
+        let chain = request.chain().map_err(|error| Error::invalid(error.to_string()))?;
         if let Some(gap) = &request.gap {
             self.gap_take(journal, gap, &request.line)?;
         }
@@ -43,16 +36,16 @@ impl Object<'_> {
         if after > journal.head.number {
             return Ok(Intake::Fits);
         }
-        for checked in &entries {
-            let number = checked.header.link.number;
+        for (entry, chained) in request.entries.iter().zip(chain) {
+            let number = chained.header.link.number;
             if number <= journal.head.number {
-                if self.is_other_than_held(journal, number, checked.hash)? {
+                if self.is_other_than_held(journal, number, chained.hash)? {
                     return Ok(Intake::Forked { number });
                 }
-            } else if checked.header.link.previous != journal.head.hash {
+            } else if chained.header.link.previous != journal.head.hash {
                 return Ok(Intake::Forked { number });
             } else {
-                self.entry_take(journal, checked)?;
+                self.entry_take(journal, entry, chained)?;
             }
         }
         let claimed = request.line.journal;
@@ -73,18 +66,24 @@ impl Object<'_> {
         Ok(held.is_some_and(|held| held != hash))
     }
 
-    fn entry_take(&mut self, journal: &mut JournalRow, checked: &Checked<'_>) -> Result<(), Error> {
-        let header = &checked.header;
-        let text = checked.entry.body.as_deref().unwrap_or_default();
+    fn entry_take(
+        &mut self,
+        journal: &mut JournalRow,
+        entry: &Entry,
+        chained: &Chained,
+    ) -> Result<(), Error> {
         // A body of a newer runtime is kept word for word also when this program cannot read it.
-        let body: Option<JournalBody> = serde_json::from_str(text).ok();
+        let Chained { header, hash, body } = chained;
         let place = JournalPlace {
             id: header.journal,
             number: header.link.number,
-            hash: checked.hash,
+            hash: *hash,
             previous: header.link.previous,
         };
-        let record = TranscriptBody::Journal { header: checked.entry.header.clone(), body: text.to_owned() };
+        let record = TranscriptBody::Journal {
+            header: entry.header.clone(),
+            body: entry.body.clone().unwrap_or_default(),
+        };
         let sequence =
             body.as_ref().and_then(JournalBody::sequence).filter(|sequence| sequence.endpoint() == self.id);
         let number = self.record_journal(&header.kind, sequence, (place, journal.ordinal), &record)?;
@@ -123,37 +122,4 @@ impl Object<'_> {
                 .try_for_each(|outcome| self.outcome_apply(outcome, is_current, None)),
         }
     }
-}
-
-/// Checks that the entries are a chain of the journal they claim: a defect of the endpoint otherwise, and nothing
-/// of the request is taken.
-fn check_chain(request: &SyncRequest) -> Result<Vec<Checked<'_>>, Error> {
-    let invalid = |what: &str| Error::problem(Code::InvalidRequest, format!("the journal entries {what}"));
-    let line = &request.line;
-    let mut expected_number = line.after.unwrap_or(line.journal.number) + 1;
-    let mut previous: Option<Digest> = request.gap.as_ref().map(|gap| gap.hash);
-    let mut checked = Vec::with_capacity(request.entries.len());
-    for entry in &request.entries {
-        let body = entry.body.as_deref().unwrap_or_default();
-        if entry.header.len() > HEADER_BYTES_MAX || body.len() > BODY_BYTES_MAX {
-            return Err(invalid("are larger than allowed"));
-        }
-        let header: JournalHeader =
-            serde_json::from_str(&entry.header).map_err(|_| invalid("do not read"))?;
-        let is_next = header.link.number == expected_number && header.journal == line.journal.id;
-        let continues = previous.is_none_or(|previous| previous == header.link.previous);
-        if !is_next || !continues || !header.link.holds(body) {
-            return Err(invalid("are not one chain"));
-        }
-        let hash = entry.hash();
-        previous = Some(hash);
-        expected_number += 1;
-        checked.push(Checked { entry, header, hash });
-    }
-    let last_sent = expected_number - 1;
-    let ends_at_head = checked.last().is_none_or(|last| last.hash == line.journal.hash);
-    if last_sent > line.journal.number || (last_sent == line.journal.number && !ends_at_head) {
-        return Err(invalid("do not lead to the head that the request states"));
-    }
-    Ok(checked)
 }

@@ -134,7 +134,21 @@ impl<'a> Object<'a> {
     /// The ids of everything that a sync has something to fetch for, oldest first; at most `limit`.
     pub(super) fn pending(&mut self, limit: u32) -> Result<Vec<SequenceId>, Error> {
         self.flush_sequences()?;
+        if !self.may_be_pending() {
+            return Ok(Vec::new());
+        }
         store::sequence_ids_pending(self.db, self.id, limit)
+    }
+
+    /// Whether a look at the sequences could find a pending one: the row says so, or this call made one, or opened a
+    /// log, in which cancels of the one before are to be ordered again.
+    fn may_be_pending(&self) -> bool {
+        self.row.pending || self.log_changed()
+    }
+
+    fn log_changed(&self) -> bool {
+        let log_before = self.stored.as_ref().and_then(|stored| stored.log).map(|log| log.id);
+        log_before != self.row.log.map(|log| log.id)
     }
 
     /// Appends to the transcript and answers the entry's number.
@@ -241,11 +255,10 @@ impl<'a> Object<'a> {
 
     /// Saves what changed so far, for a view of it within the call.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
-        let sequences_changed = self.flush_sequences()?;
-        let log_before = self.stored.as_ref().and_then(|stored| stored.log).map(|log| log.id);
-        let log_changed = log_before != self.row.log.map(|log| log.id);
-        if self.sequences_changed || sequences_changed || log_changed {
-            self.row.pending = !store::sequence_ids_pending(self.db, self.id, 1)?.is_empty();
+        self.flush_sequences()?;
+        if self.sequences_changed || self.log_changed() {
+            self.row.pending =
+                self.may_be_pending() && !store::sequence_ids_pending(self.db, self.id, 1)?.is_empty();
             self.summary_changed = true;
             self.sequences_changed = false;
         }
@@ -261,18 +274,20 @@ impl<'a> Object<'a> {
         Ok(())
     }
 
-    fn flush_sequences(&mut self) -> Result<bool, Error> {
-        let mut any = false;
+    fn flush_sequences(&mut self) -> Result<(), Error> {
         for slot in self.sequences.values_mut().filter(|slot| slot.stored.as_ref() != Some(&slot.sequence)) {
             slot.sequence.revision += 1;
             let log = self.row.log.map(|log| log.id);
-            store::sequence_save(self.db, self.id, &slot.sequence, slot.stored.is_none(), log, self.cx.now)?;
+            let is_new = slot.stored.is_none();
+            let is_pending =
+                store::sequence_save(self.db, self.id, &slot.sequence, is_new, log, self.cx.now)?;
+            // Counted exactly when the row is saved; until then, that it may be.
+            self.row.pending |= is_pending;
+            self.sequences_changed = true;
             store::outbox_add(self.db, self.id, Some(slot.sequence.id))?;
             slot.stored = Some(slot.sequence.clone());
-            any = true;
         }
-        self.sequences_changed |= any;
-        Ok(any)
+        Ok(())
     }
 
     /// Forgets a draft that a person gave up.
@@ -325,7 +340,7 @@ pub(super) fn idle_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<IdleRo
     )?;
     let Some(row) = rows.first() else { return Ok(None) };
     Ok(Some(IdleRow {
-        state: store::word(row.text(0)?)?,
+        state: row.word(0)?,
         journal: read_head(row, 1)?,
         log: read_head(row, 4)?,
         pending: row.integer(7)? != 0,
@@ -339,7 +354,7 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         client: row.parsed(0)?,
         site: row.parsed(1)?,
         name: row.text(2)?.to_owned(),
-        state: store::word(row.text(3)?)?,
+        state: row.word(3)?,
         revision: row.unsigned(4)?,
         enrolled_at: Timestamp::from_milliseconds(row.integer(5)?),
         seen: seen_at

@@ -23,8 +23,12 @@ impl Object<'_> {
         if self.row.state == EndpointState::Retired && !self.log_holds("retire")? {
             self.order_append(OrderKind::Retire)?;
         }
+        let pending = self.pending(OFFERED_MAX)?;
+        if pending.is_empty() {
+            return Ok(());
+        }
         let waits_for_opened = self.is_earlier_work_unresolved()?;
-        for id in self.pending(OFFERED_MAX)? {
+        for id in pending {
             let sequence = self.sequence_named(id)?;
             if matches!(sequence.standing, Standing::Queued) && sequence.doubt.is_none() {
                 // What earlier logs offered may return to the queue and is older: it goes first (R14).

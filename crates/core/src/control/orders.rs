@@ -16,17 +16,6 @@ use super::store;
 /// next sync, so a cut costs at most this much.
 const OFFERED_BYTES_MAX: usize = 384 * 1024;
 
-/// An order log other than the open one is known how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LogKnown {
-    /// Never heard of: a restored control plane forgot it.
-    Unknown,
-    /// Closed.
-    Closed,
-    /// The open one.
-    Open,
-}
-
 impl Object<'_> {
     /// Opens a log for `journal`, which is the current one from here on, and closes the one before (R6).
     pub(super) fn log_open(&mut self, journal: JournalId) -> Result<(), Error> {
@@ -65,17 +54,13 @@ impl Object<'_> {
         Ok(())
     }
 
-    /// What is known of a log.
-    pub(super) fn log_known(&self, log: LogId) -> Result<LogKnown, Error> {
+    /// Whether a log was ever heard of; a restored control plane forgot some.
+    pub(super) fn log_is_known(&self, log: LogId) -> Result<bool, Error> {
         let rows = self.db.query(
-            "SELECT state FROM order_log WHERE endpoint_id = ?1 AND log_id = ?2",
+            "SELECT 1 FROM order_log WHERE endpoint_id = ?1 AND log_id = ?2",
             &[self.id.into(), log.into()],
         )?;
-        Ok(match rows.first().map(|row| row.text(0)).transpose()? {
-            None => LogKnown::Unknown,
-            Some("open") => LogKnown::Open,
-            Some(_) => LogKnown::Closed,
-        })
+        Ok(!rows.is_empty())
     }
 
     /// Notes that the journal took up the open log.

@@ -52,7 +52,7 @@ fn project(
         // The transcript grows with everything that a projection shows, so its length orders projections.
         version: row.transcript_number.max(row.revision),
         endpoint: view::endpoint_summary(db, cx, endpoint, &row)?,
-        keys: store::keys_load(db, endpoint)?.into_iter().map(|(key, _)| key).collect(),
+        keys: store::public_keys_load(db, endpoint)?,
         sequences: Vec::new(),
         removed: Vec::new(),
         taken: changed.to_vec(),

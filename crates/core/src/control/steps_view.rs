@@ -32,7 +32,7 @@ pub(super) fn results_load(
     };
     let rows = db.query(
         "SELECT number, body FROM transcript
-         WHERE endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4 AND body IS NOT NULL",
+         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4 AND body IS NOT NULL",
         &[endpoint.into(), id.into(), (*first).into(), (*last).into()],
     )?;
     let mut results = Results::new();

@@ -1,7 +1,6 @@
 //! The rows of an endpoint object other than its own: noun first, verb second.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::api::JournalState;
@@ -22,12 +21,6 @@ pub(super) fn text(word: &impl Serialize) -> Value {
         Ok(Json::String(text)) => Value::Text(text),
         _ => unreachable!("only words are stored as words"),
     }
-}
-
-/// Reads a word of the interfaces.
-pub(super) fn word<T: DeserializeOwned>(text: &str) -> Result<T, SqlError> {
-    serde_json::from_value(Json::String(text.to_owned()))
-        .map_err(|_| SqlError::shape(format_args!("`{text}`")))
 }
 
 /// A value as JSON text.
@@ -72,7 +65,7 @@ fn journal_read(row: &Row) -> Result<JournalRow, SqlError> {
         head: Head { id: row.parsed(0)?, number: row.unsigned(1)?, hash: row.parsed(2)? },
         ordinal: row.unsigned(3)?,
         key: row.parsed(4)?,
-        state: word(row.text(5)?)?,
+        state: row.word(5)?,
         first_seen_at: Timestamp::from_milliseconds(row.integer(6)?),
         address: row.optional_text(7)?.map(str::to_owned),
         facts: row.json(8)?,
@@ -133,6 +126,15 @@ pub(super) fn journal_entry_hash(
     Ok(header.journal.map(|place| place.hash))
 }
 
+/// Every key the endpoint enrolled with, oldest first.
+pub(super) fn public_keys_load(db: &dyn ReadSql, endpoint: EndpointId) -> Result<Vec<PublicKey>, Error> {
+    let rows = db.query(
+        "SELECT public_key FROM endpoint_key WHERE endpoint_id = ?1 ORDER BY enrolled_at",
+        &[endpoint.into()],
+    )?;
+    rows.iter().map(|row| Ok(row.parsed(0)?)).collect()
+}
+
 /// Every key the endpoint enrolled with and its certificate, oldest first.
 pub(super) fn keys_load(db: &dyn ReadSql, endpoint: EndpointId) -> Result<Vec<(PublicKey, Envelope)>, Error> {
     let rows = db.query(
@@ -182,6 +184,7 @@ pub(super) fn sequence_load(
     Ok(rows.first().map(|row| row.json(0)).transpose()?)
 }
 
+/// Saves a sequence and answers whether the next sync has something to fetch for it.
 pub(super) fn sequence_save(
     db: &dyn Sql,
     endpoint: EndpointId,
@@ -189,7 +192,8 @@ pub(super) fn sequence_save(
     is_new: bool,
     log: Option<LogId>,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
+    let is_pending = is_pending(sequence, log);
     let due_at = match &sequence.queued {
         Some(queued) if sequence.is_ours_to_decide() => Some(queued.expires_at),
         Some(_) | None => None,
@@ -199,7 +203,7 @@ pub(super) fn sequence_save(
         sequence.id.into(),
         text(&sequence.state()),
         sequence.is_live().into(),
-        is_pending(sequence, log).into(),
+        is_pending.into(),
         due_at.into(),
         now.into(),
         json(sequence),
@@ -215,7 +219,7 @@ pub(super) fn sequence_save(
         },
         &parameters,
     )?;
-    Ok(())
+    Ok(is_pending)
 }
 
 /// Whether the next sync has something to fetch for it: the work itself, or a cancel not ordered in this log.

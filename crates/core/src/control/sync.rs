@@ -1,11 +1,10 @@
 //! One sync: entries in, orders out.
 
 use crate::api::{EndpointState, JournalState};
-use crate::call::{Context, Reply, Seen, SyncNeed};
-use crate::envelope::Envelope;
+use crate::call::{Context, Reply, Seen, SyncNeed, Synced};
 use crate::error::{Code, Error};
 use crate::id::EndpointId;
-use crate::keys::{PublicKey, Role};
+use crate::keys::PublicKey;
 use crate::sql::ReadSql;
 use crate::wire::{
     JournalAnswer, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncProof, SyncRequest, TranscriptHead,
@@ -13,7 +12,7 @@ use crate::wire::{
 
 use super::intake::Intake;
 use super::object::{Object, idle_row};
-use super::orders::{LogKnown, orders_after, void_load};
+use super::orders::{orders_after, void_load};
 use super::store::{self, JournalRow};
 use super::token;
 
@@ -29,9 +28,14 @@ pub(super) fn need(
 ) -> Result<SyncNeed, Error> {
     let row = idle_row(db, endpoint)?.ok_or_else(|| unknown(endpoint))?;
     check_admitted(row.state)?;
-    let SyncProof::Token(presented) = &request.proof else { return Ok(SyncNeed::Handle) };
-    token::check(cx, endpoint, presented)?;
     let line = &request.line;
+    let SyncProof::Token(presented) = &request.proof else {
+        // What proves nothing costs a reader's time and never the writer's, whom everybody waits for.
+        signer(request, &store::public_keys_load(db, endpoint)?)?;
+        request.chain().map_err(|error| Error::invalid(error.to_string()))?;
+        return Ok(SyncNeed::Handle);
+    };
+    token::check(cx, endpoint, presented)?;
     let nothing_to_say = row.journal == Some(line.journal)
         && row.log.is_some()
         && row.log == line.orders
@@ -94,14 +98,15 @@ pub(super) fn sync(
     if matches!(request.proof, SyncProof::Signed(_)) {
         answer.token = Some(token::issue(object.cx, object.id));
     }
+    let mut head = None;
     // Orders go only to a journal head that is held entirely (R4).
     if journal.state == JournalState::Current && journal.head == line.journal {
         object.orders_answer(line, &mut answer)?;
-        answer.transcript = object.transcript_head();
+        head = object.transcript_head();
     } else if journal.head.number < line.journal.number {
         answer.more = true;
     }
-    Ok(Reply::Synced(Box::new(answer)))
+    Ok(Reply::Synced(Box::new(Synced { answer, head })))
 }
 
 impl Object<'_> {
@@ -109,18 +114,17 @@ impl Object<'_> {
     fn journal_of(&mut self, request: &SyncRequest, address: Option<String>) -> Result<JournalRow, Error> {
         let line = &request.line;
         let known = store::journal_load(self.db, self.id, line.journal.id)?;
-        let keys = store::keys_load(self.db, self.id)?;
+        let keys = store::public_keys_load(self.db, self.id)?;
         let key = match &request.proof {
             SyncProof::Token(presented) => {
                 token::check(self.cx, self.id, presented)?;
                 if !request.entries.is_empty() || request.gap.is_some() {
                     return Err(Error::problem(Code::InvalidSignature, "a sync that moves a log is signed"));
                 }
-                known.as_ref().map(|journal| journal.key)
+                known.as_ref().map(|journal| journal.key).ok_or_else(|| not_signed(request, &keys))?
             }
-            SyncProof::Signed(_) => keys.iter().map(|(key, _)| *key).find(|key| request.verify(key)),
+            SyncProof::Signed(_) => signer(request, &keys)?,
         };
-        let key = key.ok_or_else(|| not_signed(request, &keys))?;
         if let Some(mut journal) = known {
             if journal.key != key {
                 return Err(Error::problem(Code::InvalidSignature, "this journal is signed by another key"));
@@ -164,6 +168,9 @@ impl Object<'_> {
         }
         self.offer()?;
         let open = self.row.log.unwrap_or(open);
+        if held >= open.number {
+            return Ok(());
+        }
         if answer.void.is_none() {
             answer.void = void_load(self.db, self.id, open.id, held + 1)?;
         }
@@ -174,33 +181,28 @@ impl Object<'_> {
     /// An order head that this record lacks proves a restore that nobody announced (R9).
     fn restore_unannounced(&mut self, line: &SyncLine) -> Result<(), Error> {
         let (Some(claimed), Some(open)) = (line.orders, self.row.log) else { return Ok(()) };
-        let proved = match self.log_known(claimed.id)? {
-            LogKnown::Unknown => {
-                self.log_note_foreign(claimed.id)?;
-                true
-            }
-            LogKnown::Closed => false,
-            LogKnown::Open => {
-                debug_assert_eq!(claimed.id, open.id);
-                self.order_hash(open.id, claimed.number)? != Some(claimed.hash)
-            }
+        let proved = if claimed == open {
+            false
+        } else if claimed.id == open.id {
+            self.order_hash(open.id, claimed.number)? != Some(claimed.hash)
+        } else if self.log_is_known(claimed.id)? {
+            false
+        } else {
+            self.log_note_foreign(claimed.id)?;
+            true
         };
         if proved { self.restore(false) } else { Ok(()) }
     }
 
-    /// The signed head of the transcript, where the endpoint's journal does not hold a late enough one.
-    fn transcript_head(&self) -> Option<Envelope> {
-        if self.row.endorsed_number >= self.row.told_number {
-            return None;
-        }
-        let head = TranscriptHead {
+    /// The head of the transcript, where the endpoint's journal does not hold a late enough one.
+    fn transcript_head(&self) -> Option<TranscriptHead> {
+        (self.row.endorsed_number < self.row.told_number).then_some(TranscriptHead {
             v: PROTOCOL_VERSION,
             endpoint: self.id,
             number: self.row.transcript_number,
             hash: self.row.transcript_hash,
             at: self.cx.now,
-        };
-        Some(Envelope::seal(&head, self.cx.keys, Role::Order))
+        })
     }
 }
 
@@ -217,10 +219,15 @@ pub(super) fn check_admitted(state: EndpointState) -> Result<(), Error> {
     Ok(())
 }
 
+/// Which of the endpoint's keys signed the request.
+fn signer(request: &SyncRequest, keys: &[PublicKey]) -> Result<PublicKey, Error> {
+    keys.iter().find(|key| request.verify(key)).copied().ok_or_else(|| not_signed(request, keys))
+}
+
 /// Why no key of the endpoint fits. One that claims a key nobody here heard of was enrolled again after the backup
 /// that was restored: it must present its certificate (R15).
-fn not_signed(request: &SyncRequest, keys: &[(PublicKey, Envelope)]) -> Error {
-    let is_known = |keyid: &str| keys.iter().any(|(key, _)| key.key_id() == keyid);
+fn not_signed(request: &SyncRequest, keys: &[PublicKey]) -> Error {
+    let is_known = |keyid: &str| keys.iter().any(|key| key.key_id() == keyid);
     match &request.proof {
         SyncProof::Signed(envelope)
             if !envelope.signatures.iter().any(|claimed| is_known(&claimed.keyid)) =>
@@ -236,7 +243,7 @@ fn not_signed(request: &SyncRequest, keys: &[(PublicKey, Envelope)]) -> Error {
 
 fn answered(object: &Object<'_>, line: &SyncLine, journal: &JournalRow) -> Reply {
     let held = JournalAnswer { head: journal.head, state: journal.state };
-    Reply::Synced(Box::new(plain_answer(object.cx, line, held)))
+    Reply::Synced(Box::new(Synced { answer: plain_answer(object.cx, line, held), head: None }))
 }
 
 fn plain_answer(cx: &Context<'_>, line: &SyncLine, journal: JournalAnswer) -> SyncAnswer {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::api::{EndpointView, SequenceSummary};
 use crate::call::{Projection, Reply};
 use crate::error::Error;
-use crate::sql::{Sql, Value};
+use crate::sql::Sql;
 
 /// Most bytes of an endpoint that search looks through; facts past it are not found by search. Names, addresses and
 /// models are a few hundred.
@@ -40,39 +40,48 @@ pub(super) fn project(db: &dyn Sql, projections: Vec<Projection>) -> Result<Repl
 }
 
 fn endpoint_save(db: &dyn Sql, version: u64, endpoint: &EndpointView) -> Result<(), Error> {
-    db.execute(
-        "INSERT INTO endpoint_summary (endpoint_id, version, name, client_id, site_id, search, document)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (endpoint_id) DO UPDATE SET version = excluded.version, name = excluded.name, \
-         client_id = excluded.client_id, site_id = excluded.site_id, search = excluded.search, \
-         document = excluded.document
-         WHERE excluded.version >= endpoint_summary.version",
-        &[
-            endpoint.id.into(),
-            version.into(),
-            endpoint.name.as_str().into(),
-            endpoint.client_id.into(),
-            endpoint.site_id.into(),
-            search_text(endpoint).into(),
-            super::json(endpoint),
-        ],
+    let parameters = [
+        endpoint.id.into(),
+        version.into(),
+        endpoint.name.as_str().into(),
+        endpoint.client_id.into(),
+        endpoint.site_id.into(),
+        search_text(endpoint).into(),
+        super::json(endpoint),
+    ];
+    // A column that is set is written in each of its indexes, also to the value it had. Name and place seldom change.
+    let known = db.execute(
+        "UPDATE endpoint_summary SET version = MAX(version, ?2),
+             search = CASE WHEN ?2 >= version THEN ?6 ELSE search END,
+             document = CASE WHEN ?2 >= version THEN ?7 ELSE document END
+         WHERE endpoint_id = ?1 AND name = ?3 COLLATE BINARY AND client_id = ?4 AND site_id = ?5",
+        &parameters,
     )?;
+    if known == 0 {
+        db.execute(
+            "INSERT INTO endpoint_summary (endpoint_id, version, name, client_id, site_id, search, document)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (endpoint_id) DO UPDATE SET version = excluded.version, name = excluded.name, \
+             client_id = excluded.client_id, site_id = excluded.site_id, search = excluded.search, \
+             document = excluded.document
+             WHERE excluded.version >= endpoint_summary.version",
+            &parameters,
+        )?;
+    }
     Ok(())
 }
 
 fn sequence_save(db: &dyn Sql, version: u64, sequence: &SequenceSummary) -> Result<(), Error> {
     db.execute(
-        "INSERT INTO sequence_summary (sequence_id, version, state, live, created_at, changed_at, document)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO sequence_summary (sequence_id, version, state, created_at, changed_at, document)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (sequence_id) DO UPDATE SET version = excluded.version, state = excluded.state, \
-         live = excluded.live, created_at = excluded.created_at, changed_at = excluded.changed_at, \
-         document = excluded.document
+         changed_at = excluded.changed_at, document = excluded.document
          WHERE excluded.version >= sequence_summary.version",
         &[
             sequence.id.into(),
             version.into(),
             super::sequences::state_value(sequence.state),
-            Value::from(!sequence.state.is_ended()),
             sequence.created_at.into(),
             sequence.changed_at.into(),
             super::json(sequence),

@@ -42,13 +42,16 @@ pub(super) fn sequences(
 
 /// How much there is.
 pub(super) fn counts(db: &dyn ReadSql) -> Result<Counts, Error> {
-    let rows = db.query(
-        "SELECT (SELECT COUNT(*) FROM endpoint_summary), (SELECT COUNT(*) FROM sequence_summary WHERE live = 1), \
-         (SELECT COUNT(*) FROM sequence_summary)",
-        &[],
-    )?;
-    let Some(row) = rows.first() else { return Ok(Counts::default()) };
-    Ok(Counts { endpoints: row.unsigned(0)?, sequences_live: row.unsigned(1)?, sequences: row.unsigned(2)? })
+    let mut counts = Counts::default();
+    if let Some(row) = db.query("SELECT COUNT(*) FROM endpoint_summary", &[])?.first() {
+        counts.endpoints = row.unsigned(0)?;
+    }
+    for row in db.query("SELECT state, COUNT(*) FROM sequence_summary GROUP BY state", &[])? {
+        let (state, count): (SequenceState, _) = (row.word(0)?, row.unsigned(1)?);
+        counts.sequences += count;
+        counts.sequences_live += if state.is_ended() { 0 } else { count };
+    }
+    Ok(counts)
 }
 
 /// A state as a column: the word that JSON has.

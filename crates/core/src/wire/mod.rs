@@ -1,10 +1,13 @@
 //! The messages between endpoint and control plane. `docs/protocol.md` shows each with golden bytes.
 
+mod chained;
 mod enrol;
 mod order;
 mod sync;
+mod sync_request;
 mod time;
 
+pub use chained::{Chained, NotOneChain};
 pub use enrol::{
     Authority, CODE_PREFIX, EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, InvalidCode,
     OrderKeyCertificate, RecoverRequest, seal_public_key, secret_digest,
@@ -12,8 +15,8 @@ pub use enrol::{
 pub use order::{Offered, Order, OrderKind, Policy, TranscriptHead, Void, Work, WorkStep};
 pub use sync::{
     Failures, Gap, Head, JournalAnswer, KNOWN_MAX, SYNC_BYTES_MAX, SYNC_ENTRIES_MAX, SyncAnswer, SyncLine,
-    SyncParseError, SyncProof, SyncRequest,
 };
+pub use sync_request::{SyncParseError, SyncProof, SyncRequest};
 pub use time::{TimeAnswer, TimeRequest, TimeStatement};
 
 /// The version of the protocol that this program speaks; every message carries it as `v`.

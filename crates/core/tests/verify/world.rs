@@ -2,6 +2,8 @@
 //! count. What they exchange arrives.
 
 use serde_json::{Map, Value};
+use std::sync::Arc;
+
 use tidegate_core::api::{NewSequence, SequenceSummary};
 use tidegate_core::call::{
     Admission, Answer, Command, Context, EndpointAct, EndpointInput, EndpointQuestion, Presence, Principal,
@@ -183,8 +185,9 @@ impl World {
         let token = self.token.as_deref();
         let request = self.endpoint.read(|db| runtime::request(db, &cx, id, token, 0)).unwrap();
         let parsed = SyncRequest::parse(&request.bytes).unwrap();
-        let input = EndpointInput::Sync { request: Box::new(parsed), address: None };
-        let Reply::Synced(answer) = self.told(input) else { panic!("a sync is answered") };
+        let input = EndpointInput::Sync { request: Arc::new(parsed), address: None };
+        let Reply::Synced(synced) = self.told(input) else { panic!("a sync is answered") };
+        let answer = Box::new(synced.seal(&self.order_keys));
         assert!(now < answer.at);
         self.token = answer.token.clone().or(self.token.take());
         let moves =

@@ -15,8 +15,9 @@ use crate::stop::stopped;
 /// Changes taken in at once: a few milliseconds of the writer's time.
 const BATCH_MAX: u32 = 256;
 
-/// The shortest time between two batches that were not full. What changes meanwhile again is projected once.
-const REST: Duration = Duration::from_millis(10);
+/// The shortest time between two batches that were not full. What changes meanwhile again is projected once: a
+/// machine that returns its night's work changes its summary with each sequence. Too short for a person to notice.
+const REST: Duration = Duration::from_millis(100);
 
 /// Projects whenever something changed, and once at the start, until the server stops.
 pub(crate) async fn projections_task(host: Arc<LocalHost>) {
@@ -42,21 +43,23 @@ pub(crate) async fn projections_task(host: Arc<LocalHost>) {
     }
 }
 
-/// Takes one batch in, in one transaction, and answers how many changes it had.
+/// Takes one batch in and answers how many changes it had.
+///
+/// What to tell is put together on a reader: the writer, whom everybody waits for, only stores it. What changed again
+/// meanwhile has a newer version, so it stays in the outbox and is told once more.
 async fn project(host: &LocalHost) -> Result<usize, HostError> {
-    let (taken, endpoints) = host
-        .write(|db, cx| {
-            let projections = control::outbox(db, cx, BATCH_MAX)?;
-            if projections.is_empty() {
-                return Ok(((0, Vec::new()), Vec::new()));
-            }
-            let taken = projections.iter().map(|projection| projection.taken.len()).sum();
-            let endpoints = projections.iter().map(|projection| projection.endpoint.id).collect();
-            control::outbox_done(db, &projections)?;
-            let (_, effects) = directory::handle(db, cx, DirectoryInput::Project(projections))?;
-            Ok(((taken, endpoints), effects))
-        })
-        .await?;
+    let projections = host.read_long(|db, cx| control::outbox(db, cx, BATCH_MAX)).await?;
+    if projections.is_empty() {
+        return Ok(0);
+    }
+    let taken = projections.iter().map(|projection| projection.taken.len()).sum();
+    let endpoints = projections.iter().map(|projection| projection.endpoint.id).collect();
+    host.write(move |db, cx| {
+        control::outbox_done(db, &projections)?;
+        let (_, effects) = directory::handle(db, cx, DirectoryInput::Project(projections.clone()))?;
+        Ok(((), effects))
+    })
+    .await?;
     hint(host, endpoints);
     Ok(taken)
 }

@@ -1,5 +1,7 @@
 //! What endpoints say: enrol, ask for the time, sync.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::response::Response;
@@ -86,7 +88,7 @@ pub(crate) async fn sync(
     // The entries are copied out; a request that is held must not keep megabytes.
     drop(bytes);
     let address = address.map(|Extension(ClientAddress(address))| address.to_string());
-    let answer = hold::answer(host.as_ref(), Arrival { request, address, at }).await?;
+    let answer = hold::answer(host.as_ref(), Arrival { request: Arc::new(request), address, at }).await?;
     compressed_json(&answer, accepted)
 }
 

@@ -2,7 +2,7 @@
 -- or each in its own. Times are milliseconds since 1970; ids, digests and keys are text.
 
 -- The object itself. Heads of the current journal and order log are repeated here, so that an idle sync
--- reads this one row.
+-- reads this one row. What is long comes last, and rows of a table with rowids are stored whole up to a page.
 CREATE TABLE endpoint (
     endpoint_id       TEXT PRIMARY KEY,
     client_id         TEXT NOT NULL,
@@ -13,7 +13,6 @@ CREATE TABLE endpoint (
     enrolled_at       INTEGER NOT NULL,
     last_seen_at      INTEGER,
     skew_ms           INTEGER,
-    facts             TEXT NOT NULL,          -- JSON object
     journal_id        TEXT,                   -- the current journal; NULL: none is
     journal_number    INTEGER NOT NULL,
     journal_hash      TEXT NOT NULL,
@@ -25,8 +24,9 @@ CREATE TABLE endpoint (
     transcript_hash   TEXT NOT NULL,
     told_number       INTEGER NOT NULL,       -- the last entry worth endorsing
     endorsed_number   INTEGER NOT NULL,       -- the last entry the journal endorses
-    attention         TEXT NOT NULL           -- JSON list of Attention that lasts
-) STRICT, WITHOUT ROWID;
+    attention         TEXT NOT NULL,          -- JSON list of Attention that lasts
+    facts             TEXT NOT NULL           -- JSON object
+) STRICT;
 
 -- What the machine can do; apart because it is large and seldom read.
 CREATE TABLE catalogue (
@@ -56,7 +56,7 @@ CREATE TABLE journal (
     facts         TEXT NOT NULL,              -- JSON object
     signed        TEXT,                       -- Envelope of the last SyncLine that stated this head
     PRIMARY KEY (endpoint_id, journal_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE order_log (
     endpoint_id TEXT NOT NULL,
@@ -95,7 +95,8 @@ CREATE TABLE sequence (
 ) STRICT;
 
 CREATE INDEX sequence_by_ordinal ON sequence (endpoint_id, ordinal);
-CREATE INDEX sequence_live ON sequence (endpoint_id, ordinal) WHERE live = 1;
+-- Holds the state too, so that what an endpoint is busy with is counted without a look at its documents.
+CREATE INDEX sequence_live ON sequence (endpoint_id, ordinal, state) WHERE live = 1;
 CREATE INDEX sequence_pending ON sequence (endpoint_id, ordinal) WHERE pending = 1;
 CREATE INDEX sequence_due ON sequence (due_at) WHERE due_at IS NOT NULL;
 
@@ -118,8 +119,8 @@ CREATE TABLE transcript (
     PRIMARY KEY (endpoint_id, number)
 ) STRICT;
 
-CREATE INDEX transcript_by_sequence ON transcript (endpoint_id, sequence_id, number)
-    WHERE sequence_id IS NOT NULL;
+-- A sequence's id begins with its endpoint's.
+CREATE INDEX transcript_by_sequence ON transcript (sequence_id, number) WHERE sequence_id IS NOT NULL;
 CREATE INDEX transcript_by_journal ON transcript (endpoint_id, journal, journal_number)
     WHERE journal IS NOT NULL;
 

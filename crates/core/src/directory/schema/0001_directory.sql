@@ -94,7 +94,6 @@ CREATE TABLE sequence_summary (
     sequence_id TEXT NOT NULL,
     version     INTEGER NOT NULL,             -- of the projection that told it
     state       TEXT NOT NULL,                -- SequenceState
-    live        INTEGER NOT NULL,             -- 1: not ended
     created_at  INTEGER NOT NULL,
     changed_at  INTEGER NOT NULL,
     document    TEXT NOT NULL,                -- JSON SequenceSummary
@@ -103,7 +102,6 @@ CREATE TABLE sequence_summary (
 
 CREATE INDEX sequence_summary_by_age ON sequence_summary (created_at, sequence_id);
 CREATE INDEX sequence_summary_by_state ON sequence_summary (state, created_at, sequence_id);
-CREATE INDEX sequence_summary_live ON sequence_summary (sequence_id) WHERE live = 1;
 
 CREATE TABLE directory_idempotency (
     principal TEXT NOT NULL,

@@ -1,8 +1,10 @@
 //! The control plane's side: one transaction a call, and backups of all of it.
 
+use std::sync::Arc;
+
 use tidegate_core::api::{EndpointView, SequenceView};
 use tidegate_core::call::{
-    Answer, Context, EndpointInput, EndpointQuestion, Presence, Reply, Seen, SyncNeed,
+    Answer, Context, EndpointInput, EndpointQuestion, Presence, Reply, Seen, SyncNeed, Synced,
 };
 use tidegate_core::control;
 use tidegate_core::error::{Code, Error};
@@ -38,7 +40,7 @@ impl Presence for Nobody {
 }
 
 impl World {
-    fn with_control<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
+    pub(super) fn with_control<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
         run(&Context {
             now: self.now,
             entropy: self.entropy(),
@@ -68,14 +70,18 @@ impl World {
     /// Answers a sync as a host does: an idle one is asked for on a reader first.
     pub(super) fn control_sync(&mut self, request: SyncRequest) -> Option<Result<Reply, Error>> {
         let endpoint = self.endpoint;
-        let question = EndpointQuestion::Sync(Box::new(request.clone()));
+        let request = Arc::new(request);
+        let question = EndpointQuestion::Sync(Arc::clone(&request));
         match self.with_control(|cx| control::query(&self.control, cx, endpoint, question)) {
-            Ok(Answer::Sync(SyncNeed::Wait(answer))) => return Some(Ok(Reply::Synced(answer))),
+            Ok(Answer::Sync(SyncNeed::Wait(answer))) => {
+                let synced = Synced { answer: *answer, head: None };
+                return Some(Ok(Reply::Synced(Box::new(synced))));
+            }
             Ok(Answer::Sync(SyncNeed::Handle)) => {}
             Ok(other) => panic!("a question about a sync was answered with {other:?}"),
             Err(error) => return Some(Err(error)),
         }
-        self.control_handle(EndpointInput::Sync { request: Box::new(request), address: None })
+        self.control_handle(EndpointInput::Sync { request, address: None })
     }
 
     /// Lets the control plane do what time asks of it.

@@ -79,7 +79,8 @@ impl World {
         let journal = request.line.journal;
         match self.control_sync(request) {
             None => Delivered::Nothing,
-            Some(Ok(Reply::Synced(answer))) => {
+            Some(Ok(Reply::Synced(synced))) => {
+                let answer = self.with_control(|cx| synced.seal(cx.keys));
                 self.check_orders(&answer, journal);
                 Delivered::Answer(serde_json::to_vec(&answer).expect("answers serialize"))
             }

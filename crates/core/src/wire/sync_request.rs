@@ -1,0 +1,218 @@
+//! A request to sync, as it is read and written.
+
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chain::Entry;
+use crate::digest::Digest;
+use crate::envelope::{Envelope, EnvelopeError};
+use crate::keys::PublicKey;
+use crate::sql::INTEGER_MAX;
+
+use super::chained::{Chained, NotOneChain, chain_of};
+use super::sync::{Gap, SYNC_BYTES_MAX, SYNC_ENTRIES_MAX, SyncLine};
+
+/// A request as it was received, checked for its form and not for its signature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncRequest {
+    /// The first line as it claims to be.
+    pub line: SyncLine,
+    /// How it proves itself.
+    pub proof: SyncProof,
+    /// What stands in for pruned entries.
+    pub gap: Option<Gap>,
+    /// The entries, in order.
+    pub entries: Vec<Entry>,
+    /// What was found out about it: a request is judged on a reader and handled by a writer, which has no time to find
+    /// it out again. Whoever alters the request parses it anew.
+    found: Found,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Found {
+    signed_by: OnceLock<PublicKey>,
+    chain: OnceLock<Result<Vec<Chained>, NotOneChain>>,
+}
+
+/// How a request proves who sent it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SyncProof {
+    /// The envelope around the first line.
+    Signed(Envelope),
+    /// The idle token of an earlier answer.
+    Token(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstLine {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed: Option<Envelope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idle: Option<SyncLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+/// Why a request's form is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SyncParseError {
+    /// Larger than [`SYNC_BYTES_MAX`].
+    #[error("a sync has at most {SYNC_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The first line does not read.
+    #[error("the first line does not read: {0}")]
+    Line(String),
+    /// The envelope around the first line does not read.
+    #[error("the first line does not read: {0}")]
+    Envelope(EnvelopeError),
+    /// What follows is not what the first line signs, or is not lines of headers and bodies.
+    #[error("the entries are not the ones that the first line signs")]
+    Content,
+    /// More than [`SYNC_ENTRIES_MAX`] entries.
+    #[error("a sync has at most {SYNC_ENTRIES_MAX} entries")]
+    Entries,
+}
+
+impl SyncRequest {
+    /// Reads a request. Nothing of it is believed yet: see [`Self::verify`].
+    ///
+    /// # Errors
+    ///
+    /// [`SyncParseError`]; a request cut in half never reads, since its first line signs the rest.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SyncParseError> {
+        if bytes.len() > SYNC_BYTES_MAX {
+            return Err(SyncParseError::TooLarge);
+        }
+        let split = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        let content = bytes.get(split + 1..).unwrap_or_default();
+        let first: FirstLine = serde_json::from_slice(&bytes[..split])
+            .map_err(|error| SyncParseError::Line(error.to_string()))?;
+        let (line, proof) = match first {
+            FirstLine { signed: Some(envelope), idle: None, token: None } => {
+                (envelope.peek::<SyncLine>().map_err(SyncParseError::Envelope)?, SyncProof::Signed(envelope))
+            }
+            FirstLine { signed: None, idle: Some(line), token: Some(token) } => {
+                (line, SyncProof::Token(token))
+            }
+            FirstLine { .. } => {
+                return Err(SyncParseError::Line("give `signed`, or `idle` and `token`".into()));
+            }
+        };
+        let (gap, entries) = parse_content(&line, content)?;
+        let request = Self { line, proof, gap, entries, found: Found::default() };
+        if request.numbers().any(|number| number > INTEGER_MAX.unsigned_abs()) {
+            return Err(SyncParseError::Line("a place in a log is beyond 2^53 - 1".into()));
+        }
+        Ok(request)
+    }
+
+    /// Writes a request: signs `line` after filling in the digest of the content.
+    pub fn seal(
+        mut line: SyncLine,
+        gap: Option<&Gap>,
+        entries: &[Entry],
+        keys: &dyn crate::keys::Sign,
+    ) -> Vec<u8> {
+        let content = write_content(gap, entries);
+        line.gap = gap.is_some();
+        line.content = (!content.is_empty()).then(|| Digest::of(&content));
+        let signed = Some(Envelope::seal(&line, keys, crate::keys::Role::Endpoint));
+        let mut bytes = write_first(&FirstLine { signed, idle: None, token: None });
+        if !content.is_empty() {
+            bytes.push(b'\n');
+            bytes.extend_from_slice(&content);
+        }
+        bytes
+    }
+
+    /// Writes an idle request: no entries, admitted by `token`.
+    pub fn idle(line: SyncLine, token: String) -> Vec<u8> {
+        write_first(&FirstLine { signed: None, idle: Some(line), token: Some(token) })
+    }
+
+    /// Every place in a log that the request names: none is looked up that no host could store.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let line = &self.line;
+        let others = [
+            line.orders.map(|head| head.number),
+            line.after,
+            line.failures.map(|failures| failures.number),
+            self.gap.as_ref().map(|gap| gap.number),
+        ];
+        others.into_iter().flatten().chain([line.journal.number])
+    }
+
+    /// Whether `key` signed the first line. A request with a token is not signed.
+    pub fn verify(&self, key: &PublicKey) -> bool {
+        let SyncProof::Signed(envelope) = &self.proof else { return false };
+        if self.found.signed_by.get() == Some(key) {
+            return true;
+        }
+        let holds = envelope.open::<SyncLine>(key).is_ok_and(|line| line == self.line);
+        if holds {
+            // Another key can only have signed the same bytes too, and the first one found is as good.
+            let _ = self.found.signed_by.set(*key);
+        }
+        holds
+    }
+
+    /// The entries as one chain of the journal that the first line names.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOneChain`]: a defect of the endpoint, and nothing of the request is taken.
+    pub fn chain(&self) -> Result<&[Chained], NotOneChain> {
+        let chain = self.found.chain.get_or_init(|| chain_of(self));
+        chain.as_deref().map_err(|error| *error)
+    }
+
+    /// The same, had it been sent `by_ms` later: the core measures skew against the time of its call, so the wall clock
+    /// of a request that was held is carried forward. Nothing signs an idle line; a signed request is not held.
+    pub fn carry(&mut self, by_ms: i64) {
+        if matches!(self.proof, SyncProof::Token(_)) {
+            self.line.wall = self.line.wall.shifted_by_ms(by_ms);
+        }
+    }
+}
+
+fn write_first(first: &FirstLine) -> Vec<u8> {
+    serde_json::to_vec(first).expect("protocol messages serialize")
+}
+
+fn write_content(gap: Option<&Gap>, entries: &[Entry]) -> Vec<u8> {
+    let mut lines: Vec<String> = Vec::with_capacity(entries.len() * 2 + 1);
+    if let Some(gap) = gap {
+        lines.push(serde_json::to_string(gap).expect("protocol messages serialize"));
+    }
+    for entry in entries {
+        lines.push(entry.header.clone());
+        lines.push(entry.body.clone().unwrap_or_default());
+    }
+    lines.join("\n").into_bytes()
+}
+
+fn parse_content(line: &SyncLine, content: &[u8]) -> Result<(Option<Gap>, Vec<Entry>), SyncParseError> {
+    match line.content {
+        None if content.is_empty() && !line.gap => return Ok((None, Vec::new())),
+        Some(digest) if digest == Digest::of(content) => {}
+        None | Some(_) => return Err(SyncParseError::Content),
+    }
+    let text = core::str::from_utf8(content).map_err(|_| SyncParseError::Content)?;
+    let mut lines = text.split('\n');
+    let gap = match (line.gap, line.gap.then(|| lines.next()).flatten()) {
+        (false, _) => None,
+        (true, Some(first)) => Some(serde_json::from_str(first).map_err(|_| SyncParseError::Content)?),
+        (true, None) => return Err(SyncParseError::Content),
+    };
+    let mut entries = Vec::new();
+    while let Some(header) = lines.next() {
+        let body = lines.next().ok_or(SyncParseError::Content)?;
+        if entries.len() == SYNC_ENTRIES_MAX {
+            return Err(SyncParseError::Entries);
+        }
+        entries.push(Entry { header: header.to_owned(), body: Some(body.to_owned()) });
+    }
+    Ok((gap, entries))
+}
