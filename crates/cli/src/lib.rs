@@ -16,6 +16,7 @@ mod exit;
 mod failure;
 mod host;
 pub mod link;
+pub mod memory;
 mod names;
 mod output;
 mod progress;

@@ -14,6 +14,9 @@ struct Arguments {
     /// Repeats less often, as every test run does
     #[arg(long)]
     quick: bool,
+    /// Repeats so many times as often as is promised, to look for what builds up slowly
+    #[arg(long, value_name = "COUNT", conflicts_with = "quick", value_parser = clap::value_parser!(u16).range(1..))]
+    times: Option<u16>,
 }
 
 fn main() -> ExitCode {
@@ -24,7 +27,11 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let scale = if arguments.quick { Scale::Quick } else { Scale::Full };
+    let scale = match (arguments.quick, arguments.times) {
+        (true, _) => Scale::Quick,
+        (false, Some(count)) => Scale::Times(count),
+        (false, None) => Scale::Full,
+    };
     match run(&arguments.name, scale) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

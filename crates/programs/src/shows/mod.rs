@@ -18,7 +18,7 @@ pub struct Show {
     pub name: &'static str,
     /// What it shows, in one line.
     pub about: &'static str,
-    /// Runs it; prints its figures; fails where it does not hold. The scale is `full`, or `quick` for every test run.
+    /// Runs it; prints its figures; fails where it does not hold. The scale is full, or quick for every test run.
     pub run: fn(Scale) -> anyhow::Result<()>,
 }
 
@@ -27,15 +27,18 @@ pub struct Show {
 pub enum Scale {
     /// As often as is promised.
     Full,
+    /// So many times as often.
+    Times(u16),
     /// A few times, so that it can run with every test.
     Quick,
 }
 
 impl Scale {
-    /// `full` or `quick`.
+    /// How often, where `full` is promised and `quick` is for every test run.
     pub fn pick(self, full: usize, quick: usize) -> usize {
         match self {
             Self::Full => full,
+            Self::Times(count) => full * usize::from(count),
             Self::Quick => quick,
         }
     }

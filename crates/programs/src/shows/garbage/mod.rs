@@ -23,8 +23,9 @@ use crate::harness::{World, memory_kib, sequence_of};
 /// Makes the choices of every case repeatable.
 const SEED: u64 = 0x7164_6567_6174_6531;
 
-/// The share of the cases after which memory is taken for warm: one in so many.
-const WARM_UP: usize = 4;
+/// The parts after each of which memory is read. One reading says little: the size of what happens to be under way at
+/// that moment, up to 8 MiB a request, is in it.
+const PARTS: usize = 12;
 
 pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     let cases = scale.pick(100_000, 3_000);
@@ -44,19 +45,22 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     };
     let pid = world.plane.pid()?;
     let started = Instant::now();
-    let (mut tally, hostiles) = tokio.block_on(barrage(&range, hostiles, 0..cases / WARM_UP));
-    let warm_kib = memory_kib(pid, "VmRSS")?;
-    let (rest, _) = tokio.block_on(barrage(&range, hostiles, cases / WARM_UP..cases));
+    let mut tally = Tally::default();
+    let mut hostiles = hostiles;
+    let mut memory_kib_after = Vec::with_capacity(PARTS);
+    for part in 0..PARTS {
+        let of_part = cases * part / PARTS..cases * (part + 1) / PARTS;
+        let (counted, left) = tokio.block_on(barrage(&range, hostiles, of_part));
+        tally.add(counted);
+        hostiles = left;
+        memory_kib_after.push(memory_kib(pid, "VmRSS")?);
+    }
     let took = started.elapsed().as_secs_f64();
-    tally.add(rest);
-    let end_kib = memory_kib(pid, "VmRSS")?;
 
     report(&tally, &range, cases, took);
-    let peak_mib = memory_kib(pid, "VmHWM")? / 1024;
-    figure(
-        "memory warm / at the end / at most",
-        format!("{} / {} / {peak_mib} MiB", warm_kib / 1024, end_kib / 1024),
-    );
+    let mib: Vec<_> = memory_kib_after.iter().map(|kib| kib / 1024).collect();
+    figure("memory after each twelfth, MiB", json!(mib));
+    figure("memory at most, MiB", memory_kib(pid, "VmHWM")? / 1024);
     ensure!(
         tally.faults.is_empty(),
         "{} answers say 5xx; the first: {}",
@@ -73,7 +77,8 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
         let (sent, _) = tally.routes.get(&seed.route).copied().unwrap_or_default();
         ensure!(sent * range.seeds.len() * 3 >= cases, "{} got only {sent} requests", seed.route);
     }
-    // What a warm program may still gain: a tenth, and room for the allocator.
+    // What a warm program may still gain from its second quarter to its last: a tenth, and room for the allocator.
+    let (warm_kib, end_kib) = (mean(&memory_kib_after[3..6]), mean(&memory_kib_after[9..12]));
     ensure!(
         end_kib <= warm_kib + warm_kib / 10 + 8 * 1024,
         "memory is flat: {warm_kib} KiB, then {end_kib} KiB"
@@ -90,6 +95,10 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     ensure!(verdict == "ok", "the database is whole: {verdict}");
     figure("integrity of the database", verdict);
     Ok(())
+}
+
+fn mean(values: &[u64]) -> u64 {
+    values.iter().sum::<u64>() / values.len() as u64
 }
 
 /// Sends `cases` over all lanes; answers what came back and the machines for the next cases.
