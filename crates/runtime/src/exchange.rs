@@ -13,8 +13,9 @@ use crate::{clock, enrol, entropy};
 
 /// Where syncs go.
 const SYNC_PATH: &str = "/runtime/v1/sync";
-/// The wait after an answer that moved nothing and was not held: the check-in of a control plane that does not hold.
-const CHECK_IN: Duration = Duration::from_secs(30);
+/// The longest wait after answers that moved nothing and were not held: the check-in of a control plane that does not
+/// hold. The first such waits are short, as one that stops lets go of what it holds and is soon back.
+pub(crate) const CHECK_IN: Duration = Duration::from_secs(30);
 /// The wait after a refusal that only a person can clear.
 const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 
@@ -149,9 +150,12 @@ impl Session {
         let is_new_journal = status.journal.id != journal;
         let moved =
             brings || status.acknowledged > before || is_new_journal || (has_first_contact && !is_idle);
-        if !moved && !was_held {
-            // Nothing moved and nothing was held: asking again at once would be a loop.
-            self.next_at = Instant::now() + CHECK_IN.mul_f64(0.5 + entropy::fraction() / 2.0);
+        if moved || was_held {
+            self.unheld.reset();
+        } else {
+            // Asking again at once would be a loop; so would sending again what was not taken.
+            let again_at = Instant::now() + self.unheld.failed(entropy::fraction());
+            if is_idle { self.idle_until = again_at } else { self.next_at = again_at }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::{self, Input, Limits, Status};
 use tokio::time::{Instant, sleep_until};
 
+use crate::exchange::CHECK_IN;
 use crate::executor::{Executor, ExecutorOptions};
 use crate::identity::{Enrolled, Identity};
 use crate::pace::{Hold, Retry};
@@ -58,8 +59,12 @@ pub(crate) struct Session {
     pub(crate) last_problem: String,
     /// An idle sync that broke after this long: a proxy's doing, if the next attempt succeeds.
     pub(crate) broke_after: Option<Duration>,
-    /// When to ask next; nothing is in flight.
+    /// Before this nothing is asked at all: there is no path, or a refusal.
     pub(crate) next_at: Instant,
+    /// Before this nothing is asked unless there is something to send.
+    pub(crate) idle_until: Instant,
+    /// Paces questions that are answered at once with nothing to say.
+    pub(crate) unheld: Retry,
     /// When trusted time is asked for next.
     pub(crate) time_at: Instant,
     /// When fresh entries are sent even if an idle sync is held.
@@ -91,11 +96,11 @@ pub(crate) async fn run(
             flight = None;
             session.next_at = Instant::now();
         }
-        if flight.is_none() && session.next_at <= Instant::now() {
+        if flight.is_none() && session.due_at() <= Instant::now() {
             flight = Some(session.depart(&status)?);
         }
         let is_flying = flight.is_some();
-        let wake_at = send_at.unwrap_or(session.next_at).max(session.next_at_floor(is_flying));
+        let wake_at = send_at.filter(|_| is_flying).unwrap_or_else(|| session.due_at());
         tokio::select! {
             () = &mut stop => return Ok(()),
             Some(ended) = session.steps.next_end() => session.perform(ended)?,
@@ -141,6 +146,8 @@ impl Session {
             last_problem: String::new(),
             broke_after: None,
             next_at: now,
+            idle_until: now,
+            unheld: Retry::new(CHECK_IN),
             time_at: now,
             send_at: None,
             steps: Steps::new(executor),
@@ -221,8 +228,9 @@ impl Session {
         self.send_at = Some(planned);
     }
 
-    /// The earliest that a waiting loop wakes: while there is no path, retries pace everything.
-    fn next_at_floor(&self, is_flying: bool) -> Instant {
-        if is_flying { Instant::now() } else { self.next_at }
+    /// When to ask next while nothing is in flight. Results do not wait for the next check-in; while there is no path,
+    /// retries pace everything.
+    fn due_at(&self) -> Instant {
+        self.next_at.max(self.send_at.unwrap_or(self.idle_until))
     }
 }
