@@ -50,7 +50,7 @@ const BREAKS: &[Break] = &[
         to: "Ok(held.is_some_and(|held| held != hash) && number == u64::MAX)",
         package: "tidegate-core",
         binary: "scenarios",
-        test: "identity::a_cold_clone_never_runs_what_the_other_copy_was_offered",
+        test: "copies::a_copy_that_was_acknowledged_as_far_as_the_other_is_told_apart_by_the_chain",
     },
     Break {
         what: "no signature check",
@@ -144,4 +144,30 @@ fn target_directory() -> PathBuf {
     let cache = std::env::var_os("TIDEGATE_CACHE").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/tidegate"));
     cache.or_else(home).unwrap_or_else(std::env::temp_dir).join("target-break")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run takes minutes, so every test run looks at least whether what it names is still there.
+    #[test]
+    fn every_place_to_break_is_there_once_and_so_is_the_test_that_must_notice() {
+        let root = source_root().unwrap();
+        for broken in BREAKS {
+            let whole = fs::read_to_string(root.join(broken.file)).unwrap();
+            assert_eq!(whole.matches(broken.from).count(), 1, "{}: {}", broken.what, broken.file);
+            let tests =
+                root.join("crates").join(broken.package.trim_start_matches("tidegate-")).join("tests");
+            let path: Vec<&str> = broken.test.split("::").collect();
+            let (name, modules) = path.split_last().unwrap();
+            let folder = tests.join(broken.binary);
+            let files = match modules.last() {
+                Some(module) => vec![folder.join(format!("{module}.rs"))],
+                None => vec![tests.join(format!("{}.rs", broken.binary)), folder.join("main.rs")],
+            };
+            let text: String = files.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
+            assert!(text.contains(&format!("fn {name}(")), "{}: `{}`", broken.what, broken.test);
+        }
+    }
 }
