@@ -50,7 +50,7 @@ const BREAKS: &[Break] = &[
         to: "Ok(held.is_some_and(|held| held != hash) && number == u64::MAX)",
         package: "tidegate-core",
         binary: "scenarios",
-        test: "copies::a_copy_that_was_acknowledged_as_far_as_the_other_is_told_apart_by_the_chain",
+        test: "copies::a_cold_clone_never_runs_what_the_other_copy_was_offered",
     },
     Break {
         what: "no signature check",
