@@ -22,10 +22,9 @@ pub struct Settings {
 impl Settings {
     /// For a control plane: memory for an index of many endpoints, few and large checkpoints.
     ///
-    /// A busy server writes the same few hundred pages again and again, so a checkpoint of 16 MiB writes hardly
-    /// more than one of 4 MiB (SQLite's own 1000 pages) and comes a quarter as often. Larger ones gain little and
-    /// cost readers, who look pages up in the log by segments of 4096. Four times that is passed only when readers
-    /// never leave a gap.
+    /// A busy server writes the same pages again and again, and a checkpoint stores each once: at 16 MiB that is less
+    /// often than at SQLite's own 1000 pages (4 MiB). Larger ones cost readers, who look pages up in the log by
+    /// segments of 4096. Four times that is passed only when readers never leave a gap.
     pub fn server() -> Self {
         Self {
             cache_bytes: 16 << 20,
