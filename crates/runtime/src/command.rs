@@ -1,6 +1,6 @@
 //! The command line of `tidegate-runtime`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -156,7 +156,12 @@ fn perform(command: Command) -> anyhow::Result<()> {
             } else if done.was_enrolled {
                 println!("already enrolled as {}: nothing was changed", done.endpoint);
             } else {
-                println!("enrolled as {}; start it with: tidegate-runtime run", done.endpoint);
+                let place = if state == Path::new(state_directory::DEFAULT) {
+                    String::new()
+                } else {
+                    format!(" --state {}", state.display())
+                };
+                println!("enrolled as {}; start it with: tidegate-runtime run{place}", done.endpoint);
             }
             Ok(())
         }
@@ -183,7 +188,7 @@ fn policy(forbid_shell: bool, probes: Vec<String>, paths: Vec<String>) -> anyhow
     if let Some(unknown) = probes.iter().find(|probe| known.find(probe).is_none()) {
         anyhow::bail!("`{unknown}` is not a probe of this runtime");
     }
-    if let Some(relative) = paths.iter().find(|path| !std::path::Path::new(path).is_absolute()) {
+    if let Some(relative) = paths.iter().find(|path| !Path::new(path).is_absolute()) {
         anyhow::bail!("--allow-path takes absolute folders, not `{relative}`");
     }
     let listed = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
