@@ -27,9 +27,9 @@ const TABLE: &[(&str, &[&str])] = &[
 /// Crates of others that stand for a kind of I/O, and the only crates that may name them.
 const OUTSIDE: &[(&str, &[&str])] = &[
     ("tokio", &["tidegate-server", "tidegate-runtime", "tidegate-cli"]),
-    ("hyper", &["tidegate-server"]),
+    ("hyper", &["tidegate-server", "tidegate-runtime"]),
     ("axum", &["tidegate-web", "tidegate-server", "tidegate-worker"]),
-    ("reqwest", &["tidegate-runtime", "tidegate-cli"]),
+    ("reqwest", &["tidegate-cli"]),
     ("rusqlite", &["tidegate-sqlite"]),
 ];
 

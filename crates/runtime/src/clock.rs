@@ -21,7 +21,7 @@ pub(crate) fn wall() -> Timestamp {
 
 /// Milliseconds since the machine started, sleep included (`CLOCK_BOOTTIME`, Linux clock_gettime(2)).
 #[cfg(target_os = "linux")]
-fn monotonic_ms() -> u64 {
+pub(crate) fn monotonic_ms() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds_ms = u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000);
     seconds_ms + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000

@@ -11,6 +11,7 @@ use tidegate_core::wire::Policy;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::enrol::{EnrolOptions, enrol};
+use crate::net::{Intervals, ServerAddress};
 use crate::session::{RunOptions, run};
 use crate::transport::TransportError;
 use crate::{executor, state_directory, status};
@@ -76,6 +77,13 @@ enum Command {
         /// The slowest retry while there is no path: shorter than the shortest window
         #[arg(long, default_value = "60s", value_parser = Milliseconds::parse)]
         retry_max: Milliseconds,
+        /// Spends fewer bytes on a link where they cost: holds as long as possible and never probes whether the path
+        /// still stands, so that a broken one may be noticed only after some minutes
+        #[arg(long, env = "TIDEGATE_METERED")]
+        metered: bool,
+        /// Divides every interval of the path: for tests that have less time than machines
+        #[arg(long, hide = true, default_value_t = 1)]
+        interval_divisor: u32,
     },
     /// Says how this machine stands.
     Status {
@@ -112,7 +120,9 @@ pub fn main() -> ExitCode {
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<TransportError>() {
         Some(TransportError::Unreachable(_)) => ExitCode::from(3),
-        Some(TransportError::Refused { .. } | TransportError::Strange(_)) => ExitCode::from(4),
+        Some(TransportError::Refused { .. } | TransportError::Strange { .. } | TransportError::TimeFirst) => {
+            ExitCode::from(4)
+        }
         None => ExitCode::from(1),
     }
 }
@@ -165,8 +175,12 @@ fn perform(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Run { state, retry_max } => {
-            let options = RunOptions { retry_max: Duration::from_millis(retry_max.0.max(100)) };
+        Command::Run { state, retry_max, metered, interval_divisor } => {
+            let options = RunOptions {
+                retry_max: Duration::from_millis(retry_max.0.max(100)),
+                is_metered: metered,
+                intervals: Intervals::divided_by(interval_divisor),
+            };
             let local = tokio::task::LocalSet::new();
             local.block_on(&tokio, async { run(&state, options, stopped()?).await })
         }
@@ -197,19 +211,13 @@ fn policy(forbid_shell: bool, probes: Vec<String>, paths: Vec<String>) -> anyhow
 
 /// Refuses to send secrets in the clear to another machine.
 fn check_address(server: &str, allow_http: bool) -> anyhow::Result<()> {
-    let url = reqwest::Url::parse(server).with_context(|| format!("`{server}` is not an address"))?;
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let is_here =
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_here || allow_http => Ok(()),
-        "http" => anyhow::bail!(
-            "http:// to another machine can be read and changed on the way: use https://, or pass --allow-http \
-             where the path is protected otherwise"
-        ),
-        other => anyhow::bail!("`{other}://` is not spoken: use https://"),
-    }
+    let address = ServerAddress::parse(server)?;
+    anyhow::ensure!(
+        address.is_tls || address.is_here() || allow_http,
+        "http:// to another machine can be read and changed on the way: use https://, or pass --allow-http \
+         where the path is protected otherwise"
+    );
+    Ok(())
 }
 
 fn stopped() -> anyhow::Result<impl Future<Output = ()>> {

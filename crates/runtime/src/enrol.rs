@@ -15,6 +15,7 @@ use tidegate_core::wire::{
 };
 
 use crate::identity::{Enrolled, Identity};
+use crate::net::{Intervals, KeepAlive};
 use crate::state_directory::StateDirectory;
 use crate::transport::{Transport, TransportError};
 use crate::{clock, entropy, facts, probes, volatile};
@@ -73,7 +74,8 @@ pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<Enrolment
         None => Identity::fresh(server, options.ca_pem),
     };
     directory.identity_save(&identity)?;
-    let transport = Transport::new(&identity.server, identity.ca_pem.as_deref())?;
+    let ca_pem = identity.ca_pem.as_deref();
+    let transport = Transport::new(&identity.server, ca_pem, KeepAlive::Probed, Intervals::default())?;
     let authority = check_authority(&transport, &code).await?;
     let answer: EnrolAnswer = transport.post_json(PATH, &request(&identity, &code, options.name)).await?;
     if answer.authority != authority {
@@ -106,8 +108,9 @@ async fn check_authority(
              the code's secret was not sent. Check the address, or ask for a fresh code"
         );
     }
-    let (_, authority) = verify_time(&answer, &nonce, &answer.root)
+    let (time, authority) = verify_time(&answer, &nonce, &answer.root)
         .context("the control plane could not prove that it speaks for the code's owner; the code's secret was not sent")?;
+    transport.confirm_time(time);
     Ok(authority)
 }
 

@@ -8,7 +8,7 @@ use tidegate_core::wire::{EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
 use tokio::time::Instant;
 
 use crate::session::{Flight, Session, TIME_EVERY};
-use crate::transport::{ANSWER_TIMEOUT, TransportError};
+use crate::transport::TransportError;
 use crate::{clock, enrol, entropy};
 
 /// Where syncs go.
@@ -18,6 +18,9 @@ const SYNC_PATH: &str = "/runtime/v1/sync";
 pub(crate) const CHECK_IN: Duration = Duration::from_secs(30);
 /// The wait after a refusal that only a person can clear.
 const AFTER_REFUSAL: Duration = Duration::from_secs(60);
+
+/// The shortest pause after an attempt that took longer than the wait that follows it.
+const SOONEST: Duration = Duration::from_millis(500);
 
 /// What came back.
 pub(crate) enum Landed {
@@ -38,11 +41,12 @@ pub(crate) enum Landed {
 impl Session {
     /// Starts the exchange that is due; the flag says whether it may be dropped for something to send.
     pub(crate) fn depart(&mut self, status: &Status) -> anyhow::Result<(Flight, bool)> {
+        self.departed_at = Instant::now();
         if self.must_recover {
             return Ok((self.depart_recover(status), false));
         }
         let has_contact = self.token.is_some();
-        if self.time_at <= Instant::now() && (has_contact || !status.is_time_known) {
+        if self.time_at <= Instant::now() && (has_contact || !status.is_time_confirmed) {
             return Ok((self.depart_time(), false));
         }
         let request = self.request()?;
@@ -52,11 +56,11 @@ impl Session {
 
     fn depart_sync(&self, request: Request, is_idle: bool, before: u64) -> Flight {
         let transport = self.transport.clone();
-        let timeout = ANSWER_TIMEOUT + if is_idle { self.hold.current() } else { Duration::ZERO };
+        let hold = if is_idle { self.hold.current() } else { Duration::ZERO };
         let Request { id, bytes, .. } = request;
         Box::pin(async move {
             let started = Instant::now();
-            let answer = transport.post::<SyncAnswer>(SYNC_PATH, bytes, timeout).await.map(Box::new);
+            let answer = transport.post::<SyncAnswer>(SYNC_PATH, bytes, hold).await.map(Box::new);
             Landed::Sync { request: id, is_idle, before, took: started.elapsed(), answer }
         })
     }
@@ -90,26 +94,33 @@ impl Session {
                 self.sync_landed(request, is_idle, before, took, answer)
             }
             Landed::Sync { is_idle, took, answer: Err(error), .. } => {
-                if is_idle && matches!(error, TransportError::Unreachable(_)) {
+                let may_be_a_proxy = match &error {
+                    TransportError::Unreachable(_) => true,
+                    TransportError::Strange { is_gateway, .. } => *is_gateway,
+                    TransportError::TimeFirst | TransportError::Refused { .. } => false,
+                };
+                if is_idle && may_be_a_proxy {
                     self.broke_after = Some(took);
                 }
                 self.failed(&error);
                 Ok(())
             }
             Landed::Time { nonce, answer: Ok(answer) } => {
-                self.path_is_open()?;
                 self.time_at = Instant::now() + TIME_EVERY;
                 match verify_time(&answer, &nonce, &self.enrolled.authority.root) {
-                    Ok((time, _)) => self.perform(Input::TimeLearned(time)),
+                    Ok((time, _)) => {
+                        self.transport.confirm_time(time);
+                        self.perform(Input::TimeLearned(time))?;
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "the control plane's time is not believed");
-                        self.time_at = Instant::now() + AFTER_REFUSAL;
-                        Ok(())
+                        self.time_at = Instant::now() + self.intervals.of(AFTER_REFUSAL);
                     }
                 }
+                self.path_is_open()
             }
             Landed::Time { answer: Err(error), .. } => {
-                self.time_at = Instant::now() + CHECK_IN;
+                self.time_at = Instant::now() + self.intervals.of(CHECK_IN);
                 self.failed(&error);
                 Ok(())
             }
@@ -169,8 +180,11 @@ impl Session {
             self.hold.cut(broke_after);
         }
         self.retry.reset();
-        if let Some(closed_at) = self.closed_at.take() {
+        if let Some(closed_at_ms) = self.closed_at_ms.take() {
             tracing::info!(attempts, "the path is open again");
+            let closed_for_ms = clock::monotonic_ms().saturating_sub(closed_at_ms);
+            let now = self.status()?.time;
+            let closed_at = now.shifted_by_ms(i64::try_from(closed_for_ms).map_or(i64::MIN, |ms| -ms));
             let problem = std::mem::take(&mut self.last_problem);
             self.perform(Input::Link { closed_at, attempts, problem })?;
         }
@@ -180,19 +194,39 @@ impl Session {
     fn failed(&mut self, error: &TransportError) {
         let wait = match error {
             TransportError::Unreachable(cause) => {
-                self.last_problem = format!("{cause:#}");
-                self.closed_at.get_or_insert_with(clock::wall);
-                let wait = self.retry.failed(entropy::fraction());
-                tracing::debug!(problem = self.last_problem, wait_ms = wait.as_millis(), "no path");
-                wait
+                self.no_path(cause.code(), cause.to_string(), cause.remedy())
             }
-            TransportError::Refused { code, detail } => self.refused(code, detail),
-            TransportError::Strange(what) => {
-                tracing::warn!(what, "what answered is not a control plane: a captive portal or proxy?");
-                AFTER_REFUSAL
+            TransportError::Strange { problem, .. } => {
+                let remedy =
+                    "a captive portal or a gateway may answer in its place: open the address in a browser";
+                self.no_path("not_a_control_plane", problem.clone(), remedy)
+            }
+            TransportError::TimeFirst => {
+                tracing::warn!(
+                    "the certificate's dates do not fit this machine's clock: asking for signed time first"
+                );
+                self.time_at = Instant::now();
+                Duration::ZERO
+            }
+            TransportError::Refused { code, detail, retry_after } => {
+                self.refused(code, detail).max(retry_after.unwrap_or_default())
             }
         };
-        self.next_at = Instant::now() + wait;
+        // What the attempt itself took counts: a window may be as short as the slowest retry.
+        let soonest = Instant::now() + self.intervals.of(SOONEST).min(wait);
+        self.next_at = soonest.max(self.departed_at + wait);
+    }
+
+    /// Answers how long to wait; says why once, and again when the reason changes.
+    fn no_path(&mut self, code: &str, problem: String, remedy: &str) -> Duration {
+        self.closed_at_ms.get_or_insert_with(clock::monotonic_ms);
+        let wait = self.retry.failed(entropy::fraction());
+        if self.last_problem != problem && self.broke_after.is_none() {
+            tracing::warn!(code, problem, remedy, "no path to the control plane; trying on");
+        }
+        tracing::debug!(code, problem, wait_ms = wait.as_millis(), "no path");
+        self.last_problem = problem;
+        wait
     }
 
     fn refused(&mut self, code: &str, detail: &str) -> Duration {
@@ -208,7 +242,7 @@ impl Session {
             "unavailable" | "rate_limited" | "storage_full" => self.retry.failed(entropy::fraction()),
             _ => {
                 tracing::error!(code, detail, "the control plane refuses this machine");
-                AFTER_REFUSAL
+                self.intervals.of(AFTER_REFUSAL)
             }
         }
     }

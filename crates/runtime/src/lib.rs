@@ -11,12 +11,14 @@ mod exchange;
 pub mod executor;
 mod facts;
 mod identity;
+mod net;
 mod pace;
 pub mod probes;
 mod session;
 mod state_directory;
 mod status;
 mod steps;
+mod traffic;
 mod transport;
 mod volatile;
 

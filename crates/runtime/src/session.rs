@@ -11,15 +11,17 @@ use anyhow::bail;
 use tidegate_core::id::{BootId, RequestId};
 use tidegate_core::keys::{KeyPair, PublicKey};
 use tidegate_core::probe::Catalogue;
-use tidegate_core::runtime::{self, Input, Limits, Status};
+use tidegate_core::runtime::{self, Input, Limits, Status, document_load, document_save};
 use tokio::time::{Instant, sleep_until};
 
 use crate::exchange::CHECK_IN;
 use crate::executor::{Executor, ExecutorOptions};
 use crate::identity::{Enrolled, Identity};
+use crate::net::{Intervals, KeepAlive};
 use crate::pace::{Hold, Retry};
 use crate::state_directory::StateDirectory;
 use crate::steps::Steps;
+use crate::traffic::{self, Traffic};
 use crate::transport::Transport;
 use crate::{clock, entropy, exchange, facts, probes};
 
@@ -28,12 +30,16 @@ use crate::{clock, entropy, exchange, facts, probes};
 pub(crate) struct RunOptions {
     /// The slowest retry while there is no path.
     pub(crate) retry_max: Duration,
+    /// Whether every byte costs: nothing is sent only to see whether the path still stands.
+    pub(crate) is_metered: bool,
+    /// Every interval of the path.
+    pub(crate) intervals: Intervals,
 }
 
 /// How long fresh entries wait for company while a step runs: six quick steps come back in one sync, and a page
 /// learns of a long step's start within a second.
 const COMPANY: Duration = Duration::from_secs(1);
-/// How often the core is asked whether time alone changed something.
+/// How often the core is asked whether time alone changed something, while something waits for time.
 const TICK: Duration = Duration::from_secs(1);
 /// How long trusted time is used before it is asked for again: a drift of 100 ppm makes 9 s of a day.
 pub(crate) const TIME_EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -53,12 +59,15 @@ pub(crate) struct Session {
     pub(crate) transport: std::rc::Rc<Transport>,
     pub(crate) token: Option<String>,
     pub(crate) hold: Hold,
+    pub(crate) intervals: Intervals,
     pub(crate) retry: Retry,
-    /// When the path was first seen closed.
-    pub(crate) closed_at: Option<tidegate_core::time::Timestamp>,
+    /// When the path was first seen closed, in milliseconds since the machine started: its clock may yet be set right.
+    pub(crate) closed_at_ms: Option<u64>,
     pub(crate) last_problem: String,
     /// An idle sync that broke after this long: a proxy's doing, if the next attempt succeeds.
     pub(crate) broke_after: Option<Duration>,
+    /// When the last exchange began.
+    pub(crate) departed_at: Instant,
     /// Before this nothing is asked at all: there is no path, or a refusal.
     pub(crate) next_at: Instant,
     /// Before this nothing is asked unless there is something to send.
@@ -70,6 +79,7 @@ pub(crate) struct Session {
     /// When fresh entries are sent even if an idle sync is held.
     send_at: Option<Instant>,
     steps: Steps,
+    traffic: Traffic,
     pub(crate) must_recover: bool,
 }
 
@@ -102,11 +112,12 @@ pub(crate) async fn run(
         let is_flying = flight.is_some();
         let wake_at = send_at.filter(|_| is_flying).unwrap_or_else(|| session.due_at());
         tokio::select! {
-            () = &mut stop => return Ok(()),
+            () = &mut stop => return session.traffic_keep(),
             Some(ended) = session.steps.next_end() => session.perform(ended)?,
             landed = fly(&mut flight), if is_flying => {
                 flight = None;
                 session.land(landed)?;
+                session.traffic_look()?;
             }
             () = sleep_until(wake_at), if !is_flying || send_at.is_some() => {}
             () = tokio::time::sleep(TICK), if status.live > 0 && !session.steps.is_running() => {
@@ -132,7 +143,9 @@ impl Session {
         let enrolled = identity.enrolled()?.clone();
         let order_key = enrolled.authority.order_key()?;
         let executor = Executor::new(ExecutorOptions::new(&directory.place_id()?))?;
-        let transport = Transport::new(&identity.server, identity.ca_pem.as_deref())?;
+        let keep_alive = if options.is_metered { KeepAlive::Silent } else { KeepAlive::Probed };
+        let (server, ca_pem, intervals) = (&identity.server, identity.ca_pem.as_deref(), options.intervals);
+        let transport = Transport::new(server, ca_pem, keep_alive, intervals)?;
         let now = Instant::now();
         Ok(Self {
             keys: identity.keys(),
@@ -140,17 +153,20 @@ impl Session {
             transport: std::rc::Rc::new(transport),
             catalogue: probes::catalogue(),
             token: None,
-            hold: Hold::default(),
-            retry: Retry::new(options.retry_max),
-            closed_at: None,
+            hold: Hold::new(options.is_metered, intervals),
+            intervals,
+            retry: Retry::new(options.retry_max, intervals),
+            closed_at_ms: None,
             last_problem: String::new(),
             broke_after: None,
+            departed_at: now,
             next_at: now,
             idle_until: now,
-            unheld: Retry::new(CHECK_IN),
+            unheld: Retry::new(CHECK_IN, intervals),
             time_at: now,
             send_at: None,
             steps: Steps::new(executor),
+            traffic: Traffic::new(directory.read(|db| document_load(db, traffic::DOCUMENT))?),
             must_recover: false,
             directory,
             identity,
@@ -172,6 +188,10 @@ impl Session {
         let leftovers = u32::try_from(swept.found).unwrap_or(u32::MAX);
         self.perform(Input::Booted { version: env!("CARGO_PKG_VERSION").to_owned(), leftovers })?;
         self.perform(Input::Facts { facts: facts::collect(), probes: self.catalogue.clone() })?;
+        let status = self.status()?;
+        if status.is_time_confirmed {
+            self.transport.confirm_time(status.time);
+        }
         tracing::info!(endpoint = %self.enrolled.endpoint, server = self.identity.server, "running");
         Ok(())
     }
@@ -214,6 +234,22 @@ impl Session {
 
     pub(crate) fn status(&self) -> anyhow::Result<Status> {
         self.directory.read(|db| runtime::status(db, &clock::read()))
+    }
+
+    /// Looks at what the path cost.
+    fn traffic_look(&mut self) -> anyhow::Result<()> {
+        let status = self.status()?;
+        if !status.is_time_known {
+            // The bytes wait in the meter until it is known which day they belong to.
+            return Ok(());
+        }
+        let look = self.traffic.look(self.transport.bytes(), status.time);
+        if look.is_due { self.traffic_keep() } else { Ok(()) }
+    }
+
+    fn traffic_keep(&mut self) -> anyhow::Result<()> {
+        let today = self.traffic.today();
+        self.directory.transaction(|db| document_save(db, traffic::DOCUMENT, today))
     }
 
     /// Decides when fresh entries are sent: at once when nothing runs, with a little patience while a step does.

@@ -11,6 +11,7 @@ use tidegate_sqlite::{Fatal, ReadError, Readers, Settings};
 
 use crate::clock;
 use crate::identity::{DOCUMENT, Identity};
+use crate::traffic::{self, DayTraffic};
 
 /// What `status` says.
 #[derive(Debug, Serialize)]
@@ -18,6 +19,8 @@ pub(crate) struct Report {
     pub(crate) endpoint_id: Option<EndpointId>,
     pub(crate) server: Option<String>,
     pub(crate) running: bool,
+    /// Bytes of the path today, as last kept: at most an hour ago.
+    pub(crate) traffic_today: Option<DayTraffic>,
     #[serde(flatten)]
     pub(crate) status: Option<runtime::Status>,
 }
@@ -37,9 +40,10 @@ pub(crate) fn read(state: &Path) -> anyhow::Result<Report> {
         let identity: Option<Identity> = document_load(db, DOCUMENT)?;
         let is_enrolled = identity.as_ref().is_some_and(|identity| identity.enrolled.is_some());
         let status = if is_enrolled { Some(runtime::status(db, &clock::read())?) } else { None };
-        Ok::<_, Error>((identity, status))
+        let traffic: Option<DayTraffic> = document_load(db, traffic::DOCUMENT)?;
+        Ok::<_, Error>((identity, status, traffic))
     });
-    let (identity, status) = read.map_err(|error| match error {
+    let (identity, status, traffic_today) = read.map_err(|error| match error {
         ReadError::Job(error) => anyhow::Error::new(error),
         ReadError::Storage(error) => anyhow::Error::new(error).context("failed to read the state directory"),
     })?;
@@ -47,6 +51,7 @@ pub(crate) fn read(state: &Path) -> anyhow::Result<Report> {
         endpoint_id: identity.as_ref().and_then(|identity| Some(identity.enrolled.as_ref()?.endpoint)),
         server: identity.map(|identity| identity.server),
         running,
+        traffic_today,
         status,
     })
 }
@@ -75,8 +80,22 @@ impl Report {
             ),
             ("work", format!("{} not ended", status.live)),
             ("to return", format!("{waiting} of {} entries", status.journal.number)),
-            ("time", if status.is_time_known { "known".into() } else { "not known yet".into() }),
+            ("time", time_words(status)),
+            ("traffic", self.traffic_today.as_ref().map_or_else(|| "none counted yet".into(), traffic_words)),
         ];
         lines.map(|(name, value)| format!("{name:<14} {value}")).join("\n")
     }
+}
+
+fn time_words(status: &runtime::Status) -> String {
+    match (status.is_time_known, status.is_time_confirmed) {
+        (_, true) => format!("{} (signed by the control plane since this machine started)", status.time),
+        (true, false) => format!("{} (this machine's clock, corrected as last measured)", status.time),
+        (false, false) => "not known yet: work with a condition on time waits".into(),
+    }
+}
+
+fn traffic_words(today: &DayTraffic) -> String {
+    let kilobytes = |bytes: u64| format!("{:.1} KB", bytes as f64 / 1e3);
+    format!("{} up, {} down on {}", kilobytes(today.up_bytes), kilobytes(today.down_bytes), today.day)
 }

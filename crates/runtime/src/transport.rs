@@ -1,37 +1,53 @@
 //! HTTP to the control plane: three routes, bodies compressed, everything bounded.
 
+use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tidegate_core::time::Timestamp;
+
+use crate::enrol::TIME_PATH;
+use crate::net::{
+    Answer, Connection, Intervals, KeepAlive, Meter, NetError, PostRequest, ServerAddress, TlsClock, Trust,
+    Way,
+};
 
 /// Largest answer, as it travels and once decompressed: orders of one answer and what surrounds them.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bodies below this travel as they are: compressing them saves nothing.
-const COMPRESS_FROM_BYTES: usize = 256;
-/// How long a connection may take to be made, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long an answer may take beyond what it may be held: a slow link needs time for a full batch.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
+const COMPRESS_FROM_BYTES: usize = 512;
 
-/// The control plane, as this machine reaches it.
+/// The control plane, as this machine reaches it: one connection, kept while it lasts.
 pub(crate) struct Transport {
-    client: reqwest::Client,
-    server: String,
+    server: ServerAddress,
+    trust: Option<Trust>,
+    tls_clock: Arc<TlsClock>,
+    keep_alive: KeepAlive,
+    intervals: Intervals,
+    meter: Meter,
+    kept: RefCell<Option<Connection>>,
 }
 
 /// Why there is no answer to use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransportError {
     /// No path: no connection, a cut one, or no answer in time.
-    #[error("failed to reach the control plane")]
-    Unreachable(#[source] anyhow::Error),
+    #[error("failed to reach the control plane: {0}")]
+    Unreachable(#[from] NetError),
+    /// The machine's clock is so wrong that the certificate's dates do not fit: the time must be asked first.
+    #[error(
+        "the certificate's dates do not fit this machine's clock, and the control plane's signed time is not known yet"
+    )]
+    TimeFirst,
     /// The control plane answered that it will not.
     #[error("the control plane refused: {detail} ({code})")]
     Refused {
@@ -39,10 +55,17 @@ pub(crate) enum TransportError {
         code: String,
         /// The sentence beside it.
         detail: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
     },
     /// Something answered, and not as a control plane does.
-    #[error("what answered is not a control plane: {0}")]
-    Strange(String),
+    #[error("what answered is not a control plane: {problem}")]
+    Strange {
+        /// What was wrong with it.
+        problem: String,
+        /// Whether it is how a gateway says that it waited long enough (status 502, 503 or 504).
+        is_gateway: bool,
+    },
 }
 
 #[derive(Deserialize)]
@@ -54,23 +77,29 @@ struct Problem {
 
 impl Transport {
     /// Prepares to reach `server`; `ca_pem` is a private CA, trusted beside the usual ones.
-    pub(crate) fn new(server: &str, ca_pem: Option<&str>) -> anyhow::Result<Self> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(90))
-            .tcp_keepalive_interval(Duration::from_secs(10))
-            .tcp_keepalive_retries(2)
-            .pool_idle_timeout(Duration::from_secs(600))
-            .pool_max_idle_per_host(1)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("tidegate-runtime/", env!("CARGO_PKG_VERSION")));
-        if let Some(pem) = ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-                .context("failed to read the CA certificates: they must be PEM")?;
-            builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
-        }
-        Ok(Self { client: builder.build()?, server: server.trim_end_matches('/').to_owned() })
+    pub(crate) fn new(
+        server: &str,
+        ca_pem: Option<&str>,
+        keep_alive: KeepAlive,
+        intervals: Intervals,
+    ) -> anyhow::Result<Self> {
+        let server = ServerAddress::parse(server)?;
+        let tls_clock = Arc::<TlsClock>::default();
+        let trust = server.is_tls.then(|| Trust::new(ca_pem, Arc::clone(&tls_clock))).transpose()?;
+        let (meter, kept) = (Meter::default(), RefCell::new(None));
+        Ok(Self { server, trust, tls_clock, keep_alive, intervals, meter, kept })
+    }
+
+    /// Bytes sent and received so far.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        self.meter.bytes()
+    }
+
+    /// Takes in that it is `time` now, by the control plane's signature. Certificates are judged by it from here on,
+    /// so a connection that was let through to ask the time is ended.
+    pub(crate) fn confirm_time(&self, time: Timestamp) {
+        self.tls_clock.confirm(time);
+        self.kept.borrow_mut().take_if(|connection| connection.is_time_only);
     }
 
     /// Posts a JSON document and reads one.
@@ -79,52 +108,92 @@ impl Transport {
         path: &str,
         question: &Q,
     ) -> Result<A, TransportError> {
-        let body = serde_json::to_vec(question).map_err(|error| TransportError::Unreachable(error.into()))?;
-        self.post(path, body, ANSWER_TIMEOUT).await
+        let body = serde_json::to_vec(question)
+            .map_err(|error| strange(&format!("a question is not JSON: {error}")))?;
+        self.post(path, body, Duration::ZERO).await
     }
 
-    /// Posts bytes and reads a JSON document; `timeout` bounds the whole.
+    /// Posts bytes and reads a JSON document; `hold` is how long the answer may be held.
     pub(crate) async fn post<A: DeserializeOwned>(
         &self,
         path: &str,
         body: Vec<u8>,
-        timeout: Duration,
+        hold: Duration,
     ) -> Result<A, TransportError> {
-        let mut request = self
-            .client
-            .post(format!("{}{path}", self.server))
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT_ENCODING, "deflate")
-            .timeout(timeout);
-        if body.len() < COMPRESS_FROM_BYTES {
-            request = request.body(body);
-        } else {
-            let compressed = deflate(&body).map_err(|error| TransportError::Unreachable(error.into()))?;
-            request = request.header(CONTENT_ENCODING, "deflate").body(compressed);
+        let request = self.request(path, body, hold)?;
+        let connection = self.connection().await?;
+        if connection.is_time_only && path != TIME_PATH {
+            return Err(TransportError::TimeFirst);
         }
-        let unreachable = |error: reqwest::Error| TransportError::Unreachable(error.without_url().into());
-        let mut response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let is_compressed = response.headers().get(CONTENT_ENCODING).is_some_and(|value| value == "deflate");
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(TransportError::Strange("its answer has no end".to_owned()));
-            }
-            bytes.extend_from_slice(&chunk);
+        let answer = connection.post(request, self.intervals).await;
+        if !matches!(answer, Ok(Answer { body: Some(_), .. })) {
+            self.kept.take();
         }
-        if is_compressed {
-            bytes = inflate(&bytes)?;
-        }
-        if status.is_success() {
-            return serde_json::from_slice(&bytes)
-                .map_err(|error| TransportError::Strange(format!("its answer does not read: {error}")));
-        }
-        match serde_json::from_slice(&bytes) {
-            Ok(Problem { code, detail }) => Err(TransportError::Refused { code, detail }),
-            Err(_) => Err(TransportError::Strange(format!("it answered with status {status}"))),
-        }
+        judge(answer?)
     }
+
+    /// The kept connection, or a new one.
+    async fn connection(&self) -> Result<Connection, NetError> {
+        if let Some(kept) = self.kept.borrow().as_ref().filter(|kept| kept.is_usable()) {
+            return Ok(kept.clone());
+        }
+        self.kept.take();
+        let way = Way {
+            server: &self.server,
+            trust: self.trust.as_ref(),
+            keep_alive: self.keep_alive,
+            intervals: self.intervals,
+            meter: &self.meter,
+        };
+        let connection = Connection::open(&way).await?;
+        self.kept.replace(Some(connection.clone()));
+        Ok(connection)
+    }
+
+    fn request(&self, path: &str, body: Vec<u8>, hold: Duration) -> Result<PostRequest, TransportError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("deflate"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("tidegate-runtime/", env!("CARGO_PKG_VERSION"))),
+        );
+        let uri =
+            self.server.uri(path).map_err(|error| strange(&format!("its address is not one: {error}")))?;
+        let body = if body.len() < COMPRESS_FROM_BYTES {
+            body
+        } else {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("deflate"));
+            deflate(&body).map_err(|error| strange(&format!("a question does not compress: {error}")))?
+        };
+        Ok(PostRequest { uri, headers, body, hold, answer_bytes_max: ANSWER_BYTES_MAX })
+    }
+}
+
+fn judge<A: DeserializeOwned>(answer: Answer) -> Result<A, TransportError> {
+    let Answer { status, headers, body } = answer;
+    let mut bytes = body.ok_or_else(|| strange("its answer has no end"))?;
+    if headers.get(CONTENT_ENCODING).is_some_and(|value| value == "deflate") {
+        bytes = inflate(&bytes)?;
+    }
+    if status.is_success() {
+        return serde_json::from_slice(&bytes)
+            .map_err(|error| strange(&format!("its answer does not read: {error}")));
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(Problem { code, detail }) => {
+            let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            Err(TransportError::Refused { code, detail, retry_after: seconds.map(Duration::from_secs) })
+        }
+        Err(_) => Err(TransportError::Strange {
+            problem: format!("it answered with status {status}"),
+            is_gateway: matches!(status.as_u16(), 502..=504),
+        }),
+    }
+}
+
+fn strange(problem: &str) -> TransportError {
+    TransportError::Strange { problem: problem.to_owned(), is_gateway: false }
 }
 
 fn deflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -138,8 +207,8 @@ fn inflate(bytes: &[u8]) -> Result<Vec<u8>, TransportError> {
     let read = ZlibDecoder::new(bytes).take(ANSWER_BYTES_MAX as u64 + 1).read_to_end(&mut inflated);
     match read {
         Ok(read) if read <= ANSWER_BYTES_MAX => Ok(inflated),
-        Ok(_) => Err(TransportError::Strange("its answer has no end".to_owned())),
-        Err(_) => Err(TransportError::Strange("its answer is damaged".to_owned())),
+        Ok(_) => Err(strange("its answer has no end")),
+        Err(_) => Err(strange("its answer is damaged")),
     }
 }
 
@@ -152,7 +221,7 @@ mod tests {
         let text = vec![b'a'; 10_000];
         assert_eq!(inflate(&deflate(&text).unwrap()).unwrap(), text);
         let bomb = deflate(&vec![0; ANSWER_BYTES_MAX + 1]).unwrap();
-        assert!(matches!(inflate(&bomb), Err(TransportError::Strange(_))));
-        assert!(matches!(inflate(b"garbage"), Err(TransportError::Strange(_))));
+        assert!(matches!(inflate(&bomb), Err(TransportError::Strange { .. })));
+        assert!(matches!(inflate(b"garbage"), Err(TransportError::Strange { .. })));
     }
 }

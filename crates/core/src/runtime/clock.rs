@@ -47,21 +47,23 @@ pub struct Now {
     pub at: Timestamp,
     /// Whether conditions on time can be judged.
     pub is_known: bool,
+    /// Whether it was signed within this start of the machine, so that no clock of the machine's own stands behind it.
+    pub is_confirmed: bool,
 }
 
 impl Clock {
     /// The time at `reading`.
     pub fn now(&self, reading: &Reading) -> Now {
-        let unknown = Now { at: reading.wall, is_known: false };
+        let unknown = Now { at: reading.wall, is_known: false, is_confirmed: false };
         let Some(anchor) = &self.anchor else { return unknown };
         let is_same_boot = !reading.machine_boot.is_empty() && reading.machine_boot == anchor.machine_boot;
         if is_same_boot && reading.monotonic_ms >= anchor.monotonic_ms {
             let elapsed = Milliseconds(reading.monotonic_ms - anchor.monotonic_ms);
-            return Now { at: anchor.time.plus(elapsed), is_known: true };
+            return Now { at: anchor.time.plus(elapsed), is_known: true, is_confirmed: true };
         }
         let corrected = reading.wall.shifted_by_ms(anchor.offset_ms);
         let is_believed = self.last_trusted.is_none_or(|last| corrected >= last);
-        if is_believed { Now { at: corrected, is_known: true } } else { unknown }
+        if is_believed { Now { at: corrected, is_known: true, is_confirmed: false } } else { unknown }
     }
 
     /// Takes in signed time that was heard at `reading`.
@@ -118,13 +120,19 @@ mod tests {
     #[test]
     fn within_a_boot_the_wall_clock_may_jump_and_time_goes_on() {
         let now = learned().now(&reading(0, 51_000, "boot-1"));
-        assert_eq!(now, Now { at: Timestamp::from_milliseconds(NOON + 1_000), is_known: true });
+        assert_eq!(
+            now,
+            Now { at: Timestamp::from_milliseconds(NOON + 1_000), is_known: true, is_confirmed: true }
+        );
     }
 
     #[test]
     fn after_a_reboot_the_corrected_wall_clock_is_believed() {
         let now = learned().now(&reading(NOON + 60_000, 5, "boot-2"));
-        assert_eq!(now, Now { at: Timestamp::from_milliseconds(NOON + 70_000), is_known: true });
+        assert_eq!(
+            now,
+            Now { at: Timestamp::from_milliseconds(NOON + 70_000), is_known: true, is_confirmed: false }
+        );
     }
 
     #[test]

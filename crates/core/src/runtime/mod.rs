@@ -202,8 +202,12 @@ pub struct Status {
     pub kept_bytes: u64,
     /// What it lets run.
     pub policy: Policy,
+    /// The time as this machine knows it.
+    pub time: Timestamp,
     /// Whether the time is known.
     pub is_time_known: bool,
+    /// Whether the control plane signed it within this start of the machine.
+    pub is_time_confirmed: bool,
     /// Whether it was retired.
     pub is_retired: bool,
 }
@@ -215,6 +219,7 @@ pub struct Status {
 /// As [`request`].
 pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
     let state = state_load(db)?;
+    let now = state.clock.now(clock);
     Ok(Status {
         journal: state.journal,
         acknowledged: state.acknowledged,
@@ -222,7 +227,9 @@ pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
         orders: state.orders,
         live: work::live(db)?.len(),
         kept_bytes: state.kept_bytes,
-        is_time_known: state.clock.now(clock).is_known,
+        time: now.at,
+        is_time_known: now.is_known,
+        is_time_confirmed: now.is_confirmed,
         policy: state.policy,
         is_retired: state.is_retired,
     })
