@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::chain::Link;
+use crate::day::UtcDay;
 use crate::digest::Digest;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::id::{BootId, JournalId, LogId, SequenceId};
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 pub const BODY_BYTES_MAX: usize = 512 * 1024;
 /// Largest header of a journal entry in bytes.
 pub const HEADER_BYTES_MAX: usize = 1_024;
+/// Most bytes of one direction in one day: 1 PiB, which is 100 Gbit/s around the clock. More is not believed.
+pub const TRAFFIC_BYTES_MAX: u64 = 1 << 50;
 
 /// The header of a journal entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +161,15 @@ pub enum JournalBody {
         attempts: u32,
         /// What the last one met.
         problem: String,
+    },
+    /// What the runtime sent and received in one day, once the day is over.
+    Traffic {
+        /// Which day.
+        day: UtcDay,
+        /// Bytes sent, as its transport counted them; past [`TRAFFIC_BYTES_MAX`] the day is not counted.
+        up_bytes: u64,
+        /// Bytes received, likewise.
+        down_bytes: u64,
     },
     /// A signed transcript head of the control plane, kept here so that both sides hold it.
     Head {
@@ -307,6 +319,7 @@ impl JournalBody {
             Self::Voided { .. } => "voided",
             Self::Facts { .. } => "facts",
             Self::Link { .. } => "link",
+            Self::Traffic { .. } => "traffic",
             Self::Head { .. } => "head",
             Self::Retired => "retired",
         }
@@ -328,6 +341,7 @@ impl JournalBody {
             | Self::Voided { .. }
             | Self::Facts { .. }
             | Self::Link { .. }
+            | Self::Traffic { .. }
             | Self::Head { .. }
             | Self::Retired => None,
         }

@@ -9,6 +9,7 @@ pub mod call;
 pub mod chain;
 pub mod conformance;
 pub mod control;
+pub mod day;
 pub mod digest;
 pub mod directory;
 pub mod entropy;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::day::UtcDay;
 use crate::id::{ClientId, EndpointId, JournalId, SiteId};
 use crate::probe::Catalogue;
 use crate::time::Timestamp;
@@ -42,6 +43,10 @@ pub struct EndpointView {
     /// Its journals, the current one first; only in the answer about one endpoint.
     #[serde(default)]
     pub journals: Vec<JournalView>,
+    /// What its runtime sent and received a day, newest first, at most 31 days; only in the answer about one
+    /// endpoint.
+    #[serde(default)]
+    pub traffic: Vec<TrafficView>,
     /// When it was enrolled.
     pub enrolled_at: Timestamp,
     /// What `If-Match` names for an edit.
@@ -119,6 +124,17 @@ pub struct JournalView {
     /// What the machine that writes it told of itself.
     #[schema(value_type = Object)]
     pub facts: Map<String, Value>,
+}
+
+/// What a runtime sent and received in one finished day, as it counted itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TrafficView {
+    /// Which day (UTC).
+    pub day: UtcDay,
+    /// Bytes from the machine to the control plane.
+    pub up_bytes: u64,
+    /// Bytes from the control plane to the machine.
+    pub down_bytes: u64,
 }
 
 /// What a journal is to its endpoint.

@@ -10,7 +10,8 @@ mod transcript;
 
 pub use directory::{ClientView, CodeView, NewClient, NewCode, NewSite, PersonView, SiteView, TokenView};
 pub use endpoint::{
-    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, Reachability, WorkState,
+    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, Reachability,
+    TrafficView, WorkState,
 };
 pub use sequence::{
     AttemptView, NewSequence, NoteView, OutputView, ResultView, SequencePatch, SequenceState,

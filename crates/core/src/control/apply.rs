@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::SequenceState;
+use crate::api::{SequenceState, TrafficView};
 use crate::error::Error;
 use crate::id::{LogId, SequenceId};
 use crate::journal::{Accepted, CancelMet, JournalBody, JournalHeader, Known, Outcome};
@@ -91,6 +91,10 @@ impl Object<'_> {
                     store::catalogue_save(self.db, self.id, probes)?;
                 }
                 Ok(())
+            }
+            JournalBody::Traffic { day, up_bytes, down_bytes } => {
+                let told = TrafficView { day: *day, up_bytes: *up_bytes, down_bytes: *down_bytes };
+                if evidence.is_current { self.traffic_apply(told) } else { Ok(()) }
             }
             JournalBody::Head { head } => self.head_apply(evidence, head),
             JournalBody::Retired | JournalBody::Booted { .. } | JournalBody::Link { .. } => Ok(()),

@@ -18,6 +18,7 @@ mod steps_view;
 mod store;
 mod sync;
 mod token;
+mod traffic;
 mod view;
 mod waiting;
 

@@ -12,7 +12,7 @@ use crate::sql::{ReadSql, Value};
 use crate::time::{Milliseconds, Timestamp};
 
 use super::object::{EndpointRow, endpoint_row};
-use super::{steps_view, store, sync, waiting};
+use super::{steps_view, store, sync, traffic, waiting};
 
 /// Within which an endpoint counts as reachable: two check-ins of 30 s.
 const REACHABLE_WITHIN: Milliseconds = Milliseconds::from_seconds(60);
@@ -39,6 +39,7 @@ pub(super) fn endpoint(db: &dyn ReadSql, cx: &Context<'_>, id: EndpointId) -> Re
         .collect();
     journals.sort_by_key(|journal| (!journal.current, std::cmp::Reverse(journal.first_seen_at)));
     view.journals = journals;
+    view.traffic = traffic::newest(db, id)?;
     Ok(view)
 }
 
@@ -80,6 +81,7 @@ pub(super) fn endpoint_summary(
         facts: row.facts.clone(),
         probes: None,
         journals: Vec::new(),
+        traffic: Vec::new(),
         enrolled_at: row.enrolled_at,
         revision: row.revision,
     })

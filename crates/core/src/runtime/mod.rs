@@ -18,6 +18,7 @@ pub use state::{Context, create, document_load, document_save};
 
 use serde_json::{Map, Value};
 
+use crate::day::UtcDay;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::id::{JournalId, LogId, RequestId, SequenceId};
@@ -108,6 +109,16 @@ pub enum Input {
         /// What the last one met.
         problem: String,
     },
+    /// A day is over: what the transport sent and received in it. Telling the day told last once more changes
+    /// nothing, so the program may repeat it after a crash.
+    Traffic {
+        /// Which day, by the corrected clock.
+        day: UtcDay,
+        /// Bytes sent.
+        up_bytes: u64,
+        /// Bytes received.
+        down_bytes: u64,
+    },
 }
 
 /// What the program must do once the call is committed.
@@ -169,6 +180,7 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: Input) -> Result<Vec<Effect
             let problem = problem.chars().take(300).collect();
             object.record(&JournalBody::Link { closed_at, opened_at, attempts, problem })?;
         }
+        Input::Traffic { day, up_bytes, down_bytes } => object.traffic_tell(day, up_bytes, down_bytes)?,
     }
     object.advance()?;
     object.close()
@@ -182,6 +194,15 @@ impl Object<'_> {
         }
         self.state.facts = Some(digest);
         self.record(&JournalBody::Facts { facts, probes })
+    }
+
+    fn traffic_tell(&mut self, day: UtcDay, up_bytes: u64, down_bytes: u64) -> Result<(), Error> {
+        // Not "a later one": a clock that was ahead for a while must not silence the days after its correction.
+        if self.state.traffic_told == Some(day) {
+            return Ok(());
+        }
+        self.state.traffic_told = Some(day);
+        self.record(&JournalBody::Traffic { day, up_bytes, down_bytes })
     }
 }
 

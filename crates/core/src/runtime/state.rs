@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{Entry, Link};
+use crate::day::UtcDay;
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::error::Error;
@@ -63,6 +64,8 @@ pub(super) struct State {
     pub(super) transcript: Option<(u64, Digest)>,
     /// The digest of the facts last told.
     pub(super) facts: Option<Digest>,
+    /// The day whose bytes were told last.
+    pub(super) traffic_told: Option<UtcDay>,
     pub(super) is_retired: bool,
 }
 
@@ -88,6 +91,7 @@ impl State {
             failures: None,
             transcript: None,
             facts: None,
+            traffic_told: None,
             is_retired: false,
         }
     }

@@ -140,6 +140,7 @@ fn journal_kinds() -> Vec<JournalBody> {
             attempts: 118,
             problem: "connection timed out".into(),
         },
+        JournalBody::Traffic { day: "2026-11-22".parse().unwrap(), up_bytes: 143_012, down_bytes: 61_440 },
         JournalBody::Head { head: head_envelope() },
         JournalBody::Retired,
     ]
@@ -161,8 +162,9 @@ fn journal_place(body: &JournalBody) -> usize {
         JournalBody::Voided { .. } => 10,
         JournalBody::Facts { .. } => 11,
         JournalBody::Link { .. } => 12,
-        JournalBody::Head { .. } => 13,
-        JournalBody::Retired => 14,
+        JournalBody::Traffic { .. } => 13,
+        JournalBody::Head { .. } => 14,
+        JournalBody::Retired => 15,
     }
 }
 

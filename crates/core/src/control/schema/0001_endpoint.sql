@@ -124,6 +124,15 @@ CREATE INDEX transcript_by_sequence ON transcript (sequence_id, number) WHERE se
 CREATE INDEX transcript_by_journal ON transcript (endpoint_id, journal, journal_number)
     WHERE journal IS NOT NULL;
 
+-- Bytes a day as the endpoint told, for the last two months.
+CREATE TABLE traffic (
+    endpoint_id TEXT NOT NULL,
+    day         TEXT NOT NULL,                -- UTC, 2026-11-23
+    up_bytes    INTEGER NOT NULL,
+    down_bytes  INTEGER NOT NULL,
+    PRIMARY KEY (endpoint_id, day)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE idempotency (
     endpoint_id TEXT NOT NULL,
     principal   TEXT NOT NULL,

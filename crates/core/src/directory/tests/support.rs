@@ -205,6 +205,7 @@ pub(super) fn endpoint_view(number: u32, name: &str, site: &SiteView) -> Endpoin
         facts: Map::new(),
         probes: None,
         journals: Vec::new(),
+        traffic: Vec::new(),
         enrolled_at: site.created_at,
         revision: 0,
     }
