@@ -21,7 +21,7 @@ use crate::net::{Intervals, KeepAlive};
 use crate::pace::{Hold, Retry};
 use crate::state_directory::StateDirectory;
 use crate::steps::Steps;
-use crate::traffic::{self, Traffic};
+use crate::traffic::{self, DayTraffic, Traffic};
 use crate::transport::Transport;
 use crate::{clock, entropy, exchange, facts, probes};
 
@@ -244,12 +244,15 @@ impl Session {
             return Ok(());
         }
         let look = self.traffic.look(self.transport.bytes(), status.time);
+        if let Some(DayTraffic { day, up_bytes, down_bytes }) = look.finished {
+            self.perform(Input::Traffic { day, up_bytes, down_bytes })?;
+        }
         if look.is_due { self.traffic_keep() } else { Ok(()) }
     }
 
     fn traffic_keep(&mut self) -> anyhow::Result<()> {
-        let today = self.traffic.today();
-        self.directory.transaction(|db| document_save(db, traffic::DOCUMENT, today))
+        let Some(today) = self.traffic.today() else { return Ok(()) };
+        self.directory.transaction(|db| document_save(db, traffic::DOCUMENT, &today))
     }
 
     /// Decides when fresh entries are sent: at once when nothing runs, with a little patience while a step does.
