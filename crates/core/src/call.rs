@@ -16,7 +16,7 @@ use crate::id::{ClientId, EndpointId, JournalId, PersonId, SequenceId, SiteId, T
 use crate::keys::{Role, Sign};
 use crate::probe::Catalogue;
 use crate::time::Timestamp;
-use crate::wire::{Authority, EnrolAnswer, EnrolRequest, SyncAnswer, SyncRequest, TranscriptHead};
+use crate::wire::{Authority, EnrolAnswer, EnrolRequest, IdleSync, SyncAnswer, SyncRequest, TranscriptHead};
 
 /// What every call is given from outside.
 #[derive(Clone, Copy)]
@@ -47,8 +47,8 @@ pub trait Presence {
 pub struct Seen {
     /// When.
     pub at: Timestamp,
-    /// How far the endpoint's wall clock was ahead (positive) or behind.
-    pub skew_ms: i64,
+    /// How far the endpoint's wall clock was ahead (positive) or behind; an idle sync does not say.
+    pub skew_ms: Option<i64>,
 }
 
 /// Which object a call is about. A call touches the rows of one object only.
@@ -163,6 +163,8 @@ pub enum EndpointInput {
         /// The address it came from, for people.
         address: Option<String>,
     },
+    /// It syncs in short, and something may have to move. → [`Reply::Synced`].
+    IdleSync(Arc<IdleSync>),
     /// A person acts. → [`Reply::Resource`].
     Act(Box<Command<EndpointAct>>),
     /// A deadline of [`crate::control::next_deadline`] has come.
@@ -384,6 +386,8 @@ pub enum DirectoryQuestion {
 pub enum EndpointQuestion {
     /// Must anything move for this sync? → [`Answer::Sync`].
     Sync(Arc<SyncRequest>),
+    /// Has anything moved for this short one? → [`Answer::Sync`].
+    IdleSync(Arc<IdleSync>),
     /// → [`Answer::Endpoint`].
     Endpoint,
     /// → [`Answer::Probes`].
@@ -457,8 +461,8 @@ pub enum Answer {
 pub enum SyncNeed {
     /// Something must move: call with [`EndpointInput::Sync`].
     Handle,
-    /// Nothing moves: hold it as long as it allows, then answer this.
-    Wait(Box<SyncAnswer>),
+    /// Nothing moves: hold it as long as it allows, then answer with nothing.
+    Wait,
 }
 
 /// How much there is, for metrics.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_core::id::RequestId;
-use tidegate_core::runtime::{Input, Request, Status, verify_time};
+use tidegate_core::runtime::{Input, Request, Status, Ticket, verify_time};
 use tidegate_core::wire::{EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
 use tokio::time::Instant;
 
@@ -22,6 +22,9 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 /// The shortest pause after an attempt that took longer than the wait that follows it.
 const SOONEST: Duration = Duration::from_millis(500);
 
+/// A clock that moved by more than this against the time since the start was set.
+const CLOCK_SET_MS: i64 = 2_000;
+
 /// What came back.
 pub(crate) enum Landed {
     /// From a sync.
@@ -30,7 +33,8 @@ pub(crate) enum Landed {
         is_idle: bool,
         before: u64,
         took: Duration,
-        answer: Result<Box<SyncAnswer>, TransportError>,
+        /// `None`: nothing has moved.
+        answer: Result<Option<Box<SyncAnswer>>, TransportError>,
     },
     /// From a question for the time.
     Time { nonce: String, answer: Result<Box<TimeAnswer>, TransportError> },
@@ -45,12 +49,12 @@ impl Session {
         if self.must_recover {
             return Ok((self.depart_recover(status), false));
         }
-        let has_contact = self.token.is_some();
-        if self.time_at <= Instant::now() && (has_contact || !status.is_time_confirmed) {
+        if self.time_at <= Instant::now() && (self.has_contact || !status.is_time_confirmed) {
             return Ok((self.depart_time(), false));
         }
+        self.ticket_judge();
         let request = self.request()?;
-        let is_idle = request.is_idle && self.token.is_some();
+        let is_idle = request.is_idle;
         Ok((self.depart_sync(request, is_idle, status.acknowledged), is_idle))
     }
 
@@ -60,7 +64,7 @@ impl Session {
         let Request { id, bytes, .. } = request;
         Box::pin(async move {
             let started = Instant::now();
-            let answer = transport.post::<SyncAnswer>(SYNC_PATH, bytes, hold).await.map(Box::new);
+            let answer = transport.post::<Option<Box<SyncAnswer>>>(SYNC_PATH, bytes, hold).await;
             Landed::Sync { request: id, is_idle, before, took: started.elapsed(), answer }
         })
     }
@@ -91,6 +95,7 @@ impl Session {
         match landed {
             Landed::Sync { request, is_idle, before, took, answer: Ok(answer) } => {
                 self.path_is_open()?;
+                self.has_contact = true;
                 self.sync_landed(request, is_idle, before, took, answer)
             }
             Landed::Sync { is_idle, took, answer: Err(error), .. } => {
@@ -144,24 +149,29 @@ impl Session {
         is_idle: bool,
         before: u64,
         took: Duration,
-        answer: Box<SyncAnswer>,
+        answer: Option<Box<SyncAnswer>>,
     ) -> anyhow::Result<()> {
         let was_held = took >= self.hold.current().mul_f64(0.9);
         if is_idle && was_held {
             self.hold.lasted();
         }
-        self.token = answer.token.clone().or(self.token.take());
+        let Some(answer) = answer else {
+            self.tickets_refused = 0;
+            self.unheld_pause(was_held);
+            return Ok(());
+        };
+        let ticket = answer.ticket.clone();
         let brings =
             !answer.offered.is_empty() || answer.void.is_some() || answer.transcript.is_some() || answer.more;
-        let has_first_contact = answer.token.is_some();
+        let may_idle = ticket.is_some();
         let journal = self.status()?.journal.id;
         self.perform(Input::SyncAnswered { request, answer })?;
         let status = self.status()?;
+        self.ticket = ticket.map(|text| Ticket::new(text, &status));
         // A copy or a rollback was found out: people decide sooner the sooner they hear of the new journal.
         let is_new_journal = status.journal.id != journal;
-        let moved =
-            brings || status.acknowledged > before || is_new_journal || (has_first_contact && !is_idle);
-        if moved || was_held {
+        let moved = brings || status.acknowledged > before || is_new_journal || (may_idle && !is_idle);
+        if moved {
             self.unheld.reset();
         } else {
             // Asking again at once would be a loop; so would sending again what was not taken.
@@ -169,6 +179,28 @@ impl Session {
             if is_idle { self.idle_until = again_at } else { self.next_at = again_at }
         }
         Ok(())
+    }
+
+    /// Asking again at once what is not held would be a loop.
+    fn unheld_pause(&mut self, was_held: bool) {
+        if was_held {
+            self.unheld.reset();
+        } else {
+            self.idle_until = Instant::now() + self.unheld.failed(entropy::fraction());
+        }
+    }
+
+    /// Gives the ticket up when the machine's clock was set meanwhile: an idle sync tells nothing of it, a signed one
+    /// does.
+    fn ticket_judge(&mut self) {
+        let reading = clock::read();
+        let offset_ms = reading.wall.milliseconds() - i64::try_from(reading.monotonic_ms).unwrap_or(0);
+        if self.ticket.is_none() {
+            self.offset_ms = offset_ms;
+        } else if (offset_ms - self.offset_ms).abs() > CLOCK_SET_MS {
+            self.ticket = None;
+            self.offset_ms = offset_ms;
+        }
     }
 
     /// There was an answer: tells the journal if the path had been closed.
@@ -232,8 +264,9 @@ impl Session {
     fn refused(&mut self, code: &str, detail: &str) -> Duration {
         match code {
             "token_expired" => {
-                self.token = None;
-                Duration::ZERO
+                self.ticket = None;
+                self.tickets_refused = self.tickets_refused.saturating_add(1);
+                if self.tickets_refused == 1 { Duration::ZERO } else { self.intervals.of(CHECK_IN) }
             }
             "unknown_endpoint" if !self.must_recover => {
                 self.must_recover = true;

@@ -11,7 +11,7 @@ use anyhow::bail;
 use tidegate_core::id::{BootId, RequestId};
 use tidegate_core::keys::{KeyPair, PublicKey};
 use tidegate_core::probe::Catalogue;
-use tidegate_core::runtime::{self, Input, Limits, Status, document_load, document_save};
+use tidegate_core::runtime::{self, Input, Limits, Status, Ticket, document_load, document_save};
 use tokio::time::{Instant, sleep_until};
 
 use crate::exchange::CHECK_IN;
@@ -57,7 +57,14 @@ pub(crate) struct Session {
     pub(crate) catalogue: Catalogue,
     pub(crate) boot: BootId,
     pub(crate) transport: std::rc::Rc<Transport>,
-    pub(crate) token: Option<String>,
+    /// Admits idle syncs while nothing moves.
+    pub(crate) ticket: Option<Ticket>,
+    /// Tickets refused since one was taken.
+    pub(crate) tickets_refused: u32,
+    /// The wall clock less the time since the machine started, at the last signed sync.
+    pub(crate) offset_ms: i64,
+    /// Whether the control plane answered since the start.
+    pub(crate) has_contact: bool,
     pub(crate) hold: Hold,
     pub(crate) intervals: Intervals,
     pub(crate) retry: Retry,
@@ -152,7 +159,10 @@ impl Session {
             boot: BootId::fresh(&mut entropy::fresh()),
             transport: std::rc::Rc::new(transport),
             catalogue: probes::catalogue(),
-            token: None,
+            ticket: None,
+            tickets_refused: 0,
+            offset_ms: 0,
+            has_contact: false,
             hold: Hold::new(options.is_metered, intervals),
             intervals,
             retry: Retry::new(options.retry_max, intervals),
@@ -229,7 +239,7 @@ impl Session {
         };
         let id = RequestId::fresh(&mut entropy::fresh());
         let hold_ms = u64::try_from(self.hold.current().as_millis()).unwrap_or(u64::MAX);
-        self.directory.read(|db| runtime::request(db, &cx, id, self.token.as_deref(), hold_ms))
+        self.directory.read(|db| runtime::request(db, &cx, id, self.ticket.as_ref(), hold_ms))
     }
 
     pub(crate) fn status(&self) -> anyhow::Result<Status> {

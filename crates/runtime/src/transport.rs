@@ -8,6 +8,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
+use hyper::StatusCode;
 use hyper::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
@@ -173,6 +174,9 @@ impl Transport {
 fn judge<A: DeserializeOwned>(answer: Answer) -> Result<A, TransportError> {
     let Answer { status, headers, body } = answer;
     let mut bytes = body.ok_or_else(|| strange("its answer has no end"))?;
+    if status == StatusCode::NO_CONTENT {
+        bytes = b"null".to_vec();
+    }
     if headers.get(CONTENT_ENCODING).is_some_and(|value| value == "deflate") {
         bytes = inflate(&bytes)?;
     }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use tidegate_core::call::{
     Answer, EndpointInput, EndpointQuestion, Input, ObjectId, Question, Reply, Seen, SyncNeed,
 };
+use tidegate_core::id::EndpointId;
 use tidegate_core::time::{Milliseconds, Timestamp};
-use tidegate_core::wire::{SyncAnswer, SyncProof, SyncRequest};
+use tidegate_core::wire::{IdleSync, SyncAnswer, SyncMessage, SyncRequest};
 
 use crate::host::{Host, Watch, Woken};
 use crate::problem::Problem;
@@ -23,53 +24,58 @@ pub const HOLD_MAX: Duration = Duration::from_secs(300);
 /// A sync as it arrived.
 pub(crate) struct Arrival {
     /// What it says.
-    pub(crate) request: Arc<SyncRequest>,
+    pub(crate) message: SyncMessage,
     /// Where it came from, for people.
     pub(crate) address: Option<String>,
     /// When.
     pub(crate) at: Timestamp,
 }
 
-/// Answers a sync: a signed one at once, an idle one as late as it allows.
-pub(crate) async fn answer(host: &dyn Host, arrival: Arrival) -> Result<SyncAnswer, Problem> {
-    let endpoint = arrival.request.line.endpoint;
-    let seen = arrival.seen();
-    match &arrival.request.proof {
-        SyncProof::Signed(_) => {
-            // What does not prove itself is refused by a reader, and never takes the writer's time.
-            ask(host, &arrival.request).await?;
-            let answer = handle(host, arrival).await?;
-            host.seen(endpoint, seen);
-            Ok(answer)
-        }
-        SyncProof::Token(_) => idle(host, arrival, seen).await,
+/// Answers a sync: a signed one at once, an idle one as late as it allows; `None`: there is nothing to say.
+pub(crate) async fn answer(host: &dyn Host, arrival: Arrival) -> Result<Option<SyncAnswer>, Problem> {
+    let Arrival { message, address, at } = arrival;
+    match message {
+        SyncMessage::Signed(request) => signed(host, Arc::new(*request), address, at).await.map(Some),
+        SyncMessage::Idle(request) => idle(host, Arc::new(request), at).await,
     }
 }
 
-async fn idle(host: &dyn Host, arrival: Arrival, seen: Seen) -> Result<SyncAnswer, Problem> {
-    let line = &arrival.request.line;
-    let endpoint = line.endpoint;
-    let until = arrival.at.plus(hold_span(line.hold_ms, host.hold_max()));
-    let mut watch = (until > arrival.at).then(|| host.watch(endpoint));
+async fn signed(
+    host: &dyn Host,
+    request: Arc<SyncRequest>,
+    address: Option<String>,
+    at: Timestamp,
+) -> Result<SyncAnswer, Problem> {
+    let (endpoint, wall) = (request.line.endpoint, request.line.wall);
+    // What does not prove itself is refused by a reader, and never takes the writer's time.
+    ask(host, endpoint, EndpointQuestion::Sync(Arc::clone(&request))).await?;
+    let answer = handle(host, endpoint, EndpointInput::Sync { request, address }).await?;
+    let skew_ms = wall.milliseconds().saturating_sub(at.milliseconds());
+    host.seen(endpoint, Seen { at, skew_ms: Some(skew_ms) });
+    Ok(answer)
+}
+
+async fn idle(host: &dyn Host, request: Arc<IdleSync>, at: Timestamp) -> Result<Option<SyncAnswer>, Problem> {
+    let endpoint = request.endpoint;
+    let until = at.plus(hold_span(request.hold_ms, host.hold_max()));
+    let mut watch = (until > at).then(|| host.watch(endpoint));
     let mut is_seen = false;
     loop {
         if let Some(watch) = &mut watch {
             watch.mark_unchanged();
         }
-        let need = ask(host, &arrival.request).await?;
+        let need = ask(host, endpoint, EndpointQuestion::IdleSync(Arc::clone(&request))).await?;
         if !is_seen {
             // Before the wait: the endpoint was heard when it asked, not when it is answered.
-            host.seen(endpoint, seen);
+            host.seen(endpoint, Seen { at, skew_ms: None });
             is_seen = true;
         }
-        let mut answer = match need {
-            SyncNeed::Handle => return handle(host, arrival.carried_to(host.now())).await,
-            SyncNeed::Wait(answer) => answer,
-        };
-        if is_over(host, &mut watch, until).await {
-            // The endpoint sets its clock by the answer, so it carries the time it leaves, not the time it was made.
-            answer.at = host.now();
-            return Ok(*answer);
+        match need {
+            SyncNeed::Handle => {
+                return handle(host, endpoint, EndpointInput::IdleSync(request)).await.map(Some);
+            }
+            SyncNeed::Wait if is_over(host, &mut watch, until).await => return Ok(None),
+            SyncNeed::Wait => {}
         }
     }
 }
@@ -86,37 +92,17 @@ async fn is_over(host: &dyn Host, watch: &mut Option<Box<dyn Watch>>, until: Tim
     }
 }
 
-async fn ask(host: &dyn Host, request: &Arc<SyncRequest>) -> Result<SyncNeed, Problem> {
-    let question = Question::Endpoint(EndpointQuestion::Sync(Arc::clone(request)));
-    match host.query(ObjectId::Endpoint(request.line.endpoint), question).await? {
+async fn ask(host: &dyn Host, endpoint: EndpointId, question: EndpointQuestion) -> Result<SyncNeed, Problem> {
+    match host.query(ObjectId::Endpoint(endpoint), Question::Endpoint(question)).await? {
         Answer::Sync(need) => Ok(need),
         _ => Err(Problem::unexpected_answer()),
     }
 }
 
-async fn handle(host: &dyn Host, arrival: Arrival) -> Result<SyncAnswer, Problem> {
-    let Arrival { request, address, at: _ } = arrival;
-    let object = ObjectId::Endpoint(request.line.endpoint);
-    let input = Input::Endpoint(EndpointInput::Sync { request, address });
-    match host.handle(object, input).await? {
+async fn handle(host: &dyn Host, endpoint: EndpointId, input: EndpointInput) -> Result<SyncAnswer, Problem> {
+    match host.handle(ObjectId::Endpoint(endpoint), Input::Endpoint(input)).await? {
         Reply::Synced(synced) => Ok(synced.seal(host.keys())),
         _ => Err(Problem::unexpected_answer()),
-    }
-}
-
-impl Arrival {
-    /// The contact that this request is, once it has proved itself.
-    fn seen(&self) -> Seen {
-        let wall_ms = self.request.line.wall.milliseconds();
-        Seen { at: self.at, skew_ms: wall_ms.saturating_sub(self.at.milliseconds()) }
-    }
-
-    /// The same as it would read had it arrived at `now`.
-    fn carried_to(mut self, now: Timestamp) -> Self {
-        let held_ms = i64::try_from(now.since(self.at).0).unwrap_or(i64::MAX);
-        Arc::make_mut(&mut self.request).carry(held_ms);
-        self.at = now;
-        self
     }
 }
 

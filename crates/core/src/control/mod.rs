@@ -17,7 +17,7 @@ mod record;
 mod steps_view;
 mod store;
 mod sync;
-mod token;
+mod ticket;
 mod traffic;
 mod view;
 mod waiting;
@@ -28,7 +28,7 @@ pub use outbox::{outbox, outbox_backlog, outbox_done};
 pub(crate) use view::reachability;
 
 use crate::api::EndpointState;
-use crate::call::{Answer, Context, Effect, EndpointInput, EndpointQuestion, Reply};
+use crate::call::{Answer, Context, Effect, EndpointInput, EndpointQuestion, Reply, Seen};
 use crate::error::Error;
 use crate::id::EndpointId;
 use crate::schema::Schema;
@@ -60,14 +60,17 @@ pub fn handle(
         EndpointInput::Sync { request, address } => {
             with(db, cx, endpoint, |object| sync::sync(object, &request, address)).map_err(theirs)
         }
+        EndpointInput::IdleSync(idle) => with(db, cx, endpoint, |object| sync::idle(object, &idle)),
         EndpointInput::Act(command) => with(db, cx, endpoint, |object| act::act(object, *command)),
         EndpointInput::Deadline => with(db, cx, endpoint, |object| {
             object.expire_due()?;
             Ok(Reply::Done)
         }),
         EndpointInput::Seen(seen) => with(db, cx, endpoint, |object| {
-            if object.row.seen.is_none_or(|known| known.at < seen.at) {
-                object.row.seen = Some(seen);
+            let known = object.row.seen;
+            if known.is_none_or(|known| known.at < seen.at) {
+                let skew_ms = seen.skew_ms.or(known.and_then(|known| known.skew_ms));
+                object.row.seen = Some(Seen { skew_ms, ..seen });
             }
             Ok(Reply::Done)
         }),
@@ -107,7 +110,8 @@ pub fn query(
     question: EndpointQuestion,
 ) -> Result<Answer, Error> {
     Ok(match question {
-        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, cx, endpoint, &request)?),
+        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, endpoint, &request)?),
+        EndpointQuestion::IdleSync(idle) => Answer::Sync(ticket::need(db, cx, endpoint, &idle)?),
         EndpointQuestion::Endpoint => Answer::Endpoint(Box::new(view::endpoint(db, cx, endpoint)?)),
         EndpointQuestion::Probes => {
             object::endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;

@@ -359,7 +359,7 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         enrolled_at: Timestamp::from_milliseconds(row.integer(5)?),
         seen: seen_at
             .map(|at| {
-                let skew_ms = row.optional_integer(7)?.unwrap_or(0);
+                let skew_ms = row.optional_integer(7)?;
                 Ok::<_, SqlError>(Seen { at: Timestamp::from_milliseconds(at), skew_ms })
             })
             .transpose()?,
@@ -399,7 +399,7 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
             row.revision.into(),
             row.enrolled_at.into(),
             row.seen.map(|seen| seen.at).into(),
-            row.seen.map(|seen| seen.skew_ms).into(),
+            row.seen.and_then(|seen| seen.skew_ms).into(),
             store::json(&row.facts),
             row.journal.map(|head| head.id).into(),
             row.journal.map_or(0, |head| head.number).into(),

@@ -3,61 +3,29 @@
 use crate::api::{EndpointState, JournalState};
 use crate::call::{Context, Reply, Seen, SyncNeed, Synced};
 use crate::error::{Code, Error};
-use crate::id::EndpointId;
+use crate::id::{EndpointId, LogId, RequestId};
 use crate::keys::PublicKey;
 use crate::sql::ReadSql;
 use crate::wire::{
-    JournalAnswer, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncProof, SyncRequest, TranscriptHead,
+    Failures, Head, IdleSync, JournalAnswer, PROTOCOL_VERSION, SyncAnswer, SyncRequest, TranscriptHead,
 };
 
 use super::intake::Intake;
 use super::object::{Object, idle_row};
 use super::orders::{orders_after, void_load};
 use super::store::{self, JournalRow};
-use super::token;
+use super::ticket::{self, Standing};
 
 /// How many altered copies of an order it takes until it is taken back (R13).
 const FAILURES_BEFORE_VOID: u32 = 3;
 
-/// Judges from one row whether `request` needs [`sync`]: an idle sync writes nothing.
-pub(super) fn need(
-    db: &dyn ReadSql,
-    cx: &Context<'_>,
-    endpoint: EndpointId,
-    request: &SyncRequest,
-) -> Result<SyncNeed, Error> {
+/// Judges a signed sync on a reader: what proves nothing never takes the writer's time, whom everybody waits for.
+pub(super) fn need(db: &dyn ReadSql, endpoint: EndpointId, request: &SyncRequest) -> Result<SyncNeed, Error> {
     let row = idle_row(db, endpoint)?.ok_or_else(|| unknown(endpoint))?;
     check_admitted(row.state)?;
-    let line = &request.line;
-    let SyncProof::Token(presented) = &request.proof else {
-        // What proves nothing costs a reader's time and never the writer's, whom everybody waits for.
-        signer(request, &store::public_keys_load(db, endpoint)?)?;
-        request.chain().map_err(|error| Error::invalid(error.to_string()))?;
-        return Ok(SyncNeed::Handle);
-    };
-    token::check(cx, endpoint, presented)?;
-    let nothing_to_say = row.journal == Some(line.journal)
-        && row.log.is_some()
-        && row.log == line.orders
-        && line.failures.is_none()
-        && row.state == EndpointState::Active
-        && !row.pending
-        && row.is_endorsed;
-    if nothing_to_say {
-        let held = JournalAnswer { head: line.journal, state: JournalState::Current };
-        return Ok(SyncNeed::Wait(Box::new(plain_answer(cx, line, held))));
-    }
-    if row.journal.is_some_and(|head| head.id == line.journal.id) {
-        return Ok(SyncNeed::Handle);
-    }
-    match store::journal_load(db, endpoint, line.journal.id)? {
-        // A candidate has nothing to fetch: it waits for a person like everybody else.
-        Some(journal) if journal.head == line.journal && journal.state == JournalState::Candidate => {
-            let held = JournalAnswer { head: journal.head, state: journal.state };
-            Ok(SyncNeed::Wait(Box::new(plain_answer(cx, line, held))))
-        }
-        Some(_) | None => Ok(SyncNeed::Handle),
-    }
+    signer(request, &store::public_keys_load(db, endpoint)?)?;
+    request.chain().map_err(|error| Error::invalid(error.to_string()))?;
+    Ok(SyncNeed::Handle)
 }
 
 /// Takes a sync in and answers it.
@@ -74,9 +42,10 @@ pub(super) fn sync(
     }
     let mut journal = object.journal_of(request, address)?;
     let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
-    object.row.seen = Some(Seen { at: object.cx.now, skew_ms });
+    object.row.seen = Some(Seen { at: object.cx.now, skew_ms: Some(skew_ms) });
+    let asks = Asks { request: line.request, orders: line.orders, failures: line.failures };
     if matches!(journal.state, JournalState::Forked) {
-        return Ok(answered(object, line, &journal));
+        return Ok(answered(object, &asks, &journal));
     }
     match object.intake(&mut journal, request)? {
         Intake::Fits => {}
@@ -84,47 +53,73 @@ pub(super) fn sync(
             object.fork(line.journal.id, number)?;
             journal.state = JournalState::Forked;
             store::journal_save(object.db, object.id, &journal)?;
-            return Ok(answered(object, line, &journal));
+            return Ok(answered(object, &asks, &journal));
         }
     }
-    if let SyncProof::Signed(envelope) = &request.proof
-        && journal.head == line.journal
-    {
-        journal.signed = Some(envelope.clone());
+    let is_held_entirely = journal.head == line.journal;
+    if is_held_entirely {
+        journal.signed = Some(request.signed.clone());
     }
     store::journal_save(object.db, object.id, &journal)?;
-    let mut answer =
-        plain_answer(object.cx, line, JournalAnswer { head: journal.head, state: journal.state });
-    if matches!(request.proof, SyncProof::Signed(_)) {
-        answer.token = Some(token::issue(object.cx, object.id));
-    }
-    let mut head = None;
+    let mut answer = plain_answer(object.cx, &asks, &journal);
     // Orders go only to a journal head that is held entirely (R4).
-    if journal.state == JournalState::Current && journal.head == line.journal {
-        object.orders_answer(line, &mut answer)?;
+    if !is_held_entirely {
+        answer.more = journal.head.number < line.journal.number;
+        return Ok(Reply::Synced(Box::new(Synced { answer, head: None })));
+    }
+    finish(object, &asks, &journal, answer)
+}
+
+/// Answers an idle sync for which there may be something: the ticket says how both logs stand.
+pub(super) fn idle(object: &mut Object<'_>, idle: &IdleSync) -> Result<Reply, Error> {
+    check_admitted(object.row.state)?;
+    let current = object.row.journal.map(|journal| Standing { journal, orders: object.row.log });
+    let standing = ticket::standing(object.db, object.cx, idle, current)?;
+    let journal =
+        store::journal_load(object.db, object.id, standing.journal.id)?.ok_or_else(|| unknown(object.id))?;
+    let asks = Asks { request: idle.request, orders: standing.orders, failures: None };
+    let answer = plain_answer(object.cx, &asks, &journal);
+    finish(object, &asks, &journal, answer)
+}
+
+/// What an endpoint asks for beside having its entries taken in.
+struct Asks {
+    request: RequestId,
+    orders: Option<Head<LogId>>,
+    failures: Option<Failures>,
+}
+
+/// Fills in what a journal that is held entirely may be told, or gives a ticket where there is nothing.
+fn finish(
+    object: &mut Object<'_>,
+    asks: &Asks,
+    journal: &JournalRow,
+    mut answer: SyncAnswer,
+) -> Result<Reply, Error> {
+    let mut head = None;
+    if journal.state == JournalState::Current {
+        object.orders_answer(asks, &mut answer)?;
         head = object.transcript_head();
-    } else if journal.head.number < line.journal.number {
-        answer.more = true;
+    }
+    let is_quiet = answer.offered.is_empty() && answer.void.is_none() && !answer.more && head.is_none();
+    let is_agreed = match journal.state {
+        JournalState::Current => asks.orders == object.row.log,
+        JournalState::Candidate => asks.orders.is_none(),
+        _ => false,
+    };
+    if is_quiet && is_agreed && asks.failures.is_none() {
+        let standing = Standing { journal: journal.head, orders: asks.orders };
+        answer.ticket = Some(ticket::issue(object.cx, object.id, standing));
     }
     Ok(Reply::Synced(Box::new(Synced { answer, head })))
 }
 
 impl Object<'_> {
-    /// The journal that speaks, its signature or token checked; an unknown one becomes a candidate.
+    /// The journal that speaks, its signature checked; an unknown one becomes a candidate.
     fn journal_of(&mut self, request: &SyncRequest, address: Option<String>) -> Result<JournalRow, Error> {
         let line = &request.line;
         let known = store::journal_load(self.db, self.id, line.journal.id)?;
-        let keys = store::public_keys_load(self.db, self.id)?;
-        let key = match &request.proof {
-            SyncProof::Token(presented) => {
-                token::check(self.cx, self.id, presented)?;
-                if !request.entries.is_empty() || request.gap.is_some() {
-                    return Err(Error::problem(Code::InvalidSignature, "a sync that moves a log is signed"));
-                }
-                known.as_ref().map(|journal| journal.key).ok_or_else(|| not_signed(request, &keys))?
-            }
-            SyncProof::Signed(_) => signer(request, &keys)?,
-        };
+        let key = signer(request, &store::public_keys_load(self.db, self.id)?)?;
         if let Some(mut journal) = known {
             if journal.key != key {
                 return Err(Error::problem(Code::InvalidSignature, "this journal is signed by another key"));
@@ -139,7 +134,7 @@ impl Object<'_> {
             ));
         }
         let journal = JournalRow {
-            head: crate::wire::Head { id: line.journal.id, number: 0, hash: crate::digest::Digest::ZERO },
+            head: Head { id: line.journal.id, number: 0, hash: crate::digest::Digest::ZERO },
             ordinal,
             key,
             state: JournalState::Candidate,
@@ -153,11 +148,11 @@ impl Object<'_> {
     }
 
     /// Fills in what the endpoint lacks of the open order log.
-    fn orders_answer(&mut self, line: &SyncLine, answer: &mut SyncAnswer) -> Result<(), Error> {
-        self.restore_unannounced(line)?;
+    fn orders_answer(&mut self, asks: &Asks, answer: &mut SyncAnswer) -> Result<(), Error> {
+        self.restore_unannounced(asks)?;
         let Some(open) = self.row.log else { return Ok(()) };
-        let held = line.orders.filter(|orders| orders.id == open.id).map_or(0, |orders| orders.number);
-        if let Some(failures) = line.failures.filter(|failures| failures.log == open.id) {
+        let held = asks.orders.filter(|orders| orders.id == open.id).map_or(0, |orders| orders.number);
+        if let Some(failures) = asks.failures.filter(|failures| failures.log == open.id) {
             // Only work is taken back: without its `adopt` a log does not open, and a cancel is worth repeating. And
             // only what was there before this sync: copies of an order that a restore forgot say nothing of a new one.
             let is_work =
@@ -179,8 +174,8 @@ impl Object<'_> {
     }
 
     /// An order head that this record lacks proves a restore that nobody announced (R9).
-    fn restore_unannounced(&mut self, line: &SyncLine) -> Result<(), Error> {
-        let (Some(claimed), Some(open)) = (line.orders, self.row.log) else { return Ok(()) };
+    fn restore_unannounced(&mut self, asks: &Asks) -> Result<(), Error> {
+        let (Some(claimed), Some(open)) = (asks.orders, self.row.log) else { return Ok(()) };
         let proved = if claimed == open {
             false
         } else if claimed.id == open.id {
@@ -228,34 +223,29 @@ fn signer(request: &SyncRequest, keys: &[PublicKey]) -> Result<PublicKey, Error>
 /// that was restored: it must present its certificate (R15).
 fn not_signed(request: &SyncRequest, keys: &[PublicKey]) -> Error {
     let is_known = |keyid: &str| keys.iter().any(|key| key.key_id() == keyid);
-    match &request.proof {
-        SyncProof::Signed(envelope)
-            if !envelope.signatures.iter().any(|claimed| is_known(&claimed.keyid)) =>
-        {
-            let detail = "this key of the endpoint is not known here: present the enrolment certificate";
-            Error::problem(Code::UnknownEndpoint, detail)
-        }
-        SyncProof::Signed(_) | SyncProof::Token(_) => {
-            Error::problem(Code::InvalidSignature, "the sync is not signed by a key of this endpoint")
-        }
+    if request.signed.signatures.iter().any(|claimed| is_known(&claimed.keyid)) {
+        let detail = "the sync is not signed by a key of this endpoint";
+        return Error::problem(Code::InvalidSignature, detail);
     }
+    let detail = "this key of the endpoint is not known here: present the enrolment certificate";
+    Error::problem(Code::UnknownEndpoint, detail)
 }
 
-fn answered(object: &Object<'_>, line: &SyncLine, journal: &JournalRow) -> Reply {
-    let held = JournalAnswer { head: journal.head, state: journal.state };
-    Reply::Synced(Box::new(Synced { answer: plain_answer(object.cx, line, held), head: None }))
+fn answered(object: &Object<'_>, asks: &Asks, journal: &JournalRow) -> Reply {
+    let answer = plain_answer(object.cx, asks, journal);
+    Reply::Synced(Box::new(Synced { answer, head: None }))
 }
 
-fn plain_answer(cx: &Context<'_>, line: &SyncLine, journal: JournalAnswer) -> SyncAnswer {
+fn plain_answer(cx: &Context<'_>, asks: &Asks, journal: &JournalRow) -> SyncAnswer {
     SyncAnswer {
         v: PROTOCOL_VERSION,
-        request: line.request,
+        request: asks.request,
         at: cx.now,
-        journal,
+        journal: JournalAnswer { head: journal.head, state: journal.state },
         offered: Vec::new(),
         void: None,
         transcript: None,
-        token: None,
+        ticket: None,
         more: false,
     }
 }

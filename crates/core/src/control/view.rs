@@ -52,10 +52,11 @@ pub(super) fn endpoint_summary(
 ) -> Result<EndpointView, Error> {
     let seen = last_seen(cx, id, row);
     let mut attention = row.attention.clone();
-    if let Some(seen) = seen.filter(|seen| seen.skew_ms.abs() > SKEW_SHOWN_MS) {
+    let skew_ms = seen.and_then(|seen| seen.skew_ms);
+    if let Some(skew_ms) = skew_ms.filter(|skew_ms| skew_ms.abs() > SKEW_SHOWN_MS) {
         attention.push(crate::api::Attention {
             code: "clock_skew".to_owned(),
-            reason: format!("its clock is off by {} s; times shown are corrected", seen.skew_ms / 1_000),
+            reason: format!("its clock is off by {} s; times shown are corrected", skew_ms / 1_000),
             clears: "set the machine's clock or time source right".to_owned(),
         });
     }
@@ -77,7 +78,7 @@ pub(super) fn endpoint_summary(
         work,
         attention,
         last_seen_at: seen.map(|seen| seen.at),
-        clock_skew_ms: seen.map(|seen| seen.skew_ms),
+        clock_skew_ms: skew_ms,
         facts: row.facts.clone(),
         probes: None,
         journals: Vec::new(),
@@ -89,7 +90,12 @@ pub(super) fn endpoint_summary(
 
 /// The last contact: what the host knows since it started, else what was stored.
 pub(super) fn last_seen(cx: &Context<'_>, id: EndpointId, row: &EndpointRow) -> Option<Seen> {
-    cx.presence.last_seen(id).into_iter().chain(row.seen).max_by_key(|seen| seen.at)
+    let (heard, stored) = (cx.presence.last_seen(id), row.seen);
+    let latest = heard.into_iter().chain(stored).max_by_key(|seen| seen.at)?;
+    // An idle contact tells no skew: the one measured before it still counts.
+    let skew_ms =
+        latest.skew_ms.or(heard.and_then(|seen| seen.skew_ms)).or(stored.and_then(|seen| seen.skew_ms));
+    Some(Seen { skew_ms, ..latest })
 }
 
 /// Whether an endpoint that was last heard then counts as reachable.

@@ -13,7 +13,7 @@ mod state;
 mod work;
 
 pub use clock::{Clock, Now, Reading, verify_time};
-pub use request::{Request, request};
+pub use request::{Request, Ticket, request};
 pub use state::{Context, create, document_load, document_save};
 
 use serde_json::{Map, Value};

@@ -1,10 +1,11 @@
 //! The next sync request. Building one writes nothing: an idle endpoint does not wear its disk.
 
 use crate::error::Error;
-use crate::id::RequestId;
+use crate::id::{JournalId, LogId, RequestId};
 use crate::sql::ReadSql;
-use crate::wire::{Gap, PROTOCOL_VERSION, SYNC_ENTRIES_MAX, SyncLine, SyncRequest};
+use crate::wire::{Gap, Head, IdleSync, PROTOCOL_VERSION, SYNC_ENTRIES_MAX, SyncLine, SyncRequest};
 
+use super::Status;
 use super::state::{Context, entries_after, state_load};
 use super::work;
 
@@ -19,13 +20,29 @@ pub struct Request {
     pub id: RequestId,
     /// The body.
     pub bytes: Vec<u8>,
-    /// Whether it moves nothing: its answer may be held.
+    /// Whether it is an idle one: its answer may be held.
     pub is_idle: bool,
     /// Whether more entries wait behind the ones it carries.
     pub has_more: bool,
 }
 
-/// Builds the next request. `token` admits an idle one; without it every request is signed. `hold_ms` is how long an
+/// What admits idle syncs, and the state it was given for: memory and disk of a machine can be set back apart from each
+/// other, and what stands differently must not be passed over as "nothing has moved".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    text: String,
+    journal: Head<JournalId>,
+    orders: Option<Head<LogId>>,
+}
+
+impl Ticket {
+    /// The ticket of an answer that has been handled; `status` is how the endpoint stands since.
+    pub fn new(text: String, status: &Status) -> Self {
+        Self { text, journal: status.journal, orders: status.orders }
+    }
+}
+
+/// Builds the next request. `ticket` admits an idle one; without it every request is signed. `hold_ms` is how long an
 /// idle one may be held.
 ///
 /// # Errors
@@ -35,7 +52,7 @@ pub fn request(
     db: &dyn ReadSql,
     cx: &Context<'_>,
     id: RequestId,
-    token: Option<&str>,
+    ticket: Option<&Ticket>,
     hold_ms: u64,
 ) -> Result<Request, Error> {
     let state = state_load(db)?;
@@ -47,6 +64,11 @@ pub fn request(
         true => Some(Gap { number: state.pruned, hash: state.pruned_hash, known: work::known(db, &state)? }),
     };
     let moves = !entries.is_empty() || gap.is_some();
+    let stands_so = |ticket: &&Ticket| ticket.journal == state.journal && ticket.orders == state.orders;
+    if let Some(ticket) = ticket.filter(stands_so).filter(|_| !moves && state.failures.is_none()) {
+        let idle = IdleSync { endpoint: cx.endpoint, request: id, ticket: ticket.text.clone(), hold_ms };
+        return Ok(Request { id, bytes: idle.write(), is_idle: true, has_more: false });
+    }
     let line = SyncLine {
         v: PROTOCOL_VERSION,
         endpoint: cx.endpoint,
@@ -59,12 +81,8 @@ pub fn request(
         content: None,
         gap: false,
         failures: state.failures,
-        hold_ms: if moves { 0 } else { hold_ms },
     };
     let has_more = after + (entries.len() as u64) < state.journal.number;
-    let bytes = match token {
-        Some(token) if !moves => SyncRequest::idle(line, token.to_owned()),
-        Some(_) | None => SyncRequest::seal(line, gap.as_ref(), &entries, cx.keys),
-    };
-    Ok(Request { id, bytes, is_idle: !moves, has_more })
+    let bytes = SyncRequest::seal(line, gap.as_ref(), &entries, cx.keys);
+    Ok(Request { id, bytes, is_idle: false, has_more })
 }

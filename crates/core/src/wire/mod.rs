@@ -2,6 +2,7 @@
 
 mod chained;
 mod enrol;
+mod idle;
 mod order;
 mod sync;
 mod sync_request;
@@ -12,11 +13,12 @@ pub use enrol::{
     Authority, CODE_PREFIX, EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, InvalidCode,
     OrderKeyCertificate, RecoverRequest, seal_public_key, secret_digest,
 };
+pub use idle::{IDLE_BYTES_MAX, IdleSync, SyncMessage, TICKET_BYTES_MAX};
 pub use order::{Offered, Order, OrderKind, Policy, TranscriptHead, Void, Work, WorkStep};
 pub use sync::{
     Failures, Gap, Head, JournalAnswer, KNOWN_MAX, SYNC_BYTES_MAX, SYNC_ENTRIES_MAX, SyncAnswer, SyncLine,
 };
-pub use sync_request::{SyncParseError, SyncProof, SyncRequest};
+pub use sync_request::{SyncParseError, SyncRequest};
 pub use time::{TimeAnswer, TimeRequest, TimeStatement};
 
 /// The version of the protocol that this program speaks; every message carries it as `v`.

@@ -1,7 +1,7 @@
 //! A sync: one round trip that moves both logs forward.
 //!
-//! A request is lines of JSON. The first is the [`SyncLine`], signed or, when nothing moves, with an idle
-//! token. Where entries travel, they follow as two lines each, header and body, byte for byte as they are
+//! A request is lines of JSON. The first is the [`SyncLine`], signed; while nothing moves a [`super::IdleSync`] does.
+//! Where entries travel, they follow as two lines each, header and body, byte for byte as they are
 //! stored and hashed; the first line signs the digest of everything after it. An answer is one JSON object.
 
 use serde::{Deserialize, Serialize};
@@ -63,9 +63,6 @@ pub struct SyncLine {
     /// Copies of the next order that did not verify (R13).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
-    /// How long the answer may be held when there is nothing to say; 0: not at all.
-    #[serde(default)]
-    pub hold_ms: u64,
 }
 
 impl Payload for SyncLine {
@@ -126,9 +123,9 @@ pub struct SyncAnswer {
     /// A signed [`super::TranscriptHead`] for the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Envelope>,
-    /// Admits idle syncs for an hour.
+    /// Admits idle syncs for a day, as long as both logs stand as they do now; absent while something moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub ticket: Option<String>,
     /// More is waiting: sync again at once.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub more: bool,

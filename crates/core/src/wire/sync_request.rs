@@ -18,8 +18,8 @@ use super::sync::{Gap, SYNC_BYTES_MAX, SYNC_ENTRIES_MAX, SyncLine};
 pub struct SyncRequest {
     /// The first line as it claims to be.
     pub line: SyncLine,
-    /// How it proves itself.
-    pub proof: SyncProof,
+    /// The envelope around it.
+    pub signed: Envelope,
     /// What stands in for pruned entries.
     pub gap: Option<Gap>,
     /// The entries, in order.
@@ -35,24 +35,10 @@ struct Found {
     chain: OnceLock<Result<Vec<Chained>, NotOneChain>>,
 }
 
-/// How a request proves who sent it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SyncProof {
-    /// The envelope around the first line.
-    Signed(Envelope),
-    /// The idle token of an earlier answer.
-    Token(String),
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FirstLine {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    signed: Option<Envelope>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    idle: Option<SyncLine>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    signed: Envelope,
 }
 
 /// Why a request's form is refused.
@@ -87,21 +73,11 @@ impl SyncRequest {
         }
         let split = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
         let content = bytes.get(split + 1..).unwrap_or_default();
-        let first: FirstLine = serde_json::from_slice(&bytes[..split])
+        let FirstLine { signed } = serde_json::from_slice(&bytes[..split])
             .map_err(|error| SyncParseError::Line(error.to_string()))?;
-        let (line, proof) = match first {
-            FirstLine { signed: Some(envelope), idle: None, token: None } => {
-                (envelope.peek::<SyncLine>().map_err(SyncParseError::Envelope)?, SyncProof::Signed(envelope))
-            }
-            FirstLine { signed: None, idle: Some(line), token: Some(token) } => {
-                (line, SyncProof::Token(token))
-            }
-            FirstLine { .. } => {
-                return Err(SyncParseError::Line("give `signed`, or `idle` and `token`".into()));
-            }
-        };
+        let line = signed.peek::<SyncLine>().map_err(SyncParseError::Envelope)?;
         let (gap, entries) = parse_content(&line, content)?;
-        let request = Self { line, proof, gap, entries, found: Found::default() };
+        let request = Self { line, signed, gap, entries, found: Found::default() };
         if request.numbers().any(|number| number > INTEGER_MAX.unsigned_abs()) {
             return Err(SyncParseError::Line("a place in a log is beyond 2^53 - 1".into()));
         }
@@ -118,18 +94,13 @@ impl SyncRequest {
         let content = write_content(gap, entries);
         line.gap = gap.is_some();
         line.content = (!content.is_empty()).then(|| Digest::of(&content));
-        let signed = Some(Envelope::seal(&line, keys, crate::keys::Role::Endpoint));
-        let mut bytes = write_first(&FirstLine { signed, idle: None, token: None });
+        let signed = Envelope::seal(&line, keys, crate::keys::Role::Endpoint);
+        let mut bytes = serde_json::to_vec(&FirstLine { signed }).expect("protocol messages serialize");
         if !content.is_empty() {
             bytes.push(b'\n');
             bytes.extend_from_slice(&content);
         }
         bytes
-    }
-
-    /// Writes an idle request: no entries, admitted by `token`.
-    pub fn idle(line: SyncLine, token: String) -> Vec<u8> {
-        write_first(&FirstLine { signed: None, idle: Some(line), token: Some(token) })
     }
 
     /// Every place in a log that the request names: none is looked up that no host could store.
@@ -144,13 +115,12 @@ impl SyncRequest {
         others.into_iter().flatten().chain([line.journal.number])
     }
 
-    /// Whether `key` signed the first line. A request with a token is not signed.
+    /// Whether `key` signed the first line.
     pub fn verify(&self, key: &PublicKey) -> bool {
-        let SyncProof::Signed(envelope) = &self.proof else { return false };
         if self.found.signed_by.get() == Some(key) {
             return true;
         }
-        let holds = envelope.open::<SyncLine>(key).is_ok_and(|line| line == self.line);
+        let holds = self.signed.open::<SyncLine>(key).is_ok_and(|line| line == self.line);
         if holds {
             // Another key can only have signed the same bytes too, and the first one found is as good.
             let _ = self.found.signed_by.set(*key);
@@ -167,18 +137,6 @@ impl SyncRequest {
         let chain = self.found.chain.get_or_init(|| chain_of(self));
         chain.as_deref().map_err(|error| *error)
     }
-
-    /// The same, had it been sent `by_ms` later: the core measures skew against the time of its call, so the wall clock
-    /// of a request that was held is carried forward. Nothing signs an idle line; a signed request is not held.
-    pub fn carry(&mut self, by_ms: i64) {
-        if matches!(self.proof, SyncProof::Token(_)) {
-            self.line.wall = self.line.wall.shifted_by_ms(by_ms);
-        }
-    }
-}
-
-fn write_first(first: &FirstLine) -> Vec<u8> {
-    serde_json::to_vec(first).expect("protocol messages serialize")
 }
 
 fn write_content(gap: Option<&Gap>, entries: &[Entry]) -> Vec<u8> {

@@ -10,9 +10,9 @@ use tidegate_core::journal::{JournalBody, JournalHeader, Known};
 use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::verify_time;
 use tidegate_core::wire::{
-    EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, Gap, Head, JournalAnswer, RecoverRequest,
-    SyncAnswer, SyncLine, SyncRequest, TimeAnswer, TimeRequest, TimeStatement, TranscriptHead,
-    seal_public_key,
+    EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, Gap, Head, IdleSync, JournalAnswer,
+    RecoverRequest, SyncAnswer, SyncLine, SyncMessage, SyncRequest, TimeAnswer, TimeRequest, TimeStatement,
+    TranscriptHead, seal_public_key,
 };
 
 use super::Goldens;
@@ -151,7 +151,6 @@ pub(crate) fn sync_line(number: u64, hash: Digest) -> SyncLine {
         content: None,
         gap: false,
         failures: None,
-        hold_ms: 0,
     }
 }
 
@@ -172,11 +171,10 @@ fn syncs(goldens: &mut Goldens) {
     assert_eq!(parsed(&with_gap).gap.as_ref(), Some(&gap));
     goldens.insert("sync-gap".into(), String::from_utf8(with_gap).unwrap());
 
-    let line = SyncLine { hold_ms: 25_000, ..sync_line(1, entry.hash()) };
-    let token = format!("{}.{}", at(3_600).milliseconds(), "0".repeat(64));
-    let idle = SyncRequest::idle(line, token.clone());
-    SyncRequest::parse(&idle).unwrap();
-    goldens.insert("sync-idle".into(), String::from_utf8(idle).unwrap());
+    let ticket = "AcjpfAAAAAAAAAAAAAAAAAAAAAA".to_owned();
+    let idle = IdleSync { endpoint: ENDPOINT, request: REQUEST, ticket: ticket.clone(), hold_ms: 240_000 };
+    assert_eq!(SyncMessage::parse(&idle.write()).unwrap(), SyncMessage::Idle(idle.clone()));
+    goldens.insert("sync-idle".into(), String::from_utf8(idle.write()).unwrap());
 
     let answer = SyncAnswer {
         v: V,
@@ -189,7 +187,7 @@ fn syncs(goldens: &mut Goldens) {
         offered: vec![orders::offered()],
         void: Some(by_order_key(&orders::void())),
         transcript: Some(by_order_key(&transcript_head())),
-        token: Some(token),
+        ticket: Some(ticket),
         more: false,
     };
     goldens.insert("sync-answer".into(), json(&answer));

@@ -36,7 +36,6 @@ pub(crate) struct World {
     pub(crate) authority: Authority,
     probes: Catalogue,
     counter: u64,
-    token: Option<String>,
     limits: runtime::Limits,
 }
 
@@ -82,7 +81,6 @@ impl World {
             authority,
             probes: serde_json::from_str(include_str!("probes.json")).unwrap(),
             counter: 0,
-            token: None,
             limits: runtime::Limits::default(),
         };
         world.enrol();
@@ -182,16 +180,14 @@ impl World {
         let clock = self.clock();
         let id = RequestId::from_bytes(entropy[..10].try_into().unwrap());
         let cx = self.endpoint_context(&clock, entropy);
-        let token = self.token.as_deref();
-        let request = self.endpoint.read(|db| runtime::request(db, &cx, id, token, 0)).unwrap();
+        let request = self.endpoint.read(|db| runtime::request(db, &cx, id, None, 0)).unwrap();
         let parsed = SyncRequest::parse(&request.bytes).unwrap();
+        let sends = !parsed.entries.is_empty() || parsed.gap.is_some();
         let input = EndpointInput::Sync { request: Arc::new(parsed), address: None };
         let Reply::Synced(synced) = self.told(input) else { panic!("a sync is answered") };
         let answer = Box::new(synced.seal(&self.order_keys));
         assert!(now < answer.at);
-        self.token = answer.token.clone().or(self.token.take());
-        let moves =
-            !request.is_idle || answer.more || !answer.offered.is_empty() || answer.transcript.is_some();
+        let moves = sends || answer.more || !answer.offered.is_empty() || answer.transcript.is_some();
         self.input(runtime::Input::SyncAnswered { request: id, answer });
         moves
     }

@@ -34,7 +34,7 @@ pub(super) fn measure(
     let bare = tokio.block_on(drive(bare, lanes(), at_most))?;
     let text = format!("{:.0}/s, {:.1} µs CPU each", bare.per_second(), bare.cpu_us());
     table.note("floor: bare axum, the same requests and client", text);
-    let idle = tokio.block_on(drive(Target { address, pid, status: 200 }, lanes(), at_most))?;
+    let idle = tokio.block_on(drive(Target { address, pid, status: 204 }, lanes(), at_most))?;
     let text = format!("{:.0}/s, {:.1} µs CPU each", idle.per_second(), idle.cpu_us());
     let holds = idle.per_second() >= 30_000.0;
     table.judged(format!("idle syncs, {CALLERS} connections"), text, ">= 30,000/s", holds);

@@ -11,7 +11,7 @@ use tidegate_core::error::Error;
 use tidegate_core::id::{BootId, EndpointId, JournalId, RequestId};
 use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
 use tidegate_core::probe::Catalogue;
-use tidegate_core::runtime::{self, Context, Effect, Input, Limits, Reading, Request};
+use tidegate_core::runtime::{self, Context, Effect, Input, Limits, Reading, Request, Ticket};
 use tidegate_core::schema::migrate;
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::sql::Sql;
@@ -44,7 +44,7 @@ pub struct LightMachine {
     /// Its keys.
     pub keys: KeyPair,
     /// What admits its idle syncs, once it was given.
-    pub token: Option<String>,
+    pub ticket: Option<Ticket>,
     store: Store,
     order_key: PublicKey,
     catalogue: Catalogue,
@@ -117,7 +117,7 @@ impl Newcomer {
         let mut machine = LightMachine {
             endpoint: answer.endpoint,
             keys: self.keys,
-            token: None,
+            ticket: None,
             store,
             order_key: answer.authority.order_key()?,
             catalogue: tidegate_runtime::probes::catalogue(),
@@ -139,10 +139,10 @@ impl LightMachine {
     pub fn request(&mut self, hold_ms: u64) -> anyhow::Result<Request> {
         let id = RequestId::fresh(&mut tidegate_core::entropy::Entropy::new(random()?));
         self.outstanding = Some(id);
-        let (token, clock, entropy) = (self.token.clone(), reading(), random()?);
+        let (ticket, clock, entropy) = (self.ticket.clone(), reading(), random()?);
         let request = self
             .store
-            .read(|db| runtime::request(db, &self.context(&clock, entropy), id, token.as_deref(), hold_ms));
+            .read(|db| runtime::request(db, &self.context(&clock, entropy), id, ticket.as_ref(), hold_ms));
         request.map_err(|error| anyhow::anyhow!("no request can be made: {error:?}"))
     }
 
@@ -164,10 +164,12 @@ impl LightMachine {
     /// When no request is outstanding, or the state cannot be written.
     pub fn take_answer(&mut self, answer: SyncAnswer) -> anyhow::Result<()> {
         let request = self.outstanding.take().context("no request is outstanding")?;
-        if answer.token.is_some() {
-            self.token.clone_from(&answer.token);
-        }
-        self.perform(Input::SyncAnswered { request, answer: Box::new(answer) })
+        let ticket = answer.ticket.clone();
+        self.perform(Input::SyncAnswered { request, answer: Box::new(answer) })?;
+        let status = self.store.read(|db| runtime::status(db, &reading()));
+        let status = status.map_err(|error| anyhow::anyhow!("the state cannot be read: {error:?}"))?;
+        self.ticket = ticket.map(|text| Ticket::new(text, &status));
+        Ok(())
     }
 
     /// Goes on as if the control plane had taken in `request`, the outstanding one, and had nothing to say.
@@ -189,7 +191,7 @@ impl LightMachine {
             offered: Vec::new(),
             void: None,
             transcript: None,
-            token: None,
+            ticket: None,
             more: false,
         })
     }

@@ -25,7 +25,9 @@ impl Contacts {
         let mut part = self.0.of(&endpoint);
         let known = part.entry(endpoint).or_insert(Contact { seen, is_stored: false });
         if known.seen.at <= seen.at {
-            *known = Contact { seen, is_stored: false };
+            // An idle contact tells no skew: the one measured before it still counts.
+            let skew_ms = seen.skew_ms.or(known.seen.skew_ms);
+            *known = Contact { seen: Seen { skew_ms, ..seen }, is_stored: false };
         }
     }
 
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     fn at(ms: i64) -> Seen {
-        Seen { at: Timestamp::from_milliseconds(ms), skew_ms: 0 }
+        Seen { at: Timestamp::from_milliseconds(ms), skew_ms: Some(0) }
     }
 
     #[test]

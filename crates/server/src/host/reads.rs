@@ -60,7 +60,7 @@ impl LocalHost {
         let cx = self.world.question_context();
         let answer = self.reads.short.with(|db| tidegate_core::query(db, &cx, object, question));
         let answer = answer.map_err(host_error)?;
-        if matches!(answer, Answer::Sync(SyncNeed::Wait(_))) {
+        if matches!(answer, Answer::Sync(SyncNeed::Wait)) {
             self.metrics.syncs_idle.inc();
         }
         Ok(answer)
@@ -98,7 +98,7 @@ fn is_short(question: &Question) -> bool {
     matches!(
         question,
         Question::Directory(DirectoryQuestion::Authenticate(_))
-            | Question::Endpoint(EndpointQuestion::Sync(_))
+            | Question::Endpoint(EndpointQuestion::Sync(_) | EndpointQuestion::IdleSync(_))
     )
 }
 

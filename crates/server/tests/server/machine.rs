@@ -15,8 +15,8 @@ use tidegate_core::keys::{KeyPair, Role, Sign as _};
 use tidegate_core::probe::{Catalogue, ProbeSpec, Risk};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{
-    EnrolAnswer, EnrolRequest, EnrolmentCode, Head, Order, OrderKind, PROTOCOL_VERSION, SyncAnswer, SyncLine,
-    SyncRequest, seal_public_key,
+    EnrolAnswer, EnrolRequest, EnrolmentCode, Head, IdleSync, Order, OrderKind, PROTOCOL_VERSION, SyncAnswer,
+    SyncLine, SyncRequest, seal_public_key,
 };
 
 use crate::client::{Client, Response};
@@ -30,7 +30,7 @@ pub(crate) struct Machine {
     journal: Head<JournalId>,
     orders: Option<Head<LogId>>,
     unsent: Vec<Entry>,
-    pub(crate) token: Option<String>,
+    pub(crate) ticket: Option<String>,
 }
 
 impl Machine {
@@ -46,7 +46,7 @@ impl Machine {
             journal,
             orders: None,
             unsent: Vec::new(),
-            token: None,
+            ticket: None,
         };
         machine.write(&JournalBody::Booted {
             version: "0.0.0".to_owned(),
@@ -103,21 +103,23 @@ impl Machine {
     /// One signed sync with everything that was not sent.
     pub(crate) async fn sync(&mut self, client: &mut Client) -> SyncAnswer {
         let entries = self.unsent.clone();
-        let mut line = self.line(Duration::ZERO);
+        let mut line = self.line();
         line.after = (!entries.is_empty()).then(|| self.journal.number - entries.len() as u64);
         let bytes = SyncRequest::seal(line, None, &entries, &self.keys);
         let response = client.send(Method::POST, "/runtime/v1/sync", bytes.into()).await;
         let answer = believed(&response);
         assert_eq!(answer.journal.head, self.journal);
         self.unsent.clear();
-        self.token = answer.token.clone().or(self.token.take());
+        self.ticket.clone_from(&answer.ticket);
         answer
     }
 
     /// The bytes of a sync that has nothing to say and may be held.
     pub(crate) fn idle(&mut self, hold: Duration) -> Bytes {
-        let token = self.token.clone().unwrap();
-        SyncRequest::idle(self.line(hold), token).into()
+        let request = RequestId::fresh(&mut self.entropy);
+        let (endpoint, ticket) = (self.endpoint.unwrap(), self.ticket.clone().unwrap());
+        let hold_ms = u64::try_from(hold.as_millis()).unwrap();
+        IdleSync { endpoint, request, ticket, hold_ms }.write().into()
     }
 
     fn take(&mut self, answer: &SyncAnswer) -> Vec<OrderKind> {
@@ -136,7 +138,7 @@ impl Machine {
         orders.collect()
     }
 
-    fn line(&mut self, hold: Duration) -> SyncLine {
+    fn line(&mut self) -> SyncLine {
         SyncLine {
             v: PROTOCOL_VERSION,
             endpoint: self.endpoint.unwrap(),
@@ -149,7 +151,6 @@ impl Machine {
             content: None,
             gap: false,
             failures: None,
-            hold_ms: u64::try_from(hold.as_millis()).unwrap(),
         }
     }
 

@@ -1,10 +1,9 @@
 //! What endpoints say: enrol, ask for the time, sync.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use tidegate_core::call::{DirectoryInput, EndpointInput, Input, ObjectId, Reply};
 use tidegate_core::envelope::{Envelope, Payload as _};
 use tidegate_core::error::Code;
@@ -13,7 +12,7 @@ use tidegate_core::keys::{Role, Sign};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{
     Authority, EnrolAnswer, EnrolRequest, EnrolmentCertificate, PROTOCOL_VERSION, RecoverRequest,
-    SYNC_BYTES_MAX, SyncParseError, SyncRequest, TimeAnswer, TimeRequest, TimeStatement,
+    SYNC_BYTES_MAX, SyncMessage, SyncParseError, TimeAnswer, TimeRequest, TimeStatement,
 };
 
 use crate::Shared;
@@ -70,12 +69,15 @@ pub(crate) async fn time(
 
 /// Moves both logs forward; holds the answer as long as the endpoint allows when there is nothing to say.
 ///
-/// The body is lines of JSON: a signed line, or one with an idle token, then the journal's entries. The protocol's
-/// documentation gives every message.
+/// The body is lines of JSON: a signed line, then the journal's entries; or one short line while nothing moves. The
+/// protocol's documentation gives every message.
 #[utoipa::path(
     post, path = "/runtime/v1/sync", tag = "runtime", operation_id = "sync",
     request_body(content = String, content_type = "application/x-ndjson", description = "The request's lines"),
-    responses((status = 200, description = "What the control plane holds, and orders", body = Object)),
+    responses(
+        (status = 200, description = "What the control plane holds, and orders", body = Object),
+        (status = 204, description = "Nothing has moved"),
+    ),
 )]
 pub(crate) async fn sync(
     State(host): State<Shared>,
@@ -84,12 +86,14 @@ pub(crate) async fn sync(
     RuntimeBody { bytes, accepted }: RuntimeBody<SYNC_BYTES_MAX>,
 ) -> Result<Response, Problem> {
     let at = host.now();
-    let request = SyncRequest::parse(&bytes).map_err(|error| unreadable_sync(&error))?;
+    let message = SyncMessage::parse(&bytes).map_err(|error| unreadable_sync(&error))?;
     // The entries are copied out; a request that is held must not keep megabytes.
     drop(bytes);
     let address = address.map(|Extension(ClientAddress(address))| address.to_string());
-    let answer = hold::answer(host.as_ref(), Arrival { request: Arc::new(request), address, at }).await?;
-    compressed_json(&answer, accepted)
+    match hold::answer(host.as_ref(), Arrival { message, address, at }).await? {
+        Some(answer) => compressed_json(&answer, accepted),
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
 }
 
 /// The time as an endpoint believes it: bound to its nonce by the order key, that key by the root key.

@@ -48,7 +48,7 @@ async fn an_endpoint_that_is_not_there_is_not_found_in_words_for_people() {
 async fn a_candidate_journal_is_adopted_and_an_unknown_one_is_not() {
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    machine.candidate_token().await;
+    machine.candidate_idle(std::time::Duration::ZERO).await;
     let path = format!("/api/v1/endpoints/{ENDPOINT}/adopt");
     let adopted = world.post(&path, &json!({ "journal_id": SECOND })).await;
     assert_eq!(adopted.status, 200, "{:?}", adopted.json());
@@ -63,11 +63,10 @@ async fn a_candidate_journal_is_adopted_and_an_unknown_one_is_not() {
 async fn a_revoked_endpoint_is_believed_no_more() {
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    let token = machine.candidate_token().await;
+    let idle = machine.candidate_idle(std::time::Duration::ZERO).await;
     let revoked = world.post(&format!("/api/v1/endpoints/{ENDPOINT}/revoke"), &json!({})).await;
     assert_eq!((revoked.status.as_u16(), &revoked.json()["state"]), (200, &json!("revoked")));
-    let line = machine.line(SECOND, std::time::Duration::ZERO);
-    let sync = machine.send(tidegate_core::wire::SyncRequest::idle(line, token)).await;
+    let sync = machine.send(idle.write()).await;
     assert_eq!((sync.status.as_u16(), sync.problem().0.as_str()), (403, "revoked"));
 }
 

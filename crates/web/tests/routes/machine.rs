@@ -13,7 +13,8 @@ use tidegate_core::id::{BootId, ClientId, CodeId, EndpointId, JournalId, Request
 use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
 use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, ProbeSpec, Risk};
 use tidegate_core::wire::{
-    EnrolRequest, EnrolmentCode, Head, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncRequest, seal_public_key,
+    EnrolRequest, EnrolmentCode, Head, IdleSync, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncRequest,
+    seal_public_key,
 };
 use tidegate_web::Host as _;
 
@@ -82,7 +83,7 @@ impl Machine {
     }
 
     /// The first line of a sync with an empty journal, which allows to hold the answer for `hold`.
-    pub(crate) fn line(&mut self, journal: JournalId, hold: Duration) -> SyncLine {
+    pub(crate) fn line(&mut self, journal: JournalId) -> SyncLine {
         self.requests += 1;
         SyncLine {
             v: PROTOCOL_VERSION,
@@ -96,19 +97,22 @@ impl Machine {
             content: None,
             gap: false,
             failures: None,
-            hold_ms: u64::try_from(hold.as_millis()).unwrap(),
         }
     }
 
     /// Sends a signed sync.
     pub(crate) async fn sync(&mut self, journal: JournalId) -> SyncAnswer {
-        let bytes = SyncRequest::seal(self.line(journal, Duration::ZERO), None, &[], &self.keys);
+        let bytes = SyncRequest::seal(self.line(journal), None, &[], &self.keys);
         answer(&self.send(bytes).await)
     }
 
-    /// The token for idle syncs of [`SECOND`], which is a candidate after this.
-    pub(crate) async fn candidate_token(&mut self) -> String {
-        self.sync(SECOND).await.token.unwrap()
+    /// An idle sync of [`SECOND`], which is a candidate after this.
+    pub(crate) async fn candidate_idle(&mut self, hold: Duration) -> IdleSync {
+        let ticket = self.sync(SECOND).await.ticket.unwrap();
+        self.requests += 1;
+        let request = RequestId::from_bytes([self.requests; 10]);
+        let hold_ms = u64::try_from(hold.as_millis()).unwrap();
+        IdleSync { endpoint: ENDPOINT, request, ticket, hold_ms }
     }
 
     /// Sends the bytes of a sync.

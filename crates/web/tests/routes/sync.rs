@@ -10,7 +10,9 @@ use tidegate_core::call::{
     Answer, Command, EndpointAct, EndpointInput, EndpointQuestion, Input, ObjectId, Question,
 };
 use tidegate_core::digest::Digest;
-use tidegate_core::wire::{Head, Order, SyncRequest};
+use tidegate_core::id::RequestId;
+use tidegate_core::keys::{KeyPair, Role};
+use tidegate_core::wire::{Head, IdleSync, Order, SyncRequest};
 use tidegate_web::{Host as _, RouteClass};
 
 use crate::machine::{ENDPOINT, FIRST, Machine, SECOND, answer};
@@ -24,10 +26,10 @@ async fn a_signed_sync_is_answered_at_once_and_makes_the_endpoint_seen() {
     let mut machine = Machine::enrolled(&world).await;
     assert_eq!(world.last_seen(ENDPOINT), None);
     let answer = machine.sync(FIRST).await;
-    assert!(answer.token.is_some());
+    assert!(answer.ticket.is_none(), "there is something to move");
     assert_eq!(answer.offered.len(), 1, "the adoption of its journal");
     let seen = world.last_seen(ENDPOINT).unwrap();
-    assert_eq!((seen.at, seen.skew_ms), (world.now(), 0));
+    assert_eq!((seen.at, seen.skew_ms), (world.now(), Some(0)));
     assert_eq!(world.answered.lock().unwrap().last(), Some(&(RouteClass::Sync, 200)));
 }
 
@@ -35,25 +37,21 @@ async fn a_signed_sync_is_answered_at_once_and_makes_the_endpoint_seen() {
 async fn an_idle_sync_that_allows_no_hold_is_answered_at_once() {
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    let token = machine.candidate_token().await;
+    let idle = machine.candidate_idle(Duration::ZERO).await;
     let began = world.now();
-    let line = machine.line(SECOND, Duration::ZERO);
-    let response = machine.send(SyncRequest::idle(line.clone(), token)).await;
-    assert_eq!(answer(&response).request, line.request);
+    let response = machine.send(idle.write()).await;
+    assert_eq!((response.status.as_u16(), response.bytes.len()), (204, 0), "nothing has moved");
     assert_eq!(world.now(), began);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_sync_is_held_as_long_as_it_allows_and_carries_the_time_it_leaves() {
+async fn an_idle_sync_is_held_as_long_as_it_allows() {
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    let token = machine.candidate_token().await;
+    let idle = machine.candidate_idle(HOLD).await;
     let began = world.now();
-    let line = machine.line(SECOND, HOLD);
-    let answer = answer(&machine.send(SyncRequest::idle(line.clone(), token)).await);
-    assert_eq!(answer.request, line.request);
-    assert_eq!(answer.at.since(began).0, 25_000);
-    assert_eq!(answer.at, world.now());
+    assert_eq!(machine.send(idle.write()).await.status, 204);
+    assert_eq!(world.now().since(began).0, 25_000);
     let seen = world.last_seen(ENDPOINT).unwrap();
     assert_eq!(seen.at, began, "it was heard when it asked");
     assert!(!world.is_holding(ENDPOINT));
@@ -63,15 +61,15 @@ async fn an_idle_sync_is_held_as_long_as_it_allows_and_carries_the_time_it_leave
 async fn a_held_sync_is_answered_when_something_comes_and_its_clock_does_not_age() {
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    let token = machine.candidate_token().await;
-    let began = world.now();
-    let bytes = SyncRequest::idle(machine.line(SECOND, HOLD), token);
+    let idle = machine.candidate_idle(HOLD).await;
+    let (began, bytes) = (world.now(), idle.write());
     let held = tokio::spawn(async move { machine.send(bytes).await });
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(world.is_holding(ENDPOINT));
     adopt(&world).await;
     let answer = answer(&held.await.unwrap());
     assert_eq!(answer.offered.len(), 1, "the adoption of the second journal");
+    assert_eq!(answer.request, idle.request);
     assert_eq!(answer.at.since(began).0, 10_000);
     assert_eq!(view(&world).await.clock_skew_ms, Some(0));
 }
@@ -80,21 +78,20 @@ async fn a_held_sync_is_answered_when_something_comes_and_its_clock_does_not_age
 async fn a_held_sync_is_answered_when_the_host_shuts_down() {
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    let token = machine.candidate_token().await;
-    let began = world.now();
-    let bytes = SyncRequest::idle(machine.line(SECOND, HOLD), token);
+    let idle = machine.candidate_idle(HOLD).await;
+    let (began, bytes) = (world.now(), idle.write());
     let held = tokio::spawn(async move { machine.send(bytes).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.shut_down();
-    assert_eq!(answer(&held.await.unwrap()).at.since(began).0, 1_000);
+    assert_eq!(held.await.unwrap().status, 204);
+    assert_eq!(world.now().since(began).0, 1_000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_goes_away_is_not_waited_for() {
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    let token = machine.candidate_token().await;
-    let bytes = SyncRequest::idle(machine.line(SECOND, HOLD), token);
+    let bytes = machine.candidate_idle(HOLD).await.write();
     let held = tokio::spawn(async move { machine.send(bytes).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(world.is_holding(ENDPOINT));
@@ -107,11 +104,17 @@ async fn a_client_that_goes_away_is_not_waited_for() {
 async fn a_sync_that_does_not_prove_itself_is_refused_and_makes_nobody_seen() {
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    let line = machine.line(FIRST, HOLD);
-    let response = machine.send(SyncRequest::idle(line, "1.00".to_owned())).await;
-    assert_eq!(response.status, 401);
-    assert_eq!(response.problem().0, "token_expired");
-    assert!(response.headers.contains_key("www-authenticate"));
+    let request = RequestId::from_bytes([1; 10]);
+    for ticket in ["", "AAAA", "________________________AAA", "not base 64"] {
+        let idle = IdleSync { endpoint: ENDPOINT, request, ticket: ticket.to_owned(), hold_ms: 25_000 };
+        let response = machine.send(idle.write()).await;
+        assert_eq!(response.status, 401, "{ticket}");
+        assert_eq!(response.problem().0, "token_expired");
+        assert!(response.headers.contains_key("www-authenticate"));
+    }
+    let strange =
+        SyncRequest::seal(machine.line(FIRST), None, &[], &KeyPair::from_seed(Role::Endpoint, &[9; 32]));
+    assert_eq!(machine.send(strange).await.status, 404, "a key that nobody knows");
     assert_eq!(world.last_seen(ENDPOINT), None);
 }
 
@@ -120,10 +123,9 @@ async fn a_compressed_sync_is_read_and_a_large_answer_compressed() {
     use std::io::{Read as _, Write as _};
     let world = World::new();
     let mut machine = Machine::enrolled(&world).await;
-    let token = machine.candidate_token().await;
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    let line = machine.line(FIRST, Duration::ZERO);
-    encoder.write_all(&SyncRequest::idle(line.clone(), token)).unwrap();
+    let line = machine.line(FIRST);
+    encoder.write_all(&SyncRequest::seal(line.clone(), None, &[], &machine.keys)).unwrap();
     let request = Request::post("/runtime/v1/sync")
         .header("content-encoding", "deflate")
         .header("accept-encoding", "gzip, deflate")
@@ -160,7 +162,7 @@ async fn a_place_in_a_log_that_no_host_can_store_is_refused() {
     let adoption = machine.sync(FIRST).await.offered.remove(0);
     let id = adoption.order.peek::<Order>().unwrap().log;
     for number in [1 << 53, i64::MAX.unsigned_abs(), u64::MAX] {
-        let mut line = machine.line(FIRST, Duration::ZERO);
+        let mut line = machine.line(FIRST);
         line.orders = Some(Head { id, number, hash: Digest::ZERO });
         let response = machine.send(SyncRequest::seal(line, None, &[], &machine.keys)).await;
         assert_eq!(response.status, 400, "{number}");

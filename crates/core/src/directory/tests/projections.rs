@@ -177,9 +177,9 @@ fn what_the_host_heard_since_is_shown_and_what_it_heard_before_is_not() {
     };
     let stored = world.now.shifted_by_ms(-3_600_000);
     assert_eq!(shown(&world), (Some(stored), Some(7), Reachability::Quiet));
-    world.heard.seen.insert(endpoint_id(1), Seen { at: stored.shifted_by_ms(-1), skew_ms: 9 });
+    world.heard.seen.insert(endpoint_id(1), Seen { at: stored.shifted_by_ms(-1), skew_ms: Some(9) });
     assert_eq!(shown(&world), (Some(stored), Some(7), Reachability::Quiet));
-    world.heard.seen.insert(endpoint_id(1), Seen { at: world.now, skew_ms: 9 });
+    world.heard.seen.insert(endpoint_id(1), Seen { at: world.now, skew_ms: Some(9) });
     assert_eq!(shown(&world), (Some(world.now), Some(9), Reachability::Reachable));
     world.heard.seen.clear();
     world.heard.connected.insert(endpoint_id(1));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tidegate_core::id::{BootId, JournalId, RequestId, SequenceId};
 use tidegate_core::keys::KeyPair;
-use tidegate_core::runtime::{self, Limits, Reading};
+use tidegate_core::runtime::{self, Limits, Reading, Ticket};
 use tidegate_core::sql::ReadSql;
 use tidegate_core::time::Timestamp;
 
@@ -32,7 +32,7 @@ pub(crate) struct Machine {
 pub(crate) struct Power {
     pub(crate) boot: BootId,
     pub(crate) outstanding: Option<RequestId>,
-    pub(crate) token: Option<String>,
+    pub(crate) ticket: Option<Ticket>,
     pub(crate) process: Option<Attempt>,
     /// Processes that were ended and whose end is not told yet.
     pub(crate) killed: VecDeque<Attempt>,

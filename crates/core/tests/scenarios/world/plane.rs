@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidegate_core::api::{EndpointView, SequenceView};
 use tidegate_core::call::{
-    Answer, Context, EndpointInput, EndpointQuestion, Presence, Reply, Seen, SyncNeed, Synced,
+    Answer, Context, EndpointInput, EndpointQuestion, Presence, Reply, Seen, SyncNeed,
 };
 use tidegate_core::control;
 use tidegate_core::error::{Code, Error};
@@ -12,7 +12,7 @@ use tidegate_core::id::{EndpointId, SequenceId};
 use tidegate_core::sequence::Standing;
 use tidegate_core::sql::ReadSql;
 use tidegate_core::transcript::TranscriptHeader;
-use tidegate_core::wire::SyncRequest;
+use tidegate_core::wire::SyncMessage;
 
 use crate::observed::{Observed, sequences};
 
@@ -67,21 +67,27 @@ impl World {
         Some(answer.map(|(reply, _)| reply))
     }
 
-    /// Answers a sync as a host does: an idle one is asked for on a reader first.
-    pub(super) fn control_sync(&mut self, request: SyncRequest) -> Option<Result<Reply, Error>> {
+    /// Answers a sync as a host does, asking on a reader first; `None`: the machine hears nothing, or that nothing has
+    /// moved.
+    pub(super) fn control_sync(&mut self, message: SyncMessage) -> Option<Result<Reply, Error>> {
         let endpoint = self.endpoint;
-        let request = Arc::new(request);
-        let question = EndpointQuestion::Sync(Arc::clone(&request));
-        match self.with_control(|cx| control::query(&self.control, cx, endpoint, question)) {
-            Ok(Answer::Sync(SyncNeed::Wait(answer))) => {
-                let synced = Synced { answer: *answer, head: None };
-                return Some(Ok(Reply::Synced(Box::new(synced))));
+        let (question, input) = match message {
+            SyncMessage::Signed(request) => {
+                let request = Arc::new(*request);
+                let input = EndpointInput::Sync { request: Arc::clone(&request), address: None };
+                (EndpointQuestion::Sync(request), input)
             }
-            Ok(Answer::Sync(SyncNeed::Handle)) => {}
+            SyncMessage::Idle(idle) => {
+                let idle = Arc::new(idle);
+                (EndpointQuestion::IdleSync(Arc::clone(&idle)), EndpointInput::IdleSync(idle))
+            }
+        };
+        match self.with_control(|cx| control::query(&self.control, cx, endpoint, question)) {
+            Ok(Answer::Sync(SyncNeed::Wait)) => None,
+            Ok(Answer::Sync(SyncNeed::Handle)) => self.control_handle(input),
             Ok(other) => panic!("a question about a sync was answered with {other:?}"),
-            Err(error) => return Some(Err(error)),
+            Err(error) => Some(Err(error)),
         }
-        self.control_handle(EndpointInput::Sync { request, address: None })
     }
 
     /// Lets the control plane do what time asks of it.

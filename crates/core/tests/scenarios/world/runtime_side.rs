@@ -35,8 +35,8 @@ impl World {
     /// Starts the program within a boot of the system.
     fn program_start(&mut self, machine: MachineIndex) {
         let boot = self.fresh(BootId::fresh);
-        let (outstanding, token, process, killed) = (None, None, None, VecDeque::new());
-        self.machines[machine].power = Some(Power { boot, outstanding, token, process, killed });
+        let (outstanding, ticket, process, killed) = (None, None, None, VecDeque::new());
+        self.machines[machine].power = Some(Power { boot, outstanding, ticket, process, killed });
         self.machine_handle(machine, Input::Booted { version: "1".to_owned(), leftovers: 0 });
     }
 

@@ -6,9 +6,9 @@ use tidegate_core::api::JournalState;
 use tidegate_core::call::Reply;
 use tidegate_core::error::{Code, Error};
 use tidegate_core::id::{LogId, RequestId};
-use tidegate_core::runtime::{self, Input};
+use tidegate_core::runtime::{self, Input, Ticket};
 use tidegate_core::sql::ReadSql;
-use tidegate_core::wire::{Head, Order, OrderKind, SyncAnswer, SyncRequest};
+use tidegate_core::wire::{Head, Order, OrderKind, SyncAnswer, SyncMessage};
 
 use super::World;
 use super::machine::MachineIndex;
@@ -33,8 +33,8 @@ impl Message {
         let payload = first["signed"]["payload"].as_str().expect("the request is signed");
         let payload = data_encoding::BASE64.decode(payload.as_bytes()).expect("base 64");
         let text = String::from_utf8(payload).expect("JSON");
-        let altered = text.replacen("\"hold_ms\":0", "\"hold_ms\":1", 1);
-        assert_ne!(text, altered, "every request says how long it may be held");
+        let altered = text.replacen("\"number\":", "\"number\":1", 1);
+        assert_ne!(text, altered, "every request says how far its journal is");
         first["signed"]["payload"] = data_encoding::BASE64.encode(altered.as_bytes()).into();
         Self([first.to_string().as_bytes(), rest].concat())
     }
@@ -64,9 +64,9 @@ impl World {
     /// Builds the machine's next request, which is the outstanding one from here on; `None`: it is off.
     pub(crate) fn request(&mut self, machine: MachineIndex) -> Option<Message> {
         let id = self.fresh(RequestId::fresh);
-        let token = self.machines[machine].power.as_ref()?.token.clone();
+        let ticket = self.machines[machine].power.as_ref()?.ticket.clone();
         let request = self.with_machine(machine, |machine, context| {
-            runtime::request(&machine.disk, context, id, token.as_deref(), 0)
+            runtime::request(&machine.disk, context, id, ticket.as_ref(), 0)
         });
         let request = request?.expect("an enrolled machine can ask");
         self.machines[machine].power.as_mut()?.outstanding = Some(id);
@@ -75,13 +75,16 @@ impl World {
 
     /// Brings a request to the control plane.
     pub(crate) fn deliver(&mut self, message: &Message) -> Delivered {
-        let Ok(request) = SyncRequest::parse(&message.0) else { return Delivered::Nothing };
-        let journal = request.line.journal;
-        match self.control_sync(request) {
+        let Ok(message) = SyncMessage::parse(&message.0) else { return Delivered::Nothing };
+        let asked = match &message {
+            SyncMessage::Signed(request) => Some(request.line.journal),
+            SyncMessage::Idle(_) => None,
+        };
+        match self.control_sync(message) {
             None => Delivered::Nothing,
             Some(Ok(Reply::Synced(synced))) => {
                 let answer = self.with_control(|cx| synced.seal(cx.keys));
-                self.check_orders(&answer, journal);
+                self.check_orders(&answer, asked.unwrap_or(answer.journal.head));
                 Delivered::Answer(serde_json::to_vec(&answer).expect("answers serialize"))
             }
             Some(Ok(other)) => panic!("a sync was answered with {other:?}"),
@@ -97,20 +100,24 @@ impl World {
         let Some(outstanding) = power.outstanding else { return };
         if answer.request == outstanding {
             power.outstanding = None;
-            power.token = answer.token.clone().or(power.token.take());
         }
+        let ticket = answer.ticket.clone();
         self.machine_handle(machine, Input::SyncAnswered { request: outstanding, answer: Box::new(answer) });
+        let status = self.machines[machine].status_at(self.now);
+        if let (Some(power), Some(status)) = (self.machines[machine].power.as_mut(), status) {
+            power.ticket = ticket.map(|text| Ticket::new(text, &status));
+        }
     }
 
-    /// One round trip on a path that works; a token that admits no more is given up and the sync sent signed.
+    /// One round trip on a path that works; a ticket that admits no more is given up and the sync sent signed.
     pub(crate) fn sync(&mut self, machine: MachineIndex) {
         let Some(request) = self.request(machine) else { return };
         match self.deliver(&request) {
             Delivered::Answer(answer) => self.answer(machine, &answer),
             Delivered::Refused(Code::UnknownEndpoint) => self.recover(machine),
             Delivered::Refused(_) => {
-                let token = self.machines[machine].power.as_mut().and_then(|power| power.token.take());
-                if token.is_some() {
+                let ticket = self.machines[machine].power.as_mut().and_then(|power| power.ticket.take());
+                if ticket.is_some() {
                     self.sync(machine);
                 }
             }

@@ -26,7 +26,8 @@ pub(super) struct Hostile {
     /// A first line it once sent, as JSON.
     line: Value,
     header: JournalHeader,
-    token: Option<String>,
+    /// An idle sync that is admitted while nothing moves.
+    idle: Value,
     /// Where its journal stands at the control plane.
     number: u64,
     hash: Digest,
@@ -39,7 +40,7 @@ impl Hostile {
     pub(super) fn after(
         keys: KeyPair,
         honest: &[u8],
-        token: Option<String>,
+        idle: &[u8],
         sequences: Vec<String>,
     ) -> anyhow::Result<Self> {
         let request = SyncRequest::parse(honest)?;
@@ -48,7 +49,7 @@ impl Hostile {
             keys,
             line: serde_json::to_value(&request.line)?,
             header: serde_json::from_str(&last.header)?,
-            token,
+            idle: serde_json::from_slice(idle)?,
             number: request.line.journal.number,
             hash: last.hash(),
             sequences,
@@ -76,22 +77,15 @@ impl Hostile {
         let mut line = self.line.clone();
         line["request"] = json!(RequestId::fresh(&mut entropy(chance)).to_string());
         match chance.below(8) {
-            0 => self.idle(&line, chance),
+            0 => self.idle(chance),
             1 => self.altered_line(&mut line, chance),
             2 => self.gap(line, chance),
             _ => self.entries(line, chance),
         }
     }
 
-    fn idle(&self, line: &Value, chance: &mut Chance) -> Vec<u8> {
-        let mut line = line.clone();
-        if let Some(fields) = line.as_object_mut() {
-            fields.retain(|name, _| !["after", "content", "gap"].contains(&name.as_str()));
-        }
-        line["journal"]["number"] = json!(self.number);
-        line["journal"]["hash"] = json!(self.hash);
-        let request = json!({ "idle": line, "token": self.token });
-        if chance.once_in(4) { request.to_string().into_bytes() } else { mutate_json(&request, chance) }
+    fn idle(&self, chance: &mut Chance) -> Vec<u8> {
+        if chance.once_in(4) { self.idle.to_string().into_bytes() } else { mutate_json(&self.idle, chance) }
     }
 
     fn altered_line(&self, line: &mut Value, chance: &mut Chance) -> Vec<u8> {

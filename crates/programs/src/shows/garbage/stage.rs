@@ -77,8 +77,10 @@ pub(super) async fn set(world: &World) -> anyhow::Result<(Ids, Vec<Vec<Hostile>>
         ensure!(answer.status == 200, "an honest sync answered {}", answer.status);
         ids.sequences.extend(own.iter().cloned());
         ids.endpoints.push(endpoint);
-        let token = machine.token.clone();
-        lanes[number % LANES].push(Hostile::after(machine.keys, &honest.bytes, token, own)?);
+        machine.take(answer.body)?;
+        settle(&mut machine, &mut connection).await?;
+        let idle = machine.request(0)?.bytes;
+        lanes[number % LANES].push(Hostile::after(machine.keys, &honest.bytes, &idle, own)?);
     }
     Ok((ids, lanes))
 }
@@ -108,6 +110,7 @@ impl Caller {
 
 /// Speaks with the machine's keys and another history, as a copy of it would; answers the journal's id.
 async fn second_journal(machine: &mut LightMachine, connection: &mut Connection) -> anyhow::Result<String> {
+    machine.ticket = None;
     let honest = SyncRequest::parse(&machine.request(0)?.bytes)?;
     let id = JournalId::fresh(&mut Entropy::new(random()?));
     let line = SyncLine { journal: Head { id, number: 0, hash: Digest::ZERO }, after: None, ..honest.line };

@@ -1,0 +1,126 @@
+//! The shortest sync: nothing moves, and the endpoint says so in a hundred bytes, since it says it all day.
+//!
+//! What it would have to say at length (journal and order log as they stand) is in the ticket's authentication code: the
+//! control plane makes the code again from its own record, and where the two differ something has moved.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EndpointId, RequestId};
+
+use super::PROTOCOL_VERSION;
+use super::sync_request::{SyncParseError, SyncRequest};
+
+/// Largest idle sync in bytes.
+pub const IDLE_BYTES_MAX: usize = 256;
+/// Longest ticket in bytes.
+pub const TICKET_BYTES_MAX: usize = 64;
+
+/// An idle sync. Only an empty answer may be held; any other names its request (R5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdleSync {
+    /// Who speaks.
+    pub endpoint: EndpointId,
+    /// Comes back in an answer that says something.
+    pub request: RequestId,
+    /// What the last quiet answer gave for the state that still holds.
+    pub ticket: String,
+    /// How long the answer may be held.
+    pub hold_ms: u64,
+}
+
+/// A sync as it was received, checked for its form only.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SyncMessage {
+    /// Nothing moves.
+    Idle(IdleSync),
+    /// Something does, or nothing is agreed yet.
+    Signed(Box<SyncRequest>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    v: u32,
+    /// `{endpoint}.{request}.{ticket}`
+    idle: String,
+    hold_ms: u64,
+}
+
+impl IdleSync {
+    /// Writes it.
+    pub fn write(&self) -> Vec<u8> {
+        let idle = format!("{}.{}.{}", self.endpoint, self.request, self.ticket);
+        let form = Form { v: PROTOCOL_VERSION, idle, hold_ms: self.hold_ms };
+        serde_json::to_vec(&form).expect("protocol messages serialize")
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Result<Self, SyncParseError>> {
+        if bytes.len() > IDLE_BYTES_MAX {
+            return None;
+        }
+        let form: Form = serde_json::from_slice(bytes).ok()?;
+        let wrong = || SyncParseError::Line("`idle` is not endpoint, request and ticket".to_owned());
+        if form.v != PROTOCOL_VERSION {
+            let line = format!("protocol version {} is not spoken here, {PROTOCOL_VERSION} is", form.v);
+            return Some(Err(SyncParseError::Line(line)));
+        }
+        let mut parts = form.idle.splitn(3, '.');
+        let read = || {
+            let endpoint = parts.next()?.parse().ok()?;
+            let request = parts.next()?.parse().ok()?;
+            let ticket = parts.next().filter(|ticket| ticket.len() <= TICKET_BYTES_MAX)?.to_owned();
+            Some(Self { endpoint, request, ticket, hold_ms: form.hold_ms })
+        };
+        Some({ read }().ok_or_else(wrong))
+    }
+}
+
+impl SyncMessage {
+    /// Reads a sync. Nothing of it is believed yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SyncParseError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, SyncParseError> {
+        match IdleSync::parse(bytes) {
+            Some(idle) => idle.map(Self::Idle),
+            None => SyncRequest::parse(bytes).map(Box::new).map(Self::Signed),
+        }
+    }
+
+    /// Who claims to speak.
+    pub fn endpoint(&self) -> EndpointId {
+        match self {
+            Self::Idle(idle) => idle.endpoint,
+            Self::Signed(request) => request.line.endpoint,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_sync_reads_back_and_stays_short() {
+        let idle = IdleSync {
+            endpoint: EndpointId::from_bytes([1; 10]),
+            request: RequestId::from_bytes([2; 10]),
+            ticket: "a".repeat(27),
+            hold_ms: 240_000,
+        };
+        let bytes = idle.write();
+        assert!(bytes.len() <= 100, "{}", bytes.len());
+        assert_eq!(SyncMessage::parse(&bytes).unwrap(), SyncMessage::Idle(idle));
+    }
+
+    #[test]
+    fn what_is_neither_short_nor_signed_is_refused() {
+        let long = format!(r#"{{"v":1,"idle":"{}","hold_ms":0}}"#, "a".repeat(IDLE_BYTES_MAX));
+        for text in
+            ["", "{}", r#"{"v":1,"idle":"","hold_ms":0}"#, r#"{"v":2,"idle":"a.b.c","hold_ms":0}"#, &long]
+        {
+            assert!(SyncMessage::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}
