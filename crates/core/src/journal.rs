@@ -29,6 +29,10 @@ pub struct JournalHeader {
     pub kind: String,
     /// When, by the endpoint's corrected clock; equal to `wall` while the correction is unknown.
     pub at: Timestamp,
+    /// Whether nobody had signed the time since the machine started: then `at` is the machine's own word, and may be
+    /// years off. What the time was shows once the control plane is heard: see [`crate::wire::SyncLine::clock`].
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub is_unsure: bool,
     /// When, by the endpoint's wall clock as it showed.
     pub wall: Timestamp,
     /// Milliseconds since the machine started, sleep included.

@@ -11,23 +11,29 @@ use crate::sequence::{
 };
 use crate::time::Timestamp;
 use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
-use crate::wire::TranscriptHead;
+use crate::wire::{SyncLine, TranscriptHead};
 
 use super::object::Object;
 use super::store::{self, JournalRow};
 
 /// The entry that tells something.
-pub(super) struct Evidence<'a> {
-    pub(super) header: &'a JournalHeader,
+pub(super) struct Evidence {
+    /// When it was written, as well as it is known now.
+    pub(super) time: EndpointTime,
     pub(super) transcript_number: u64,
     /// Entries of a journal that is not current amend, and never make work live (R12).
     pub(super) is_current: bool,
 }
 
-impl Evidence<'_> {
-    fn time(&self) -> EndpointTime {
-        EndpointTime { at: self.header.at, wall: self.header.wall }
-    }
+/// When an entry was written: what the endpoint did not know then, it knows by the `line` that brings the entry, where
+/// both are of one start of the program.
+pub(super) fn written_at(header: &JournalHeader, line: &SyncLine) -> EndpointTime {
+    let known_since = line.clock.filter(|_| header.is_unsure && header.boot == line.boot);
+    let at = known_since.map_or(header.at, |clock| {
+        let earlier_ms = clock.monotonic_ms.saturating_sub(header.monotonic_ms);
+        clock.at.shifted_by_ms(i64::try_from(earlier_ms).map_or(i64::MIN, |ms| -ms))
+    });
+    EndpointTime { at, wall: header.wall }
 }
 
 impl Object<'_> {
@@ -35,7 +41,7 @@ impl Object<'_> {
     pub(super) fn apply(
         &mut self,
         journal: &mut JournalRow,
-        evidence: &Evidence<'_>,
+        evidence: &Evidence,
         body: &JournalBody,
     ) -> Result<(), Error> {
         match body {
@@ -64,7 +70,7 @@ impl Object<'_> {
                     attempt: *attempt,
                     state: *state,
                     finding: result.finding,
-                    finished: evidence.time(),
+                    finished: evidence.time,
                     returned_at: self.cx.now,
                     entry: evidence.transcript_number,
                 };
@@ -106,7 +112,7 @@ impl Object<'_> {
         if id.endpoint() == self.id { self.sequence(id) } else { Ok(None) }
     }
 
-    fn accepted_apply(&mut self, evidence: &Evidence<'_>, order: &Accepted) -> Result<(), Error> {
+    fn accepted_apply(&mut self, evidence: &Evidence, order: &Accepted) -> Result<(), Error> {
         match order {
             Accepted::Adopt | Accepted::Configure | Accepted::Retire => Ok(()),
             Accepted::Run { sequence, title, steps, .. } => self.run_apply(evidence, *sequence, title, steps),
@@ -126,7 +132,7 @@ impl Object<'_> {
 
     fn run_apply(
         &mut self,
-        evidence: &Evidence<'_>,
+        evidence: &Evidence,
         id: SequenceId,
         title: &str,
         steps: &[String],
@@ -149,9 +155,9 @@ impl Object<'_> {
     }
 
     /// The current journal has the work: it is live whatever this record thought of it (R9, R12).
-    fn delivered(&mut self, id: SequenceId, evidence: &Evidence<'_>) -> Result<(), Error> {
+    fn delivered(&mut self, id: SequenceId, evidence: &Evidence) -> Result<(), Error> {
         let Some(sequence) = self.theirs(id)? else { return Ok(()) };
-        if sequence.deliver(evidence.header.at) {
+        if sequence.deliver(evidence.time.at) {
             self.record(ACTOR_ENDPOINT, Some(id), &TranscriptBody::Revived)?;
         }
         Ok(())
@@ -176,7 +182,7 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn refused_apply(&mut self, evidence: &Evidence<'_>, id: SequenceId, reason: &str) -> Result<(), Error> {
+    fn refused_apply(&mut self, evidence: &Evidence, id: SequenceId, reason: &str) -> Result<(), Error> {
         let now = self.cx.now;
         let Some(sequence) = self.theirs(id)? else { return Ok(()) };
         if sequence.is_live() && evidence.is_current {
@@ -200,7 +206,7 @@ impl Object<'_> {
 
     fn step_started_apply(
         &mut self,
-        evidence: &Evidence<'_>,
+        evidence: &Evidence,
         id: SequenceId,
         step: u32,
         attempt: u32,
@@ -213,7 +219,7 @@ impl Object<'_> {
         sequence.waiting = None;
         if let Some(step) = sequence.step(step) {
             step.end_before(attempt, now);
-            step.attempt(attempt).started.get_or_insert(evidence.time());
+            step.attempt(attempt).started.get_or_insert(evidence.time);
         }
         if evidence.is_current && matches!(sequence.standing, Standing::Delivered) {
             sequence.standing = Standing::Running;
@@ -339,7 +345,7 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn head_apply(&mut self, evidence: &Evidence<'_>, head: &crate::envelope::Envelope) -> Result<(), Error> {
+    fn head_apply(&mut self, evidence: &Evidence, head: &crate::envelope::Envelope) -> Result<(), Error> {
         let Ok(head) = head.open::<TranscriptHead>(&self.cx.keys.public_key(crate::keys::Role::Order)) else {
             return Ok(());
         };

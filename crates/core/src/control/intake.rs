@@ -8,7 +8,7 @@ use crate::journal::JournalBody;
 use crate::transcript::{ACTOR_ENDPOINT, JournalPlace, TranscriptBody};
 use crate::wire::{Chained, Gap, Head, SyncLine, SyncRequest};
 
-use super::apply::Evidence;
+use super::apply::{Evidence, written_at};
 use super::object::Object;
 use super::store::{self, JournalRow};
 
@@ -45,7 +45,7 @@ impl Object<'_> {
             } else if chained.header.link.previous != journal.head.hash {
                 return Ok(Intake::Forked { number });
             } else {
-                self.entry_take(journal, entry, chained)?;
+                self.entry_take(journal, entry, chained, &request.line)?;
             }
         }
         let claimed = request.line.journal;
@@ -71,6 +71,7 @@ impl Object<'_> {
         journal: &mut JournalRow,
         entry: &Entry,
         chained: &Chained,
+        line: &SyncLine,
     ) -> Result<(), Error> {
         // A body of a newer runtime is kept word for word also when this program cannot read it.
         let Chained { header, hash, body } = chained;
@@ -91,7 +92,8 @@ impl Object<'_> {
         self.journal_moved(journal.head);
         if let Some(body) = body {
             let is_current = journal.state == JournalState::Current;
-            let evidence = Evidence { header, transcript_number: number, is_current };
+            let time = written_at(header, line);
+            let evidence = Evidence { time, transcript_number: number, is_current };
             self.apply(journal, &evidence, body)?;
         }
         Ok(())

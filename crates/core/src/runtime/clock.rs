@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::EnvelopeError;
 use crate::keys::PublicKey;
 use crate::time::{Milliseconds, Timestamp};
-use crate::wire::{Authority, TimeAnswer, TimeStatement};
+use crate::wire::{Authority, LineClock, TimeAnswer, TimeStatement};
 
 /// The machine's clocks at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,13 @@ pub struct Now {
     pub is_known: bool,
     /// Whether it was signed within this start of the machine, so that no clock of the machine's own stands behind it.
     pub is_confirmed: bool,
+}
+
+impl Now {
+    /// The time and the milliseconds since the machine started that belong together; `None`: nobody signed it.
+    pub(super) fn confirmed(self, reading: &Reading) -> Option<LineClock> {
+        self.is_confirmed.then_some(LineClock { at: self.at, monotonic_ms: reading.monotonic_ms })
+    }
 }
 
 impl Clock {

@@ -75,6 +75,7 @@ pub fn request(
         request: id,
         boot: cx.boot,
         wall: cx.clock.wall,
+        clock: state.clock.now(cx.clock).confirmed(cx.clock),
         journal: state.journal,
         orders: state.orders,
         after: moves.then_some(after),

@@ -186,6 +186,7 @@ impl<'a> Object<'a> {
             journal: head.id,
             kind: body.kind().to_owned(),
             at: self.now.at,
+            is_unsure: !self.now.is_confirmed,
             wall: self.cx.clock.wall,
             monotonic_ms: self.cx.clock.monotonic_ms,
             boot: self.cx.boot,

@@ -46,6 +46,9 @@ pub struct SyncLine {
     pub boot: BootId,
     /// The endpoint's wall clock, uncorrected: what skew is measured with.
     pub wall: Timestamp,
+    /// The time as the control plane signed it within this start of the machine; absent: it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<LineClock>,
     /// Its journal as it stands, entries of this request included.
     pub journal: Head<JournalId>,
     /// The order log it has taken up; absent: none yet.
@@ -63,6 +66,17 @@ pub struct SyncLine {
     /// Copies of the next order that did not verify (R13).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
+}
+
+/// What time it is on an endpoint that was told, beside the milliseconds since its machine started: with both, entries
+/// that were written before it was told get their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineClock {
+    /// Signed time, carried forward.
+    pub at: Timestamp,
+    /// Milliseconds since the machine started, sleep included.
+    pub monotonic_ms: u64,
 }
 
 impl Payload for SyncLine {

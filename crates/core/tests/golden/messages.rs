@@ -11,8 +11,8 @@ use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::verify_time;
 use tidegate_core::wire::{
     EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, Gap, Head, IdleSync, JournalAnswer,
-    RecoverRequest, SyncAnswer, SyncLine, SyncMessage, SyncRequest, TimeAnswer, TimeRequest, TimeStatement,
-    TranscriptHead, seal_public_key,
+    LineClock, RecoverRequest, SyncAnswer, SyncLine, SyncMessage, SyncRequest, TimeAnswer, TimeRequest,
+    TimeStatement, TranscriptHead, seal_public_key,
 };
 
 use super::Goldens;
@@ -129,6 +129,7 @@ pub(crate) fn first_entry() -> Entry {
         journal: JOURNAL,
         kind: booted.kind().into(),
         at: at(1),
+        is_unsure: false,
         wall: at(3),
         monotonic_ms: 60_000,
         boot: BOOT,
@@ -145,6 +146,7 @@ pub(crate) fn sync_line(number: u64, hash: Digest) -> SyncLine {
         request: REQUEST,
         boot: BOOT,
         wall: at(3),
+        clock: Some(LineClock { at: at(1), monotonic_ms: 60_250 }),
         journal: Head { id: JOURNAL, number, hash },
         orders: Some(Head { id: LOG, number: 1, hash: digest("order 1") }),
         after: None,

@@ -1,6 +1,7 @@
 //! Reboots without a path, with every kind of clock.
 
 use tidegate_core::api::SequenceState;
+use tidegate_core::runtime::Input;
 use tidegate_core::time::Milliseconds;
 
 use crate::driver::run_with_crashes;
@@ -52,6 +53,36 @@ fn a_clock_behind_the_last_trusted_time_is_not_believed() {
     run_with_crashes(|world| {
         let runs = reboot_offline(world, |_| -120_000);
         assert!(!world.is_undisturbed() || runs == [1, 0], "{runs:?}");
+    });
+}
+
+/// Section 4: times are right also for what ran before anybody told the machine the time.
+#[test]
+fn what_ran_in_1970_is_dated_rightly_once_the_time_is_known() {
+    run_with_crashes(|world| {
+        world.settle(FIRST, 3);
+        let (first, work) = (world.queue(steps(&["act"])), world.queue(look()));
+        world.sync(FIRST);
+        world.power_cut(FIRST);
+        world.machines[FIRST].clock.offset_ms = -world.now.milliseconds();
+        world.power_on(FIRST);
+        let began = world.now;
+        world.run_out(FIRST);
+        let ended = world.now;
+        world.pass_seconds(3_600);
+        world.machine_handle(FIRST, Input::TimeLearned(world.now));
+        world.settle(FIRST, 3);
+        world.expect(first, SequenceState::Failed);
+        if !world.is_undisturbed() {
+            return;
+        }
+        let view = world.seen(work).expect("it is known");
+        let attempt = view.steps[0].attempts.last().expect("it ran");
+        let raw = attempt.started_at_raw.expect("the raw time is kept");
+        assert!(raw.milliseconds() < 1_000_000_000_000, "{raw}");
+        let [started, finished] =
+            [attempt.started_at, attempt.finished_at].map(|at| at.expect("it was told"));
+        assert!(began <= started && finished <= ended, "{began} {started} {finished} {ended}");
     });
 }
 

@@ -91,6 +91,7 @@ impl Machine {
             request: RequestId::from_bytes([self.requests; 10]),
             boot: BootId::from_bytes([9; 10]),
             wall: self.world.now(),
+            clock: None,
             journal: Head { id: journal, number: 0, hash: Digest::ZERO },
             orders: None,
             after: None,
