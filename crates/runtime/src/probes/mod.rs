@@ -1,5 +1,6 @@
 //! The probes of this runtime. A probe is one file here and one line in `PROBES`.
 
+mod connect;
 mod lines;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -7,6 +8,8 @@ mod ping;
 mod shell;
 mod system_info;
 mod tail_file;
+mod tcp_connect;
+mod words;
 
 #[cfg(target_os = "linux")]
 use linux as platform;
@@ -22,7 +25,8 @@ use tidegate_core::sequence::{Finding, Output, StepResult};
 use crate::executor::StepContext;
 
 /// In the order people see them.
-static PROBES: &[&dyn Probe] = &[&system_info::SystemInfo, &ping::Ping, &tail_file::TailFile, &shell::Shell];
+static PROBES: &[&dyn Probe] =
+    &[&system_info::SystemInfo, &ping::Ping, &tcp_connect::TcpConnect, &tail_file::TailFile, &shell::Shell];
 
 /// What `system_info` finds, for the facts that the machine tells of itself.
 pub(crate) fn machine_facts() -> Map<String, Value> {
@@ -99,6 +103,12 @@ impl Report {
     pub fn output(mut self, output: Output) -> Self {
         self.result.output = output;
         self
+    }
+
+    /// With text made for people.
+    #[must_use]
+    pub fn text(self, text: String) -> Self {
+        self.output(Output { bytes: text.len() as u64, head: text, ..Output::default() })
     }
 
     fn new(succeeded: bool, finding: Finding, summary: String) -> Self {

@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 use tidegate_core::probe::{ArgumentKind, ProbeSpec, Risk};
 use tidegate_core::sequence::Finding;
 
+use super::connect::HOST_BYTES_MAX;
 use super::platform::{Icmp, IcmpError};
+use super::words::{milliseconds, reason, round};
 use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, required};
 use crate::executor::StepContext;
 
-/// Longest name in bytes (RFC 1035, section 2.3.4).
-const HOST_BYTES_MAX: u32 = 253;
 /// How many addresses of a name are tried for one that has a route.
 const ADDRESSES_MAX: usize = 8;
 
@@ -201,11 +201,7 @@ fn report(arguments: &Arguments, address: IpAddr, replies: Vec<Reply>) -> Report
         max_ms: times.iter().copied().reduce(f64::max),
         replies,
     };
-    let mut report = Report::done(finding, summary).data(&data);
-    let text = lines(&data);
-    report.result.output.bytes = text.len() as u64;
-    report.result.output.head = text;
-    report
+    Report::done(finding, summary).data(&data).text(lines(&data))
 }
 
 /// A line for each request, for people.
@@ -219,21 +215,6 @@ fn lines(data: &Data) -> String {
         };
     }
     text
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    round(time.as_secs_f64() * 1_000.0)
-}
-
-/// To three places: microseconds where the number is milliseconds.
-fn round(number: f64) -> f64 {
-    (number * 1_000.0).round() / 1_000.0
-}
-
-/// The operating system's words without its number.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tidegate_core::probe::{ProbeSpec, Risk};
 use tidegate_core::sequence::Finding;
 use tidegate_core::time::Timestamp;
 
-use super::{BoxFuture, Probe, Refusal, Report, arguments, platform};
+use super::{BoxFuture, Probe, Refusal, Report, arguments, platform, words};
 use crate::executor::StepContext;
 
 /// Most addresses that are listed.
@@ -90,17 +90,8 @@ fn summary(facts: &Facts) -> String {
     let system = format!("{} {}", facts.os_name, facts.os_version);
     let cores = if facts.cpus == 1 { "core" } else { "cores" };
     let memory = facts.memory_total_bytes as f64 / f64::from(1 << 30);
-    let (system, up) = (system.trim(), up(facts.uptime_seconds));
+    let (system, up) = (system.trim(), words::span(facts.uptime_seconds));
     format!("{system}, {} {cores}, {memory:.1} GiB memory, up {up}", facts.cpus)
-}
-
-fn up(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]
@@ -133,6 +124,5 @@ mod tests {
         (facts.os_name, facts.os_version, facts.cpus) = ("Debian".into(), "12".into(), 2);
         (facts.memory_total_bytes, facts.uptime_seconds) = (25_130_000_000, 3 * 3_600 + 5);
         assert_eq!(summary(&facts), "Debian 12, 2 cores, 23.4 GiB memory, up 3 h");
-        assert_eq!([up(90), up(3_600), up(900_000)], ["90 s", "60 min", "10 days"]);
     }
 }

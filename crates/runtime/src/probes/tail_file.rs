@@ -12,6 +12,7 @@ use tidegate_core::sequence::Finding;
 use tidegate_core::time::Timestamp;
 
 use super::lines::{self, Found};
+use super::words::amount;
 use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, platform, required};
 use crate::executor::output::{Capture, Undecodable};
 use crate::executor::{StepContext, is_readable};
@@ -172,14 +173,6 @@ fn summary(found: &Found, size_bytes: u64, contains: Option<&str>) -> String {
             format!("{count} with \"{text}\" in the last {} of {size}", amount(found.searched_bytes))
         }
         Some(text) => format!("{count} with \"{text}\" in {size}"),
-    }
-}
-
-fn amount(bytes: u64) -> String {
-    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
-    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit as f64),
-        None => format!("{bytes} bytes"),
     }
 }
 
