@@ -3,8 +3,10 @@
 mod addresses;
 mod files;
 mod icmp;
+mod resolver;
 mod system;
 
 pub(super) use files::{open_without_waiting, read_at, real_path};
 pub(super) use icmp::{Icmp, IcmpError};
+pub(super) use resolver::{Resolver, resolver};
 pub(super) use system::facts;

@@ -1,6 +1,8 @@
 //! The probes of this runtime. A probe is one file here and one line in `PROBES`.
 
 mod connect;
+mod dns;
+mod dns_lookup;
 mod lines;
 #[cfg(target_os = "linux")]
 mod linux;
