@@ -8,7 +8,7 @@ use tidegate_core::sequence::OUTPUT_END_BYTES_MAX;
 use tokio::sync::{Notify, watch};
 
 use super::command::{CommandEnd, CommandError, CommandLine};
-use super::output::{Capture, Undecodable};
+use super::output::{Capture, Intake, Undecodable};
 use super::platform::Launcher;
 
 /// One step's access to the machine.
@@ -47,6 +47,22 @@ impl StepContext {
         self.commands.fetch_add(1, Ordering::Relaxed);
         let _running = Running(self);
         self.launcher.run(line, self.output_end_bytes, self.stop.clone()).await
+    }
+
+    /// Like [`run_command`](Self::run_command), with standard output handed to `output` as it comes, for a probe that
+    /// reads more than a step may keep; the end has none then.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run_command`](Self::run_command).
+    pub async fn read_command(
+        &self,
+        line: &CommandLine,
+        output: &mut dyn Intake,
+    ) -> Result<CommandEnd, CommandError> {
+        self.commands.fetch_add(1, Ordering::Relaxed);
+        let _running = Running(self);
+        self.launcher.run_into(line, output, self.output_end_bytes, self.stop.clone()).await
     }
 
     /// A store for text that does not come from a command, with this step's limits.

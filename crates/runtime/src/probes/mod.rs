@@ -3,10 +3,12 @@
 mod connect;
 mod dns;
 mod dns_lookup;
+mod event_log;
 mod lines;
 #[cfg(target_os = "linux")]
 mod linux;
 mod ping;
+mod service_status;
 mod shell;
 mod system_info;
 mod tail_file;
@@ -27,8 +29,16 @@ use tidegate_core::sequence::{Finding, Output, StepResult};
 use crate::executor::StepContext;
 
 /// In the order people see them.
-static PROBES: &[&dyn Probe] =
-    &[&system_info::SystemInfo, &ping::Ping, &tcp_connect::TcpConnect, &tail_file::TailFile, &shell::Shell];
+static PROBES: &[&dyn Probe] = &[
+    &system_info::SystemInfo,
+    &ping::Ping,
+    &tcp_connect::TcpConnect,
+    &dns_lookup::DnsLookup,
+    &service_status::ServiceStatus,
+    &event_log::EventLog,
+    &tail_file::TailFile,
+    &shell::Shell,
+];
 
 /// What `system_info` finds, for the facts that the machine tells of itself.
 pub(crate) fn machine_facts() -> Map<String, Value> {

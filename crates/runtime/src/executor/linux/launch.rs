@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitOptions};
+use tidegate_core::sequence::Output;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -22,7 +23,7 @@ use super::tree::{self, Killed};
 use super::wire::{self, Order, Outcome};
 use crate::executor::command::{CommandEnd, CommandError, CommandLine};
 use crate::executor::context::turned_true;
-use crate::executor::output::Capture;
+use crate::executor::output::{Capture, Intake, read_all};
 use crate::executor::{ExecutorOptions, Swept};
 
 /// Pipe size in bytes: large reads are what makes large outputs cheap. 1 MiB is the default limit for
@@ -67,6 +68,19 @@ impl Launcher {
         &self,
         line: &CommandLine,
         output_end_bytes: usize,
+        stop: watch::Receiver<bool>,
+    ) -> Result<CommandEnd, CommandError> {
+        let mut output = Capture::new(output_end_bytes);
+        let end = self.run_into(line, &mut output, output_end_bytes, stop).await?;
+        Ok(CommandEnd { output: output.finish(self.options.undecodable), ..end })
+    }
+
+    /// Like [`run`](Self::run), with standard output handed to `output` as it comes, and none in the end.
+    pub(in crate::executor) async fn run_into(
+        &self,
+        line: &CommandLine,
+        output: &mut dyn Intake,
+        error_output_end_bytes: usize,
         mut stop: watch::Receiver<bool>,
     ) -> Result<CommandEnd, CommandError> {
         if *stop.borrow() {
@@ -74,9 +88,9 @@ impl Launcher {
         }
         let (mut guard, mut control) = self.start_guard().map_err(CommandError::Guard)?;
         self.send_order(line, &mut control).await.map_err(CommandError::Guard)?;
-        let (mut output, mut errors) = (Capture::new(output_end_bytes), Capture::new(output_end_bytes));
+        let mut errors = Capture::new(error_output_end_bytes);
         let ended = {
-            let mut reading = pin!(read_both(&mut guard, &mut output, &mut errors));
+            let mut reading = pin!(read_both(&mut guard, output, &mut errors));
             let mut all_read = false;
             let ended = until_ended(&mut control, &mut stop, reading.as_mut(), &mut all_read).await;
             if ended.is_ok() && !all_read {
@@ -100,7 +114,7 @@ impl Launcher {
         Ok(CommandEnd {
             exit_code: outcome.exit_code,
             signal: outcome.signal,
-            output: output.finish(self.options.undecodable),
+            output: Output::default(),
             error_output: errors.finish(self.options.undecodable),
             left_behind: outcome.left_behind,
             survivors: outcome.survivors,
@@ -165,17 +179,17 @@ fn is_private(name: &str) -> bool {
     name.starts_with("TIDEGATE_") || name.starts_with("LISTEN_") || of_the_service.contains(&name)
 }
 
-async fn read_both(guard: &mut Child, output: &mut Capture, errors: &mut Capture) {
+async fn read_both(guard: &mut Child, output: &mut dyn Intake, errors: &mut Capture) {
     let (from_output, from_errors) = (guard.stdout.take(), guard.stderr.take());
     tokio::join!(
         async {
             if let Some(stream) = from_output {
-                output.read_from(stream).await;
+                read_all(stream, output).await;
             }
         },
         async {
             if let Some(stream) = from_errors {
-                errors.read_from(stream).await;
+                read_all(stream, errors).await;
             }
         },
     );

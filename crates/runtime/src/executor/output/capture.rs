@@ -51,14 +51,6 @@ impl Capture {
         }
     }
 
-    /// Takes the stream to its end or its first error. Dropping this loses at most what was not read yet.
-    pub(in crate::executor) async fn read_from(&mut self, mut stream: impl AsyncRead + Unpin) {
-        let mut buffer = vec![0; READ_BYTES];
-        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-            self.push(&buffer[..count]);
-        }
-    }
-
     /// What was kept, as text within the bounds.
     pub fn finish(mut self, undecodable: Undecodable) -> Output {
         self.tail.rotate_left(self.oldest);
@@ -79,6 +71,26 @@ impl Capture {
             dropped_bytes: self.bytes - (first.raw_bytes + last.raw_bytes) as u64,
             encoding: encoding.label(first.escaped + last.escaped),
         }
+    }
+}
+
+/// Something that takes a stream as it comes.
+pub trait Intake: Send {
+    /// Takes more of the stream, which may be cut anywhere.
+    fn push(&mut self, chunk: &[u8]);
+}
+
+impl Intake for Capture {
+    fn push(&mut self, chunk: &[u8]) {
+        Self::push(self, chunk);
+    }
+}
+
+/// Takes a stream to its end or its first error. Dropping this loses at most what was not read yet.
+pub(in crate::executor) async fn read_all(mut stream: impl AsyncRead + Unpin, intake: &mut dyn Intake) {
+    let mut buffer = vec![0; READ_BYTES];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        intake.push(&buffer[..count]);
     }
 }
 

@@ -4,7 +4,8 @@ mod capture;
 mod code_page;
 mod decode;
 
-pub use capture::Capture;
+pub(in crate::executor) use capture::read_all;
+pub use capture::{Capture, Intake};
 pub use code_page::CodePage;
 pub use decode::Undecodable;
 pub(crate) use decode::utf_16;
