@@ -4,6 +4,8 @@ mod connect;
 mod dns;
 mod dns_lookup;
 mod event_log;
+mod http;
+mod http_check;
 mod lines;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -34,6 +36,7 @@ static PROBES: &[&dyn Probe] = &[
     &ping::Ping,
     &tcp_connect::TcpConnect,
     &dns_lookup::DnsLookup,
+    &http_check::HttpCheck,
     &service_status::ServiceStatus,
     &event_log::EventLog,
     &tail_file::TailFile,
