@@ -9,6 +9,7 @@ mod http_check;
 mod lines;
 #[cfg(target_os = "linux")]
 mod linux;
+mod network_config;
 mod ping;
 mod service_status;
 mod shell;
@@ -37,6 +38,7 @@ static PROBES: &[&dyn Probe] = &[
     &tcp_connect::TcpConnect,
     &dns_lookup::DnsLookup,
     &http_check::HttpCheck,
+    &network_config::NetworkConfig,
     &service_status::ServiceStatus,
     &event_log::EventLog,
     &tail_file::TailFile,
