@@ -1,9 +1,11 @@
 //! The probes of this runtime. A probe is one file here and one line in `PROBES`.
 
 mod connect;
+mod disk_usage;
 mod dns;
 mod dns_lookup;
 mod event_log;
+mod file_facts;
 mod http;
 mod http_check;
 mod lines;
@@ -11,11 +13,13 @@ mod lines;
 mod linux;
 mod network_config;
 mod ping;
+mod processes;
 mod service_status;
 mod shell;
 mod system_info;
 mod tail_file;
 mod tcp_connect;
+mod time_source;
 mod words;
 
 #[cfg(target_os = "linux")]
@@ -39,8 +43,12 @@ static PROBES: &[&dyn Probe] = &[
     &dns_lookup::DnsLookup,
     &http_check::HttpCheck,
     &network_config::NetworkConfig,
+    &processes::Processes,
+    &disk_usage::DiskUsage,
     &service_status::ServiceStatus,
     &event_log::EventLog,
+    &time_source::TimeSource,
+    &file_facts::FileFacts,
     &tail_file::TailFile,
     &shell::Shell,
 ];
