@@ -66,7 +66,7 @@ pub(in crate::probes) async fn file_systems() -> io::Result<Vec<FileSystem>> {
     let text = fs::read_to_string("/proc/self/mountinfo")?;
     let ask = |mount: Mount| {
         let point = mount.point.clone();
-        (aside(move || rustix::fs::statvfs(&point).map(usage).map_err(io::Error::from)), mount)
+        (aside(move || rustix::fs::statvfs(&point).map(|stat| usage(&stat)).map_err(io::Error::from)), mount)
     };
     let asked: Vec<_> = mounts(&text).into_iter().map(ask).collect();
     let mut found = Vec::new();
@@ -95,7 +95,7 @@ pub(in crate::probes) async fn file_system_of(
         if !judge(&real) {
             return Ok(None);
         }
-        Ok(Some((mount_of(&file, &real)?, usage(rustix::fs::fstatvfs(&file)?))))
+        Ok(Some((mount_of(&file, &real)?, usage(&rustix::fs::fstatvfs(&file)?))))
     });
     // One that hangs is given up by the step's own limit.
     let found: io::Result<Option<(Mount, Usage)>> =
@@ -140,7 +140,7 @@ impl Drop for Running {
     }
 }
 
-fn usage(stat: StatVfs) -> Usage {
+fn usage(stat: &StatVfs) -> Usage {
     let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
     Usage {
         total_bytes: bytes(stat.f_blocks),
