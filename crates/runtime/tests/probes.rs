@@ -6,7 +6,7 @@ mod support;
 use serde_json::{Map, Value, json};
 use support::{Groups, Machine};
 use tidegate_core::sequence::{EndState, Finding};
-use tidegate_runtime::executor::Ended;
+use tidegate_runtime::executor::{Ended, StepTask};
 
 async fn run(probe: &str, with: Value) -> Ended {
     let Value::Object(with) = with else { unreachable!() };
@@ -65,6 +65,7 @@ async fn a_service_is_known_or_the_machine_says_why_nobody_can_tell() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_log_is_read_or_the_machine_says_that_there_is_none() {
     let ended = run("event_log", json!({ "since": "1h", "level": "debug", "last": 3 })).await;
+    eprintln!("{}\n{}", ended.result.summary, ended.result.output.head);
     match ended.state {
         EndState::Succeeded => assert!(ended.result.summary.ends_with(" in the last 1 h"), "{ended:?}"),
         _ => assert!(ended.result.summary.contains("journal"), "{ended:?}"),
@@ -74,10 +75,36 @@ async fn a_log_is_read_or_the_machine_says_that_there_is_none() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn no_probe_looks_behind_a_link_that_leads_out_of_the_allowed_folders() {
+    let machine = Machine::new(Groups::Used);
+    let (allowed, outside) = (machine.file("allowed"), machine.file("outside"));
+    std::fs::create_dir(&allowed).unwrap();
+    std::fs::write(&outside, "secret\n").unwrap();
+    std::fs::write(allowed.join("inside"), "a line\n").unwrap();
+    std::os::unix::fs::symlink(&outside, allowed.join("link")).unwrap();
+    for probe in ["tail_file", "file_facts", "disk_usage"] {
+        for (name, state) in [("inside", EndState::Succeeded), ("link", EndState::Refused)] {
+            let Value::Object(with) = json!({ "path": allowed.join(name) }) else { unreachable!() };
+            let task = StepTask {
+                probe: probe.into(),
+                with,
+                timeout: std::time::Duration::from_secs(20),
+                output_limit_bytes: 1 << 16,
+                folders: Some([allowed.clone()].into()),
+            };
+            let ended = machine.executor.start(task).wait().await;
+            assert_eq!(ended.state, state, "{probe} of {name}: {ended:?}");
+            assert!(!serde_json::to_string(&ended.result).unwrap().contains("secret"), "{probe}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn every_probe_without_required_arguments_runs_with_its_defaults() {
     for probe in tidegate_runtime::probes::catalogue().0 {
         if probe.arguments.iter().all(|argument| !argument.required) {
             let ended = run(&probe.name, Value::Object(Map::new())).await;
+            eprintln!("{}: {}", probe.name, ended.result.summary);
             // A machine without journald has no log to read, and says so.
             let has_none = probe.name == "event_log" && ended.result.summary.contains("journal");
             assert!(ended.state == EndState::Succeeded || has_none, "{}: {ended:?}", probe.name);

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::wire::Policy;
 
-/// Names of arguments that are paths to read: the convention of all file probes.
+/// The argument that is a path to look at: the convention of all probes that do. A probe without it looks at no file of
+/// the asker's choice.
 const PATH_ARGUMENT: &str = "path";
 
 impl Policy {
@@ -91,6 +92,24 @@ mod tests {
         assert_eq!(policy.forbids("tail_file", &reads("/var/log/syslog")), None);
         for path in ["/etc/shadow", "/var/log/../../etc/shadow", "/var/logs/x", "/var"] {
             assert!(policy.forbids("tail_file", &reads(path)).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_probe_with_a_path_keeps_to_the_folders_and_to_the_list() {
+        let listed = ["tail_file", "file_facts", "disk_usage"];
+        let narrow = policy(true, Some(&listed), Some(&["/var/log"]));
+        for probe in listed {
+            assert_eq!(narrow.forbids(probe, &reads("/var/log/app/x")), None, "{probe}");
+            let reason = narrow.forbids(probe, &reads("/etc/shadow")).unwrap();
+            assert_eq!(
+                reason, "this machine's policy does not allow to read `/etc/shadow`; allowed: /var/log",
+                "{probe}"
+            );
+        }
+        assert_eq!(narrow.forbids("disk_usage", &Map::new()), None);
+        for probe in ["event_log", "http_check", "processes", "service_status"] {
+            assert!(narrow.forbids(probe, &Map::new()).is_some(), "{probe}");
         }
     }
 

@@ -188,4 +188,20 @@ mod tests {
             }
         }
     }
+
+    /// The policy finds what to judge by that name (`tidegate_core::runtime::policy`).
+    #[test]
+    fn an_argument_that_is_a_path_is_called_path() {
+        let catalogue = catalogue();
+        let arguments = catalogue.0.iter().flat_map(|probe| &probe.arguments);
+        let mut paths = 0;
+        for argument in arguments {
+            let is_path = argument.name.contains("path")
+                || argument.name.contains("file")
+                || argument.about.to_lowercase().contains("path");
+            assert!(!is_path || argument.name == "path", "{}", argument.name);
+            paths += usize::from(is_path);
+        }
+        assert_eq!(paths, 3);
+    }
 }

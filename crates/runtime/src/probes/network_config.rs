@@ -117,7 +117,7 @@ fn report(network: &Network) -> Report {
     let is_own = |address: &String| !address.starts_with("fe80:") && !address.starts_with("169.254.");
     let addresses = linked().flat_map(|interface| &interface.addresses).filter(|address| is_own(address));
     let missing = if outside().next().is_none() {
-        Some("this machine has no network interface".to_owned())
+        Some("this machine has no network interface but loopback".to_owned())
     } else if linked().next().is_none() {
         let states = outside().map(|each| format!("{} {}", each.name, each.state.words()));
         Some(format!("no interface has a link: {}", states.collect::<Vec<_>>().join(", ")))
