@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn the_help_teaches() {
-        for (name, path) in [("tidegate", &[][..]), ("run", &["run"]), ("serve", &["serve"])] {
+        for (name, path) in
+            [("tidegate", &[][..]), ("run", &["run"]), ("serve", &["serve"]), ("link", &["link"])]
+        {
             let mut command = Cli::command().term_width(100);
             command.build();
             let found = path.iter().fold(&mut command, |command, part| {
@@ -119,6 +121,8 @@ mod tests {
             "tidegate export a --out f --force",
             "tidegate verify f --json",
             "tidegate link --listen 127.0.0.1:0 --to 127.0.0.1:1 --schedule open",
+            "tidegate link --listen 127.0.0.1:0 --to a:1 --always-open --rate up:8kbit/s --rate down:32kbit/s --json",
+            "tidegate link --listen 127.0.0.1:0 --to a:1 --always-open --cut-idle 60s --cut-age none --cut-tells nobody",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split_whitespace()) {
                 panic!("{line}: {error}");
@@ -132,6 +136,8 @@ mod tests {
             "tidegate run a --expires-in 7 -- ls",
             "tidegate serve --data d --tls-cert c",
             "tidegate clients --token x",
+            "tidegate link --listen 127.0.0.1:0 --to a:1",
+            "tidegate link --listen 127.0.0.1:0 --to a:1 --always-open --rate 32",
         ] {
             let error = Cli::try_parse_from(line.split_whitespace()).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

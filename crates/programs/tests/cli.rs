@@ -1,6 +1,8 @@
 //! What scripts branch on: the exit codes of `tidegate`, against a control plane and a runtime that really run.
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -139,6 +141,42 @@ fn a_sign_in_link_works_once_and_is_remembered() -> anyhow::Result<()> {
     ends(&signed_in(&["login", &link])?, 0, &[])?;
     ends(&signed_in(&["clients"])?, 0, &[])?;
     ends(&signed_in(&["login", &link])?, 4, &["works once", "tidegate admin token"])
+}
+
+#[test]
+fn a_link_tells_what_passed_when_it_is_asked_and_at_its_end() -> anyhow::Result<()> {
+    let far = TcpListener::bind(("127.0.0.1", 0))?;
+    let to = far.local_addr()?.to_string();
+    let mut link = Command::new(binary("tidegate")?)
+        .args(["link", "--json", "--listen", "127.0.0.1:0", "--to", &to])
+        .args(["--schedule", "open rate=none latency=1ms", "--rate", "8bit/s"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(link.stdout.take().context("its output is read")?).lines();
+    let mut event = || -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&lines.next().context("it says something")??)?)
+    };
+    let address = event()?["address"].as_str().context("it tells its address")?.to_owned();
+    ensure!(event()?["event"] == "open", "the schedule begins");
+
+    let mut near = TcpStream::connect(&address)?;
+    near.write_all(b"question")?;
+    let (mut end, _) = far.accept()?;
+    end.read_exact(&mut [0; 8])?;
+    end.write_all(b"an answer")?;
+    near.read_exact(&mut [0; 9])?;
+    let passed =
+        |event: &Value| [&event["connections"], &event["up_bytes"], &event["down_bytes"]] == [1, 8, 9];
+    let process = link.id().to_string();
+    let signal = |name: &str| Command::new("kill").args([name, &process]).status();
+    signal("-USR1")?;
+    let counts = event()?;
+    ensure!(counts["event"] == "counts" && passed(&counts), "{counts}");
+    signal("-TERM")?;
+    let ended = event()?;
+    ensure!(ended["event"] == "ended" && passed(&ended), "{ended}");
+    ensure!(link.wait()?.success());
+    Ok(())
 }
 
 fn command(world: &World, arguments: &[&str]) -> anyhow::Result<Command> {

@@ -16,7 +16,7 @@ use crate::connection::{Target, parse_base};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host::{self, OwnerOptions};
-use crate::link::{self, Closed, Counts, Link, LinkOptions};
+use crate::link::{self, Conditions, Counts, Link, LinkOptions};
 use crate::screen::Screen;
 use crate::text::shell_word;
 
@@ -157,7 +157,7 @@ impl Stage {
         let options = LinkOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             to: self.url.trim_start_matches("http://").trim_end_matches('/').to_owned(),
-            closed: Closed::Cut,
+            conditions: Conditions::default(),
             open: true,
         };
         let link = Link::start(options)

@@ -1,51 +1,51 @@
-//! A network path that opens and closes: a small TCP proxy in front of a control plane.
+//! A network path that opens and closes and is as bad as real ones are: a small TCP proxy in front of a control
+//! plane.
 //!
 //! It is what the demonstration and the tests of whole programs put between a runtime and its control
-//! plane. Nothing else in the product pretends to be offline: a closed link refuses or swallows real bytes.
+//! plane. Nothing else in the product pretends to be offline: a closed link refuses, swallows or loses real bytes.
 //!
-//! One task owns the listener and the connections; a [`Link`] is a handle on it. When [`Link::close`]
-//! returns, the path *is* closed, so nobody has to sleep to be sure.
+//! One task owns the listener and the connections; a [`Link`] is a handle on it. What its calls ask for *is* so when
+//! they return, so nobody has to sleep to be sure.
 
+mod conditions;
+mod owner;
+mod pump;
 mod relay;
 mod schedule;
+mod socket;
 #[cfg(test)]
 mod tests;
+mod wire;
 
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+pub use conditions::{
+    Closed, ConditionValue, Conditions, Direction, InvalidCondition, Limit, Rate, Setting, Shape, Sided, Told,
+};
 pub use schedule::{InvalidSchedule, Schedule, Span};
 
-/// Connections that may wait for the link to take them; more than a few runtimes ever open at once.
-const BACKLOG: u32 = 128;
+use owner::{Ask, Order, Owner};
+use relay::Shared;
+use wire::Wire;
 
-/// Where a link leads, and how it closes.
+/// Where a link leads, and how it behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkOptions {
     /// Where it listens; port 0 picks a free one.
     pub listen: SocketAddr,
     /// Where it leads: `host:port`.
     pub to: String,
-    /// What a closed link does.
-    pub closed: Closed,
+    /// What it does to what passes, until [`Link::set`] says otherwise.
+    pub conditions: Conditions,
     /// Whether it begins open.
     pub open: bool,
-}
-
-/// What a closed link does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Closed {
-    /// Resets what is established and refuses what is new: an interface that went down.
-    Cut,
-    /// Swallows: nothing arrives and nobody is told, as behind a firewall that forgot. What was established
-    /// goes on where it stood when the link opens again.
-    Silent,
 }
 
 /// A state of a link.
@@ -62,9 +62,9 @@ pub enum Path {
 pub struct Counts {
     /// Connections it took.
     pub connections: u64,
-    /// Bytes towards [`LinkOptions::to`].
+    /// Bytes that it let out towards [`LinkOptions::to`].
     pub up_bytes: u64,
-    /// Bytes back.
+    /// Bytes that it let out on the way back.
     pub down_bytes: u64,
 }
 
@@ -72,16 +72,23 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Link {
     address: SocketAddr,
-    path: watch::Receiver<Path>,
+    state: watch::Receiver<State>,
     counters: Arc<Counters>,
-    orders: mpsc::Sender<(Path, oneshot::Sender<io::Result<()>>)>,
+    orders: mpsc::Sender<Ask>,
+}
+
+/// What every connection goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct State {
+    path: Path,
+    conditions: Conditions,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     connections: AtomicU64,
-    pub(crate) up_bytes: AtomicU64,
-    pub(crate) down_bytes: AtomicU64,
+    up_bytes: AtomicU64,
+    down_bytes: AtomicU64,
 }
 
 impl Link {
@@ -89,34 +96,40 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// The error of the bind: the address is taken or not of this computer.
+    /// The error of the bind: the address is taken or not of this computer. [`io::ErrorKind::Unsupported`] where
+    /// closing it is to lose packets and the system cannot.
     pub async fn start(options: LinkOptions) -> io::Result<Self> {
-        // Bound and never listening, it keeps the port while the link is closed, so that connections are
-        // refused by the kernel and nobody else can take the port.
-        let placeholder = bind(options.listen)?;
+        let LinkOptions { listen, to, conditions, open } = options;
+        if conditions.closed.drops_packets() {
+            socket::check_dropping()?;
+        }
+        let placeholder = socket::bind(listen)?;
         let address = placeholder.local_addr()?;
-        let (path_sender, path) = watch::channel(Path::Closed);
-        let (orders, orders_receiver) = mpsc::channel(1);
+        let (state_sender, state) = watch::channel(State { path: Path::Closed, conditions });
+        let (orders, asks) = mpsc::channel(1);
         let counters = Arc::new(Counters::default());
         let mut owner = Owner {
             address,
-            to: options.to,
-            closed: options.closed,
             _placeholder: placeholder,
+            shared: Arc::new(Shared {
+                to,
+                up: Wire::new(),
+                down: Wire::new(),
+                counters: Arc::clone(&counters),
+            }),
+            state: state_sender,
             listener: None,
-            path: path_sender,
             relays: JoinSet::new(),
-            counters: Arc::clone(&counters),
+            connections: HashMap::new(),
+            kept: VecDeque::new(),
         };
-        // A silent link keeps listening while it is closed: who connects is not told.
-        if options.closed == Closed::Silent {
-            owner.listener = Some(bind(address)?.listen(BACKLOG)?);
-        }
-        if options.open {
+        if open {
             owner.open()?;
+        } else {
+            owner.impose().await?;
         }
-        tokio::spawn(owner.run(orders_receiver));
-        Ok(Self { address, path, counters, orders })
+        tokio::spawn(owner.run(asks));
+        Ok(Self { address, state, counters, orders })
     }
 
     /// Where it listens.
@@ -126,7 +139,12 @@ impl Link {
 
     /// Whether bytes pass.
     pub fn is_open(&self) -> bool {
-        *self.path.borrow() == Path::Open
+        self.state.borrow().path == Path::Open
+    }
+
+    /// How it behaves.
+    pub fn conditions(&self) -> Conditions {
+        self.state.borrow().conditions
     }
 
     /// Lets bytes pass. Returns when they do.
@@ -135,7 +153,7 @@ impl Link {
     ///
     /// The error of the listen; the link stays closed.
     pub async fn open(&self) -> io::Result<()> {
-        self.order(Path::Open).await
+        self.order(Order::Open).await
     }
 
     /// Lets none pass. Returns when none do, and with [`Closed::Cut`] when every connection is reset.
@@ -144,7 +162,28 @@ impl Link {
     ///
     /// [`io::ErrorKind::BrokenPipe`] where the link has ended.
     pub async fn close(&self) -> io::Result<()> {
-        self.order(Path::Closed).await
+        self.order(Order::Close).await
+    }
+
+    /// Changes how it behaves, also for the connections there are and the bytes under way. A closed link stays
+    /// closed, in the new way.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`] where closing it is to lose packets and the system cannot; nothing changed
+    /// then. [`io::ErrorKind::BrokenPipe`] where the link has ended.
+    pub async fn set(&self, conditions: Conditions) -> io::Result<()> {
+        self.order(Order::Set(conditions)).await
+    }
+
+    /// Ends every connection there is; the link itself stays as it is. Bytes under way are lost. With anything but
+    /// [`Told::Both`] somebody goes on believing that it is connected: half-open, as after a NAT lost its table.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::BrokenPipe`] where the link has ended.
+    pub async fn end_connections(&self, told: Told) -> io::Result<()> {
+        self.order(Order::End(told)).await
     }
 
     /// What has passed so far.
@@ -156,91 +195,10 @@ impl Link {
         }
     }
 
-    async fn order(&self, path: Path) -> io::Result<()> {
+    async fn order(&self, order: Order) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
         let ended = || io::Error::from(io::ErrorKind::BrokenPipe);
-        self.orders.send((path, done)).await.map_err(|_| ended())?;
+        self.orders.send((order, done)).await.map_err(|_| ended())?;
         wait.await.map_err(|_| ended())?
     }
-}
-
-/// Owns the listener and the connections.
-struct Owner {
-    address: SocketAddr,
-    to: String,
-    closed: Closed,
-    _placeholder: TcpSocket,
-    listener: Option<TcpListener>,
-    path: watch::Sender<Path>,
-    relays: JoinSet<()>,
-    counters: Arc<Counters>,
-}
-
-impl Owner {
-    async fn run(mut self, mut orders: mpsc::Receiver<(Path, oneshot::Sender<io::Result<()>>)>) {
-        loop {
-            let is_open = *self.path.borrow() == Path::Open;
-            tokio::select! {
-                order = orders.recv() => match order {
-                    Some((Path::Open, done)) => { let _ = done.send(self.open()); }
-                    Some((Path::Closed, done)) => { self.close().await; let _ = done.send(Ok(())); }
-                    None => return,
-                },
-                // A silent link does not take connections while it is closed: the kernel keeps them.
-                taken = accept(self.listener.as_ref()), if is_open => if let Ok(stream) = taken {
-                    self.relay(stream);
-                },
-                Some(_) = self.relays.join_next() => {}
-            }
-        }
-    }
-
-    fn open(&mut self) -> io::Result<()> {
-        if self.listener.is_none() {
-            self.listener = Some(bind(self.address)?.listen(BACKLOG)?);
-        }
-        self.path.send_replace(Path::Open);
-        Ok(())
-    }
-
-    async fn close(&mut self) {
-        self.path.send_replace(Path::Closed);
-        if self.closed == Closed::Cut {
-            if let Some(listener) = self.listener.take() {
-                end_listening(&listener);
-            }
-            while self.relays.join_next().await.is_some() {}
-        }
-    }
-
-    fn relay(&mut self, stream: TcpStream) {
-        self.counters.connections.fetch_add(1, Ordering::Relaxed);
-        let (to, closed) = (self.to.clone(), self.closed);
-        let (path, counters) = (self.path.subscribe(), Arc::clone(&self.counters));
-        self.relays.spawn(relay::relay(stream, to, closed, path, counters));
-    }
-}
-
-/// Refuses from here on, also where a process that is just being started still holds a copy of the socket.
-#[cfg(unix)]
-fn end_listening(listener: &TcpListener) {
-    // Closing it refuses too, only later: nothing to do about an error.
-    let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
-}
-
-#[cfg(not(unix))]
-fn end_listening(_listener: &TcpListener) {}
-
-async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
-    match listener {
-        Some(listener) => listener.accept().await.map(|(stream, _)| stream),
-        None => std::future::pending().await,
-    }
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
 }
