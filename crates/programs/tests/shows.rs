@@ -13,6 +13,11 @@ fn a_step_cut_off_by_a_kill_leaves_nothing_and_is_not_run_again() {
 }
 
 #[test]
+fn a_link_cut_in_the_middle_stops_no_work_and_hides_nothing() {
+    holds("link-cut");
+}
+
+#[test]
 fn output_without_end_stays_within_bounds_and_is_counted() {
     holds("big-output");
 }

@@ -17,6 +17,8 @@ pub struct Machine {
     pub endpoint: String,
     /// What the program is told beside its usual arguments.
     pub environment: Vec<(String, String)>,
+    /// How it paces itself: what `run` is told beside where the state is.
+    pub pace: Vec<String>,
     program: PathBuf,
     child: Option<Child>,
 }
@@ -55,7 +57,8 @@ impl Machine {
         let said: Value = serde_json::from_slice(&output.stdout)?;
         let endpoint = said["endpoint_id"].as_str().context("enrol tells the endpoint's id")?.to_owned();
         let (state, program) = (state.to_owned(), program.to_owned());
-        Ok(Self { state, endpoint, environment: Vec::new(), program, child: None })
+        let pace = ["--retry-max", "1s"].map(str::to_owned).to_vec();
+        Ok(Self { state, endpoint, environment: Vec::new(), pace, program, child: None })
     }
 
     /// The same machine on another copy of its state directory; not started.
@@ -64,6 +67,7 @@ impl Machine {
             state: state.to_owned(),
             endpoint: self.endpoint.clone(),
             environment: self.environment.clone(),
+            pace: self.pace.clone(),
             program: self.program.clone(),
             child: None,
         }
@@ -93,7 +97,9 @@ impl Machine {
     pub fn start(&mut self) -> anyhow::Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         let child = Command::new(&self.program)
-            .args(["run", "--retry-max", "1s", "--state"])
+            .arg("run")
+            .args(&self.pace)
+            .arg("--state")
             .arg(&self.state)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())

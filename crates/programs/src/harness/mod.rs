@@ -6,8 +6,10 @@ mod detour;
 mod fleet;
 mod light;
 mod machine;
+mod network;
 mod plane;
 mod process;
+mod tap;
 
 pub use api::{Api, ApiError, sequence_of};
 pub use connection::{Answer, Connection, loopback, request_bytes};
@@ -15,8 +17,10 @@ pub use detour::{Detour, DetourOptions, Tamper};
 pub use fleet::{enrol_light, enrol_many, settle};
 pub use light::{ENROL_PATH, LightMachine, Newcomer, SYNC_PATH, random};
 pub use machine::Machine;
+pub use network::{Network, Path};
 pub use plane::ControlPlane;
 pub use process::{binary, cpu_seconds, descendants, free_port, memory_kib, wait_for};
+pub use tap::Exchange;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -107,9 +111,19 @@ impl World {
     ///
     /// Whatever a program said.
     pub fn machine(&mut self) -> anyhow::Result<Machine> {
+        let server = self.plane.runtime_url();
+        self.machine_through(&server)
+    }
+
+    /// The same for a machine that knows the control plane by another address, such as a [`Path`]'s.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn machine_through(&mut self, server: &str) -> anyhow::Result<Machine> {
         self.machines += 1;
         let state = self.directory.path().join(format!("machine-{}", self.machines));
-        Machine::enrol(&state, &self.plane.runtime_url(), &self.code()?)
+        Machine::enrol(&state, server, &self.code()?)
     }
 
     /// Queues a sequence and answers its id.

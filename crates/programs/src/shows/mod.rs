@@ -5,6 +5,7 @@ mod break_on_purpose;
 mod garbage;
 mod identity;
 mod kill_mid_step;
+mod link_cut;
 mod offline_queue;
 mod power_cut;
 mod tamper;
@@ -55,6 +56,11 @@ pub const SHOWS: &[Show] = &[
         name: "kill-mid-step",
         about: "a runtime killed in the middle of a step leaves no process, and the step is not run again",
         run: kill_mid_step::run,
+    },
+    Show {
+        name: "link-cut",
+        about: "the link is cut in the middle: the rest runs all the same, and who looks or cancels is told what is known",
+        run: link_cut::run,
     },
     Show {
         name: "big-output",
