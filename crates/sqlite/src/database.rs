@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use tidegate_core::sql::SqlError;
 
-use crate::error::{is_io, sql_error};
+use crate::error::{is_index_full, is_io, sql_error};
 use crate::statements::Statements;
 
 /// A connection whose transactions belong to its owner: callers' statements cannot end one, change a
@@ -30,6 +30,8 @@ pub(crate) struct ControlError {
     pub(crate) error: SqlError,
     /// Whether the disk failed.
     pub(crate) is_io: bool,
+    /// Whether a commit that failed may have left all of itself in the log.
+    pub(crate) is_in_log: bool,
 }
 
 impl Database {
@@ -50,6 +52,36 @@ impl Database {
     pub(crate) fn transact(&self, statement: &'static str) -> Result<(), ControlError> {
         let statement = format!("{OWNER}{statement}");
         self.as_owner(|connection| connection.prepare_cached(&statement)?.execute([]).map(drop))
+    }
+
+    /// Commits the open transaction, or makes sure that it never was.
+    ///
+    /// When the shared index cannot grow, SQLite gives the transaction up after its frames have reached the disk.
+    /// This process does not know them, but whoever opens the database next would find them whole. So what comes
+    /// next in the log, in the very same place, is a transaction that says nothing.
+    pub(crate) fn commit(&self) -> Result<(), ControlError> {
+        let answer = self.transact("COMMIT");
+        if answer.as_ref().is_err_and(|failed| failed.is_in_log) {
+            self.say_nothing()?;
+        }
+        answer
+    }
+
+    fn say_nothing(&self) -> Result<(), ControlError> {
+        let write = || {
+            self.roll_back()?;
+            self.transact("BEGIN IMMEDIATE")?;
+            // Nobody reads this field: the schema's version is a row. Writing it writes the first page.
+            self.control("PRAGMA user_version = 0")?;
+            self.transact("COMMIT")
+        };
+        match write() {
+            // Its one frame is in the log, which is all it is for, also if the index has no room for that either.
+            Err(failed) if failed.is_in_log => self.roll_back(),
+            // The refused transaction may still be there: what this process answers would not be true.
+            Err(failed) => Err(ControlError { is_io: true, ..failed }),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Runs one of the owner's pragmas, which answers nothing.
@@ -108,7 +140,11 @@ impl Database {
         self.owned.store(true, Ordering::Relaxed);
         let answer = run(&self.connection);
         self.owned.store(false, Ordering::Relaxed);
-        answer.map_err(|error| ControlError { error: sql_error(&error), is_io: is_io(&error) })
+        answer.map_err(|error| ControlError {
+            error: sql_error(&error),
+            is_io: is_io(&error),
+            is_in_log: is_index_full(&error),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors per operation, and what SQLite's codes mean to the core.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use tidegate_core::sql::{SqlError, SqlErrorKind};
 
 /// Why a write did not happen. Nothing of the call is stored, whichever it is.
@@ -62,15 +62,22 @@ pub enum OpenError {
 /// Whether the error says that the disk failed, after which no answer may be trusted.
 ///
 /// Corruption is not one of them: it is an error of the statement that met it, and ending the process
-/// would end it again at every start.
+/// would end it again at every start. Nor is a full disk, which SQLite reports as an I/O error in one place.
 pub(crate) fn is_io(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) && !is_index_full(error)
+}
+
+/// Whether the log's shared index could not grow: with every 4096 frames it needs 32 KiB more. Nothing else that has
+/// this code can happen to a file that is open.
+pub(crate) fn is_index_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// SQLite's error in the words of the core.
 pub(crate) fn sql_error(error: &rusqlite::Error) -> SqlError {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => SqlErrorKind::Full,
+        Some(ErrorCode::SystemIoFailure) if is_index_full(error) => SqlErrorKind::Full,
         Some(ErrorCode::ConstraintViolation) => SqlErrorKind::Constraint,
         _ => SqlErrorKind::Other,
     };

@@ -15,6 +15,7 @@ mod fatal;
 mod lock;
 mod open;
 mod readers;
+mod room;
 mod settings;
 mod statements;
 mod store;

@@ -12,6 +12,7 @@ use tidegate_core::sql::{SqlError, SqlErrorKind};
 use crate::checkpoint;
 use crate::database::Database;
 use crate::error::{OpenError, sql_error};
+use crate::room::check_opening;
 use crate::settings::Settings;
 
 /// How long a statement waits for another connection. The writer is alone, so it meets one only in
@@ -28,14 +29,15 @@ const PAGES_MAX: i64 = 4_294_967_294;
 
 /// Opens the only writing connection of `path`, creating it readable by its owner alone.
 pub(crate) fn open_writer(path: &Path, settings: &Settings) -> Result<Database, OpenError> {
-    create_private(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
     let fail = |source: SqlError| OpenError::Database { path: path.to_owned(), source };
+    check_opening(path).map_err(fail)?;
+    create_private(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
     let connection = connect(path).map_err(|error| fail(sql_error(&error)))?;
     writer_settings(&connection, settings).map_err(fail)?;
     let database = Database::new(connection).map_err(|error| fail(sql_error(&error)))?;
     // Pages whose fsync failed in a former process may look stored and be only in the page cache.
     // Writing what the log holds anew, before anything builds on it, makes that true.
-    checkpoint::truncate(&database).map_err(|failed| fail(failed.error))?;
+    checkpoint::empty(&database, settings.log_reserve_bytes > 0).map_err(|failed| fail(failed.error))?;
     Ok(database)
 }
 
@@ -104,6 +106,7 @@ fn writer_settings(connection: &Connection, settings: &Settings) -> Result<(), S
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         shared_settings(connection, settings)?;
         limit_size(connection, settings)?;
+        limit_log(connection, settings)?;
         Ok(mode)
     };
     let mode = set().map_err(|error: rusqlite::Error| sql_error(&error))?;
@@ -120,6 +123,16 @@ fn limit_size(connection: &Connection, settings: &Settings) -> rusqlite::Result<
     // The database refuses to grow before the disk does, so that there is room to say why.
     let pages = i64::try_from(bytes / page_bytes.unsigned_abs()).unwrap_or(i64::MAX).clamp(1, PAGES_MAX);
     connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+}
+
+/// Cuts a log that begins anew to its bound. Without a reserve it is cut to nothing where it is emptied.
+fn limit_log(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
+    if settings.log_reserve_bytes == 0 {
+        return Ok(());
+    }
+    let bytes = settings.log_reserve_bytes.max(settings.truncate_bytes);
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    connection.pragma_update_and_check(None, "journal_size_limit", bytes, |_| Ok(()))
 }
 
 fn shared_settings(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {

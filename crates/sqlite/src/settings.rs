@@ -17,6 +17,10 @@ pub struct Settings {
     /// Write-ahead log that is moved into the database and cut to nothing, waiting for readers if need
     /// be. Bounds the disk that the log takes when readers overlap without a pause.
     pub truncate_bytes: u64,
+    /// Write-ahead log that is kept on the disk ahead of need, so that commits find room there whatever else fills
+    /// the disk; 0: none. The log file then stays as long as it has become, up to the larger of this and
+    /// `truncate_bytes`.
+    pub log_reserve_bytes: u64,
 }
 
 impl Settings {
@@ -32,6 +36,7 @@ impl Settings {
             shrinkable: false,
             checkpoint_bytes: 16 << 20,
             truncate_bytes: 64 << 20,
+            log_reserve_bytes: 0,
         }
     }
 
@@ -46,6 +51,7 @@ impl Settings {
             shrinkable: true,
             checkpoint_bytes: 512 << 10,
             truncate_bytes: 2 << 20,
+            log_reserve_bytes: 0,
         }
     }
 
@@ -53,6 +59,13 @@ impl Settings {
     #[must_use]
     pub fn with_size_limit(mut self, bytes: u64) -> Self {
         self.size_limit_bytes = Some(bytes);
+        self
+    }
+
+    /// The same, with room kept in the write-ahead log.
+    #[must_use]
+    pub fn with_log_reserve(mut self, bytes: u64) -> Self {
+        self.log_reserve_bytes = bytes;
         self
     }
 }

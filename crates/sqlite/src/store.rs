@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tidegate_core::sql::{ReadSql, Sql, SqlError, SqlErrorKind};
 
-use crate::checkpoint::{self, Checkpoints};
+use crate::checkpoint::Checkpoints;
 use crate::database::{ControlError, Database};
 use crate::error::{OpenError, ReadError, WriteError};
 use crate::fatal::Fatal;
@@ -42,7 +42,7 @@ impl Store {
     /// [`OpenError`]: no permission, no database, damaged.
     pub fn open(path: &Path, settings: &Settings, fatal: Fatal) -> Result<Self, OpenError> {
         let database = open_writer(path, settings)?;
-        Self::new(database, settings, fatal)
+        Self::new(database, Some(path), settings, fatal)
             .map_err(|source| OpenError::Database { path: path.to_owned(), source })
     }
 
@@ -54,12 +54,17 @@ impl Store {
     /// [`OpenError`] when memory is short.
     pub fn in_memory(settings: &Settings) -> Result<Self, OpenError> {
         let database = open_memory(settings)?;
-        Self::new(database, settings, Fatal::default())
+        Self::new(database, None, settings, Fatal::default())
             .map_err(|source| OpenError::Database { path: ":memory:".into(), source })
     }
 
-    fn new(database: Database, settings: &Settings, fatal: Fatal) -> Result<Self, SqlError> {
-        let checkpoints = Checkpoints::new(&database, settings).map_err(|failed| failed.error)?;
+    fn new(
+        database: Database,
+        path: Option<&Path>,
+        settings: &Settings,
+        fatal: Fatal,
+    ) -> Result<Self, SqlError> {
+        let checkpoints = Checkpoints::new(&database, path, settings).map_err(|failed| failed.error)?;
         Ok(Self { database, checkpoints, fatal })
     }
 
@@ -85,7 +90,7 @@ impl Store {
         if !self.database.in_transaction() {
             return Err(WriteError::Storage(rolled_back()));
         }
-        self.transact("COMMIT").map_err(WriteError::Storage)?;
+        self.trusted(self.database.commit()).map_err(WriteError::Storage)?;
         drop(open);
         let checkpoint = self.checkpoints.after_commit(&self.database);
         self.trusted(checkpoint).map_err(WriteError::Storage)?;
@@ -107,6 +112,20 @@ impl Store {
             self.fatal.end(&what);
         }
         answer.map_err(ReadError::Job)
+    }
+
+    /// Sees to it that the write-ahead log has `bytes` on the disk behind what it holds, and answers how many it
+    /// has: at least that, or fewer when the disk is full. A transaction that writes no more than that to the log, each page once with
+    /// 24 bytes, is stored whatever else fills the disk, where the file system writes in place. 0 in memory.
+    ///
+    /// What is asked for stays taken only with [`Settings::log_reserve_bytes`] as large.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError`] when the database is damaged. A failing disk ends the process; a full one is no error.
+    pub fn make_room(&mut self, bytes: u64) -> Result<u64, SqlError> {
+        let room = self.checkpoints.make_room(&self.database, bytes);
+        self.trusted(room)
     }
 
     /// How much of the database is used.
@@ -150,13 +169,15 @@ impl Store {
         self.checkpoint()
     }
 
-    /// Moves the write-ahead log into the database and cuts it to nothing, as before a long silence.
+    /// Moves the write-ahead log into the database and cuts it to nothing, or to its reserve, as before a long
+    /// silence.
     ///
     /// # Errors
     ///
     /// [`SqlError`] when the database is damaged. A failing disk ends the process.
     pub fn checkpoint(&mut self) -> Result<(), SqlError> {
-        self.trusted(checkpoint::truncate(&self.database)).map(drop)
+        let moved = self.checkpoints.empty(&self.database);
+        self.trusted(moved).map(drop)
     }
 
     fn transact(&self, statement: &'static str) -> Result<(), SqlError> {

@@ -1,12 +1,13 @@
 //! Batches: which calls share a transaction, and what happens when it fails.
 
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use tidegate_core::sql::SqlError;
 
 use super::call::{Call, Queued, storage};
-use crate::checkpoint::{self, Checkpoints};
+use crate::checkpoint::Checkpoints;
 use crate::database::{ControlError, Database};
 use crate::fatal::Fatal;
 use crate::settings::Settings;
@@ -55,11 +56,14 @@ enum Shared {
 impl Batches {
     pub(super) fn new(
         database: Database,
+        path: &Path,
         settings: &Settings,
         fatal: Fatal,
         observer: Observer,
     ) -> Result<Self, SqlError> {
-        let checkpoints = Checkpoints::new(&database, settings).map_err(|failed| failed.error)?;
+        let mut checkpoints =
+            Checkpoints::new(&database, Some(path), settings).map_err(|failed| failed.error)?;
+        checkpoints.keep_reserve(&database).map_err(|failed| failed.error)?;
         Ok(Self { database, checkpoints, fatal, expected: 1, commit_time: Duration::ZERO, observer })
     }
 
@@ -76,8 +80,10 @@ impl Batches {
             }
             let checkpoint = self.checkpoints.after_commit(&self.database);
             self.warn("the database could not be checkpointed", checkpoint);
+            let reserve = self.checkpoints.keep_reserve(&self.database);
+            self.warn("the reserve of the write-ahead log could not be kept", reserve);
         }
-        let checkpoint = checkpoint::truncate(&self.database).map(drop);
+        let checkpoint = self.checkpoints.empty(&self.database).map(drop);
         self.warn("the database was closed without a checkpoint", checkpoint);
     }
 
@@ -101,7 +107,7 @@ impl Batches {
         }
         self.expected = ran;
         let committing = Instant::now();
-        if self.trusted(self.database.transact("COMMIT")).is_err() {
+        if self.trusted(self.database.commit()).is_err() {
             return Ok(self.failed());
         }
         self.commit_time = committing.elapsed();
@@ -145,7 +151,7 @@ impl Batches {
             Err(error) => Err(error),
             Ok(()) if !self.run_call(&mut *call) => Ok(()),
             Ok(()) if !self.database.in_transaction() => Err(rolled_back()),
-            Ok(()) => self.trusted(self.database.transact("COMMIT")),
+            Ok(()) => self.trusted(self.database.commit()),
         };
         self.roll_back();
         call.finish(fate.map_err(storage));

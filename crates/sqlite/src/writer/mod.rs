@@ -62,7 +62,7 @@ impl Writer {
         observer: impl FnMut(Commit) + Send + 'static,
     ) -> Result<Self, OpenError> {
         let database = open_writer(path, settings)?;
-        let batches = Batches::new(database, settings, fatal, Box::new(observer))
+        let batches = Batches::new(database, path, settings, fatal, Box::new(observer))
             .map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
         let (queue, calls) = sync_channel(QUEUE_MAX);
         let thread = thread::Builder::new()
