@@ -20,6 +20,8 @@ pub(crate) struct ServeOptions {
     pub runtime_listen: Option<SocketAddr>,
     /// Certificate chain and private key as PEM files; `None`: plain HTTP.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Bytes of the disk that are kept from new work.
+    pub reserve_bytes: u64,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -69,9 +71,10 @@ pub(crate) async fn serve(options: ServeOptions) -> Result<()> {
         LogFormat::Text => tidegate_server::LogFormat::Text,
         LogFormat::Json => tidegate_server::LogFormat::Json,
     };
-    let ServeOptions { data, listen, runtime_listen, .. } = options;
-    tidegate_server::run(tidegate_server::ServeOptions { data, listen, runtime_listen, tls, log_format })
-        .await
+    let ServeOptions { data, listen, runtime_listen, reserve_bytes, .. } = options;
+    let options =
+        tidegate_server::ServeOptions { data, listen, runtime_listen, tls, reserve_bytes, log_format };
+    tidegate_server::run(options).await
 }
 
 /// Makes the owner.

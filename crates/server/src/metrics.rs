@@ -39,6 +39,9 @@ pub(crate) struct Levels {
     pub(crate) sequences_live: i64,
     pub(crate) connections: i64,
     pub(crate) wal_bytes: i64,
+    pub(crate) disk_free_bytes: i64,
+    pub(crate) disk_reserve_bytes: i64,
+    pub(crate) disk_full: i64,
     pub(crate) projection_backlog: i64,
 }
 
@@ -50,6 +53,9 @@ struct Gauges {
     sequences_live: Gauge,
     connections: Gauge,
     wal_bytes: Gauge,
+    disk_free_bytes: Gauge,
+    disk_reserve_bytes: Gauge,
+    disk_full: Gauge,
     projection_backlog: Gauge,
 }
 
@@ -177,6 +183,23 @@ impl Gauges {
             Unit::Bytes,
             self.wal_bytes.clone(),
         );
+        registry.register_with_unit(
+            "disk_free",
+            "Free on the disk of the data directory",
+            Unit::Bytes,
+            self.disk_free_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "disk_reserve",
+            "With less free, new work is refused",
+            Unit::Bytes,
+            self.disk_reserve_bytes.clone(),
+        );
+        registry.register(
+            "disk_full",
+            "1 while the disk refuses what is to be stored",
+            self.disk_full.clone(),
+        );
     }
 
     fn set(&self, levels: Levels) {
@@ -186,6 +209,9 @@ impl Gauges {
         self.sequences_live.set(levels.sequences_live);
         self.connections.set(levels.connections);
         self.wal_bytes.set(levels.wal_bytes);
+        self.disk_free_bytes.set(levels.disk_free_bytes);
+        self.disk_reserve_bytes.set(levels.disk_reserve_bytes);
+        self.disk_full.set(levels.disk_full);
         self.projection_backlog.set(levels.projection_backlog);
     }
 }

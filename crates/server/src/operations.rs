@@ -15,7 +15,7 @@ use tidegate_core::control;
 use tidegate_web::Host as _;
 use tokio::time::timeout;
 
-use crate::host::LocalHost;
+use crate::host::{Level, LocalHost};
 use crate::metrics::Levels;
 use crate::net::Gate;
 
@@ -45,7 +45,13 @@ async fn ready(State(operations): State<Arc<Operations>>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
     match timeout(READY_TIME_MAX, host.write(|_, _| Ok(((), Vec::new())))).await {
-        Ok(Ok(())) => "ok\n".into_response(),
+        Ok(Ok(())) => match (host.storage.level(), host.storage.advice()) {
+            (Level::Full, advice) => {
+                (StatusCode::SERVICE_UNAVAILABLE, advice.unwrap_or_default() + "\n").into_response()
+            }
+            (Level::Fine | Level::Low, Some(advice)) => format!("ok\n{advice}\n").into_response(),
+            (Level::Fine | Level::Low, None) => "ok\n".into_response(),
+        },
         Ok(Err(_)) | Err(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the writer does not answer\n").into_response()
         }
@@ -80,6 +86,9 @@ impl Operations {
             sequences_live: level(counts.sequences_live),
             connections: level(self.gate.open() as u64),
             wal_bytes: level(wal_bytes),
+            disk_free_bytes: level(self.host.storage.free_bytes().unwrap_or(0)),
+            disk_reserve_bytes: level(self.host.storage.reserve_bytes()),
+            disk_full: i64::from(self.host.storage.level() == Level::Full),
             projection_backlog: level(backlog),
         }
     }

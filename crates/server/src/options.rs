@@ -15,6 +15,9 @@ pub struct ServeOptions {
     /// The certificate and key of both listeners; `None`: plain HTTP, for a loopback address or behind a proxy
     /// that speaks TLS.
     pub tls: Option<TlsFiles>,
+    /// Bytes of the data directory's disk that are kept for results, cancels and what else is under way: with less
+    /// free, new work is refused; 0: there is no such bound.
+    pub reserve_bytes: u64,
     /// How [`serve`](crate::serve) writes the log. Ignored by [`Server::start`](crate::Server::start), whose caller
     /// has a log of its own.
     pub log_format: LogFormat,
@@ -23,8 +26,14 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// Plain HTTP on one listener, with the log as text.
     pub fn new(data: impl Into<PathBuf>, listen: SocketAddr) -> Self {
-        Self { data: data.into(), listen, runtime_listen: None, tls: None, log_format: LogFormat::Text }
+        let reserve_bytes = Self::RESERVE_BYTES;
+        let log_format = LogFormat::Text;
+        Self { data: data.into(), listen, runtime_listen: None, tls: None, reserve_bytes, log_format }
     }
+
+    /// The reserve unless something else is chosen: the results of some hundred busy machines, of which a check-in
+    /// brings 8 MiB at the most.
+    pub const RESERVE_BYTES: u64 = 64 << 20;
 }
 
 /// The files of a TLS certificate, both PEM.

@@ -49,7 +49,7 @@ impl Server {
         let database = data::require_database(&options.data)?;
         let lock = data::lock(&options.data)?;
         let (stop, stopping) = watch::channel(false);
-        let Some(host) = LocalHost::open(&database, lock, stopping.clone())? else {
+        let Some(host) = LocalHost::open(&database, lock, options.reserve_bytes, stopping.clone())? else {
             bail!(data::no_owner(&options.data));
         };
         let host = Arc::new(host);
@@ -73,6 +73,7 @@ impl Server {
             tokio::spawn(tasks::projections_task(host.clone())),
             tokio::spawn(tasks::deadlines_task(host.clone())),
             tokio::spawn(tasks::contacts_task(host.clone())),
+            tokio::spawn(tasks::storage_task(host.clone())),
         ];
         Ok(Running { addresses, stop, host, listeners, tasks })
     }

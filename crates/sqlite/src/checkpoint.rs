@@ -76,7 +76,7 @@ impl Checkpoints {
         let [_, log_frames, stored_frames] = database.control_row("PRAGMA wal_checkpoint(NOOP)")?;
         let log_bytes = self.bytes(log_frames);
         if log_bytes >= self.truncate_at_bytes {
-            let moved = self.empty(database)?;
+            let moved = self.restart(database)?;
             let left = if moved == Moved::All { 0 } else { log_bytes };
             self.truncate_at_bytes = left + self.truncate_bytes;
         } else if log_bytes.saturating_sub(self.bytes(stored_frames)) >= self.checkpoint_bytes {
@@ -88,7 +88,7 @@ impl Checkpoints {
 
     /// Moves the whole log into the database, so that the next commit begins it anew; cuts it to nothing unless a
     /// reserve is kept in it.
-    pub(crate) fn empty(&mut self, database: &Database) -> Result<Moved, ControlError> {
+    fn restart(&mut self, database: &Database) -> Result<Moved, ControlError> {
         let moved = empty(database, self.reserve_bytes > 0)?;
         self.note(moved);
         Ok(moved)
@@ -99,7 +99,7 @@ impl Checkpoints {
     pub(crate) fn make_room(&mut self, database: &Database, bytes: u64) -> Result<u64, ControlError> {
         let mut used = self.used(database)?;
         let mut room = self.log.size_bytes().saturating_sub(used);
-        if room < bytes && !rests(self.full_until) && self.empty(database)? == Moved::All {
+        if room < bytes && !rests(self.full_until) && self.restart(database)? == Moved::All {
             // Nobody reads the log any more, so that the next commit begins at its first frame.
             used = LOG_HEADER_BYTES;
             room = self.log.size_bytes().saturating_sub(used);

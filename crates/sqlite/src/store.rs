@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tidegate_core::sql::{ReadSql, Sql, SqlError, SqlErrorKind};
 
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{self, Checkpoints};
 use crate::database::{ControlError, Database};
 use crate::error::{OpenError, ReadError, WriteError};
 use crate::fatal::Fatal;
@@ -169,14 +169,14 @@ impl Store {
         self.checkpoint()
     }
 
-    /// Moves the write-ahead log into the database and cuts it to nothing, or to its reserve, as before a long
-    /// silence.
+    /// Moves the write-ahead log into the database and cuts it to nothing, reserve and all, as before a long
+    /// silence: a file that somebody puts in the database's place must not find a log of its predecessor.
     ///
     /// # Errors
     ///
     /// [`SqlError`] when the database is damaged. A failing disk ends the process.
     pub fn checkpoint(&mut self) -> Result<(), SqlError> {
-        let moved = self.checkpoints.empty(&self.database);
+        let moved = checkpoint::empty(&self.database, false);
         self.trusted(moved).map(drop)
     }
 

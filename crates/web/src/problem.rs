@@ -173,10 +173,12 @@ impl From<Error> for Problem {
                 if busy { answer.retry_after(BUSY_RETRY_SECONDS) } else { answer }
             }
             Error::Sql(error) if error.kind == SqlErrorKind::Full => {
-                tracing::error!(error = %error, "the disk or the database's configured size is full");
+                // The host says once that the disk is full; every request that meets it would drown that.
+                tracing::debug!(error = %error, "a request found no room");
                 Self::new(
                     Code::StorageFull,
-                    "nothing of this request was stored; free space on the control plane",
+                    "the control plane's disk is full: nothing of this request was stored; make room there, then \
+                     repeat",
                 )
             }
             Error::Sql(error) => Self::internal(&error),

@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Its private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Room on the disk, in MiB, that is kept for results and cancels: with less, new work is refused
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
+    reserve: u64,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -52,6 +55,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         listen: args.listen,
         runtime_listen: args.runtime_listen,
         tls: args.tls_cert.zip(args.tls_key),
+        reserve_bytes: args.reserve << 20,
         log_format: args.log_format,
     };
     let data = options.data.display().to_string();
@@ -60,6 +64,8 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         let said = format!("{} {}", failure.what, failure.why.join(" "));
         if said.contains("no owner") {
             failure.next(format!("tidegate admin owner --data {} --email YOU", shell_word(&data)))
+        } else if said.contains("no room to open") {
+            failure.next("free some room on the disk of the data directory, then start it again")
         } else if said.contains("failed to listen") {
             failure.next("end the other program, or choose another address with --listen")
         } else {

@@ -11,6 +11,7 @@ mod limits;
 mod listeners;
 mod reads;
 mod shards;
+mod storage;
 mod waiters;
 mod writes;
 
@@ -37,12 +38,18 @@ use crate::schemas::migrate_all;
 pub(crate) use context::{NobodyHeard, World};
 use limits::Limits;
 use reads::Reads;
+pub(crate) use storage::{Level, Storage, is_disk_full};
+
+/// Write-ahead log that is kept on the disk ahead of need: results and cancels of a few hundred sequences still find
+/// room there when others have filled the disk.
+const LOG_RESERVE_BYTES: u64 = 4 << 20;
 
 /// Everything behind the routes.
 pub(crate) struct LocalHost {
     pub(crate) world: Arc<World>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) storage: Arc<Storage>,
     reads: Reads,
     limits: Limits,
     writer: Writer,
@@ -56,9 +63,10 @@ impl LocalHost {
     pub(crate) fn open(
         database: &Path,
         lock: DirectoryLock,
+        reserve_bytes: u64,
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Option<Self>> {
-        let settings = tidegate_sqlite::Settings::server();
+        let settings = tidegate_sqlite::Settings::server().with_log_reserve(LOG_RESERVE_BYTES);
         let fatal = Fatal::new(|what| {
             tracing::error!(what, "storage failed: nothing more is acknowledged, the process ends");
         });
@@ -71,7 +79,8 @@ impl LocalHost {
         let Some(identity) = reads.identity()? else { return Ok(None) };
         let world = Arc::new(World::new(identity));
         let limits = Limits::default();
-        Ok(Some(Self { world, metrics, stopping, reads, limits, writer, _lock: lock }))
+        let storage = Arc::new(Storage::new(database, reserve_bytes));
+        Ok(Some(Self { world, metrics, stopping, storage, reads, limits, writer, _lock: lock }))
     }
 
     /// Whether the process takes no more work.
@@ -89,6 +98,7 @@ impl Host for LocalHost {
     fn handle(&self, object: ObjectId, input: Input) -> BoxFuture<'_, Result<Reply, HostError>> {
         let is_sync = matches!(input, Input::Endpoint(EndpointInput::Sync { .. }));
         async move {
+            self.storage.admit(&input)?;
             let reply =
                 self.write(move |db, cx| tidegate_core::handle(db, cx, object, input.clone())).await?;
             if is_sync {

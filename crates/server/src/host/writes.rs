@@ -39,7 +39,9 @@ impl LocalHost {
                 let _ = answer.send(result);
             },
         );
-        answered.await.map_err(|_| HostError::ShuttingDown)?.map_err(host_error)
+        let result = answered.await.map_err(|_| HostError::ShuttingDown)?.map_err(host_error);
+        self.storage.wrote(&result);
+        result
     }
 }
 

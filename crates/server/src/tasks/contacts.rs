@@ -9,7 +9,7 @@ use tidegate_core::error::{Code, Error};
 use tidegate_core::id::EndpointId;
 use tidegate_web::HostError;
 
-use super::passes;
+use super::{passes, tell};
 use crate::clock;
 use crate::host::LocalHost;
 
@@ -33,7 +33,7 @@ pub(crate) async fn contacts_store(host: &LocalHost) {
         match store(host, batch).await {
             Ok(()) => host.world.contacts.stored(batch),
             Err(error) => {
-                tracing::warn!(%error, "when endpoints were last seen could not be stored");
+                tell(&error, "when endpoints were last seen could not be stored");
                 return;
             }
         }

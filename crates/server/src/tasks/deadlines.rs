@@ -8,7 +8,7 @@ use tidegate_core::control;
 use tidegate_core::id::EndpointId;
 use tidegate_web::{Host as _, HostError};
 
-use super::{FAILURE_REST, passes};
+use super::{FAILURE_REST, passes, tell};
 use crate::host::LocalHost;
 
 /// Endpoints called at once.
@@ -28,7 +28,7 @@ pub(crate) async fn deadlines_task(host: Arc<LocalHost>) {
             Ok(rest) => rest,
             Err(HostError::ShuttingDown) => return,
             Err(error) => {
-                tracing::warn!(%error, "work that is past its time could not be ended; it is tried again");
+                tell(&error, "work that is past its time could not be ended; it is tried again");
                 FAILURE_REST
             }
         };

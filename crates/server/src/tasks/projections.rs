@@ -8,7 +8,7 @@ use tidegate_core::id::EndpointId;
 use tidegate_core::{control, directory};
 use tidegate_web::HostError;
 
-use super::{FAILURE_REST, passes};
+use super::{FAILURE_REST, passes, tell};
 use crate::host::LocalHost;
 use crate::stop::stopped;
 
@@ -33,7 +33,7 @@ pub(crate) async fn projections_task(host: Arc<LocalHost>) {
             }
             Err(HostError::ShuttingDown) => return,
             Err(error) => {
-                tracing::warn!(%error, "the directory could not take in what changed; it is tried again");
+                tell(&error, "the directory could not take in what changed; it is tried again");
                 FAILURE_REST
             }
         };

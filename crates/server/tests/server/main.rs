@@ -10,5 +10,6 @@ mod machine;
 mod operations;
 mod plane;
 mod restore;
+mod room;
 mod shutdown;
 mod tls;

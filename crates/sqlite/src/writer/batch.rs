@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::sql::SqlError;
 
 use super::call::{Call, Queued, storage};
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{self, Checkpoints};
 use crate::database::{ControlError, Database};
 use crate::fatal::Fatal;
 use crate::settings::Settings;
@@ -83,7 +83,7 @@ impl Batches {
             let reserve = self.checkpoints.keep_reserve(&self.database);
             self.warn("the reserve of the write-ahead log could not be kept", reserve);
         }
-        let checkpoint = self.checkpoints.empty(&self.database).map(drop);
+        let checkpoint = checkpoint::empty(&self.database, false).map(drop);
         self.warn("the database was closed without a checkpoint", checkpoint);
     }
 
