@@ -171,7 +171,8 @@ impl Session {
         // A copy or a rollback was found out: people decide sooner the sooner they hear of the new journal.
         let is_new_journal = status.journal.id != journal;
         let moved = brings || status.acknowledged > before || is_new_journal || (may_idle && !is_idle);
-        if moved {
+        // What found no room comes again with the next answer, which is not to be asked for at once.
+        if moved && !self.room.is_missing() {
             self.unheld.reset();
         } else {
             // Asking again at once would be a loop; so would sending again what was not taken.

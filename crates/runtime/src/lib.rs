@@ -14,6 +14,7 @@ mod identity;
 mod net;
 mod pace;
 pub mod probes;
+mod room;
 mod session;
 mod state_directory;
 mod status;

@@ -12,6 +12,7 @@ use tidegate_core::id::{BootId, RequestId};
 use tidegate_core::keys::{KeyPair, PublicKey};
 use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::{self, Input, Limits, Status, Ticket, document_load, document_save};
+use tidegate_core::sql::{SqlError, SqlErrorKind};
 use tokio::time::{Instant, sleep_until};
 
 use crate::exchange::CHECK_IN;
@@ -19,6 +20,7 @@ use crate::executor::{Executor, ExecutorOptions};
 use crate::identity::{Enrolled, Identity};
 use crate::net::{Intervals, KeepAlive};
 use crate::pace::{Hold, Retry};
+use crate::room::{self, Room};
 use crate::state_directory::StateDirectory;
 use crate::steps::Steps;
 use crate::traffic::{self, DayTraffic, Traffic};
@@ -87,6 +89,7 @@ pub(crate) struct Session {
     send_at: Option<Instant>,
     steps: Steps,
     traffic: Traffic,
+    pub(crate) room: Room,
     pub(crate) must_recover: bool,
 }
 
@@ -96,9 +99,8 @@ pub(crate) async fn run(
     options: RunOptions,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let mut session = Session::open(state, options)?;
-    session.boot()?;
     let mut stop = std::pin::pin!(stop);
+    let Some(mut session) = Session::start(state, options, &mut stop).await? else { return Ok(()) };
     let mut flight: Option<(Flight, bool)> = None;
     loop {
         let status = session.status()?;
@@ -142,6 +144,35 @@ async fn fly(flight: &mut Option<(Flight, bool)>) -> exchange::Landed {
 }
 
 impl Session {
+    /// Opens the state directory and tells the journal, as soon as the disk has room for that; `None`: it was to stop
+    /// before.
+    async fn start(
+        state: &Path,
+        options: RunOptions,
+        stop: &mut (impl Future<Output = ()> + Unpin),
+    ) -> anyhow::Result<Option<Self>> {
+        let mut has_told = false;
+        loop {
+            let started = Self::open(state, options).and_then(|mut session| session.boot().map(|()| session));
+            match started {
+                Err(error) if room::is_full(&error) => {
+                    if !std::mem::replace(&mut has_told, true) {
+                        tracing::error!(
+                            error = format!("{error:#}"),
+                            "the disk is full: nothing runs until there is room for the state directory; free some, \
+                             and it goes on by itself"
+                        );
+                    }
+                }
+                other => return other.map(Some),
+            }
+            tokio::select! {
+                () = &mut *stop => return Ok(None),
+                () = tokio::time::sleep(room::RETRY) => {}
+            }
+        }
+    }
+
     fn open(state: &Path, options: RunOptions) -> anyhow::Result<Self> {
         let directory = StateDirectory::open(state)?;
         let Some(identity) = directory.identity()? else {
@@ -177,6 +208,7 @@ impl Session {
             send_at: None,
             steps: Steps::new(executor),
             traffic: Traffic::new(directory.read(|db| document_load(db, traffic::DOCUMENT))?),
+            room: Room::default(),
             must_recover: false,
             directory,
             identity,
@@ -206,8 +238,44 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the core decide, durably, and does what it says.
+    /// Lets the core decide, durably, and does what it says. Where the disk has no room, what must not be lost is kept
+    /// and goes first the next time, and the rest is as if it had not come.
+    ///
+    /// # Errors
+    ///
+    /// When the state directory cannot be used, or has no room for the start of the program, which comes first (R3).
     pub(crate) fn perform(&mut self, input: Input) -> anyhow::Result<()> {
+        let mut queue = self.room.queue(input);
+        while let Some(input) = queue.pop_front() {
+            let is_start = matches!(input, Input::Booted { .. });
+            let is_time = matches!(input, Input::TimeLearned(_));
+            let spare = room::must_be_kept(&input).then(|| input.clone());
+            match self.perform_one(input) {
+                Ok(()) => {}
+                Err(error) if !is_start && room::is_full(&error) => {
+                    tracing::debug!(error = format!("{error:#}"), "there was no room for an event");
+                    self.room.found(false, self.directory.path());
+                    if is_time {
+                        self.time_at = Instant::now() + self.intervals.of(CHECK_IN);
+                    }
+                    self.room.keep(spare.into_iter().chain(queue));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn perform_one(&mut self, input: Input) -> anyhow::Result<()> {
+        let needed = room::bytes_needed(&input);
+        let has_room = self.directory.make_room(needed)? >= needed;
+        self.room.found(has_room, self.directory.path());
+        // What a step will bring has the rest to itself.
+        let is_result_due = self.steps.is_running() || self.room.keeps_result();
+        if !has_room && is_result_due && !room::may_use_reserve(&input) {
+            return Err(SqlError::new(SqlErrorKind::Full, "the room left is reserved for a result").into());
+        }
         let reading = clock::read();
         let cx = runtime::Context {
             clock: &reading,
@@ -217,7 +285,7 @@ impl Session {
             order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
-            limits: Limits::default(),
+            limits: Limits { has_room, ..Limits::default() },
         };
         let effects = self.directory.transaction(|db| runtime::handle(db, &cx, input))?;
         effects.into_iter().for_each(|effect| self.steps.perform(effect));
@@ -262,7 +330,11 @@ impl Session {
 
     fn traffic_keep(&mut self) -> anyhow::Result<()> {
         let Some(today) = self.traffic.today() else { return Ok(()) };
-        self.directory.transaction(|db| document_save(db, traffic::DOCUMENT, &today))
+        match self.directory.transaction(|db| document_save(db, traffic::DOCUMENT, &today)) {
+            // It is kept again within the hour; until then a crash forgets a little more.
+            Err(error) if room::is_full(&error) => Ok(()),
+            other => other,
+        }
     }
 
     /// Decides when fresh entries are sent: at once when nothing runs, with a little patience while a step does.

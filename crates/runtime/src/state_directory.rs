@@ -9,10 +9,11 @@ use tidegate_core::digest::Digest;
 use tidegate_core::error::Error;
 use tidegate_core::runtime::{self, document_load, document_save};
 use tidegate_core::schema::migrate;
-use tidegate_core::sql::{ReadSql, Sql};
+use tidegate_core::sql::{ReadSql, Sql, SqlErrorKind};
 use tidegate_sqlite::{DirectoryLock, Fatal, ReadError, Settings, Store, WriteError};
 
 use crate::identity::{DOCUMENT, Identity};
+use crate::room::RESERVE_BYTES;
 
 /// Where the state lies when nothing else is said.
 pub(crate) const DEFAULT: &str = "/var/lib/tidegate-runtime";
@@ -42,7 +43,7 @@ impl StateDirectory {
             .with_context(|| format!("failed to make the state directory `{}`", path.display()))?;
         let lock = DirectoryLock::acquire(path)?;
         let file = path.join(FILE);
-        let settings = Settings::endpoint().with_size_limit(SIZE_MAX_BYTES);
+        let settings = Settings::endpoint().with_size_limit(SIZE_MAX_BYTES).with_log_reserve(RESERVE_BYTES);
         let store = Store::open(&file, &settings, Fatal::default())
             .with_context(|| format!("failed to open `{}`", file.display()))?;
         let mut directory = Self { path: path.to_owned(), store, _lock: lock };
@@ -51,6 +52,20 @@ impl StateDirectory {
             .transaction(|db| migrate(db, &runtime::SCHEMA).map_err(Error::from))
             .map_err(|error| write_error(error, "migrate the state directory"))?;
         Ok(directory)
+    }
+
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes `bytes` of the disk for what is stored next, and answers how many there are: fewer when it is full.
+    ///
+    /// # Errors
+    ///
+    /// When the file is damaged.
+    pub(crate) fn make_room(&mut self, bytes: u64) -> anyhow::Result<u64> {
+        self.store.make_room(bytes).context("failed to look for room in the state directory")
     }
 
     /// Runs `job` in one durable transaction.
@@ -114,6 +129,10 @@ impl StateDirectory {
 fn write_error(error: WriteError<Error>, what: &str) -> anyhow::Error {
     match error {
         WriteError::Job(error) => anyhow::Error::new(error),
+        WriteError::Storage(error) if error.kind == SqlErrorKind::Full => {
+            let hint = format!("failed to {what}: free some room on the disk of the state directory");
+            anyhow::Error::new(error).context(hint)
+        }
         WriteError::Storage(error) => anyhow::Error::new(error).context(format!("failed to {what}")),
         WriteError::Busy | WriteError::Closed | WriteError::Panicked(_) => {
             anyhow::anyhow!("failed to {what}: the store is not usable any more")

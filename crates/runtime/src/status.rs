@@ -11,6 +11,7 @@ use tidegate_sqlite::{Fatal, ReadError, Readers, Settings};
 
 use crate::clock;
 use crate::identity::{DOCUMENT, Identity};
+use crate::room::RESERVE_BYTES;
 use crate::traffic::{self, DayTraffic};
 
 /// What `status` says.
@@ -21,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) running: bool,
     /// Bytes of the path today, as last kept: at most an hour ago.
     pub(crate) traffic_today: Option<DayTraffic>,
+    /// Free on the disk of the state directory.
+    pub(crate) disk_free_bytes: u64,
     #[serde(flatten)]
     pub(crate) status: Option<runtime::Status>,
 }
@@ -52,6 +55,7 @@ pub(crate) fn read(state: &Path) -> anyhow::Result<Report> {
         server: identity.map(|identity| identity.server),
         running,
         traffic_today,
+        disk_free_bytes: free_bytes(state)?,
         status,
     })
 }
@@ -81,10 +85,38 @@ impl Report {
             ("work", format!("{} not ended", status.live)),
             ("to return", format!("{waiting} of {} entries", status.journal.number)),
             ("time", time_words(status)),
+            ("room", self.room_words(status)),
             ("traffic", self.traffic_today.as_ref().map_or_else(|| "none counted yet".into(), traffic_words)),
         ];
         lines.map(|(name, value)| format!("{name:<14} {value}")).join("\n")
     }
+}
+
+impl Report {
+    fn room_words(&self, status: &runtime::Status) -> String {
+        let free = format!("{:.1} MiB free on the disk", self.disk_free_bytes as f64 / f64::from(1 << 20));
+        let needed = RESERVE_BYTES >> 20;
+        match (status.waiting_for_room, self.disk_free_bytes < RESERVE_BYTES) {
+            (0, false) => free,
+            (waiting, true) => {
+                format!(
+                    "{free}: without {needed} MiB no step starts, and {waiting} sequences wait for them; free some"
+                )
+            }
+            (waiting, false) => {
+                format!(
+                    "{free}, and {waiting} sequences wait: the journal is full until results are returned"
+                )
+            }
+        }
+    }
+}
+
+/// What this program may still have of the disk.
+fn free_bytes(state: &Path) -> anyhow::Result<u64> {
+    let facts = rustix::fs::statvfs(state)
+        .with_context(|| format!("failed to look at the disk of `{}`", state.display()))?;
+    Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
 }
 
 fn time_words(status: &runtime::Status) -> String {

@@ -104,33 +104,47 @@ impl Checkpoints {
             used = LOG_HEADER_BYTES;
             room = self.log.size_bytes().saturating_sub(used);
         }
-        if room >= bytes || rests(self.no_room_until) {
-            return Ok(room);
+        // A little more than is asked for at least, so that not every commit asks again.
+        let wanted = (used + bytes).max(self.reserve_bytes);
+        if room < bytes && self.extend(wanted)? {
+            room = wanted - used;
         }
-        match self.log.extend(used + bytes) {
+        Ok(room)
+    }
+
+    /// Keeps the configured reserve behind what the log holds, as far as the disk allows. Not after every commit: once
+    /// it is half used. Nobody is waited for, and in the long run nothing written: the file keeps its length.
+    pub(crate) fn keep_reserve(&mut self, database: &Database) -> Result<(), ControlError> {
+        if self.reserve_bytes == 0 {
+            return Ok(());
+        }
+        let used = self.used(database)?;
+        if self.log.size_bytes().saturating_sub(used) < self.reserve_bytes / 2 {
+            self.extend(used + self.reserve_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the log file so long, and answers whether it is.
+    fn extend(&mut self, to_bytes: u64) -> Result<bool, ControlError> {
+        if rests(self.no_room_until) {
+            return Ok(false);
+        }
+        match self.log.extend(to_bytes) {
             Ok(()) => {
                 self.no_room_until = None;
-                Ok(bytes)
+                Ok(true)
             }
             Err(ExtendError::Unwritten(error)) => {
                 tracing::debug!(%error, "the write-ahead log could not be extended");
                 self.no_room_until = Some(Instant::now() + FULL_REST);
-                Ok(room)
+                Ok(false)
             }
             Err(ExtendError::Unsynced(error)) => {
                 let error = SqlError::new(SqlErrorKind::Other, format!("the log was not synced: {error}"));
                 Err(ControlError { error, is_io: true, is_in_log: false })
             }
         }
-    }
-
-    /// Keeps the configured reserve as far as the disk allows. Not after every commit: once it is half used.
-    pub(crate) fn keep_reserve(&mut self, database: &Database) -> Result<(), ControlError> {
-        let half = self.reserve_bytes / 2;
-        if half == 0 || self.log.size_bytes().saturating_sub(self.used(database)?) >= half {
-            return Ok(());
-        }
-        self.make_room(database, self.reserve_bytes).map(drop)
     }
 
     /// Bytes of the log file up to the end of its last frame.

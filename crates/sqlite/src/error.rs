@@ -82,5 +82,6 @@ pub(crate) fn sql_error(error: &rusqlite::Error) -> SqlError {
         _ => SqlErrorKind::Other,
     };
     let code = error.sqlite_error().map(|error| format!(" (SQLite {})", error.extended_code));
-    SqlError::new(kind, format!("{error}{}", code.unwrap_or_default()))
+    let what = if is_index_full(error) { "the disk is full".to_owned() } else { error.to_string() };
+    SqlError::new(kind, format!("{what}{}", code.unwrap_or_default()))
 }

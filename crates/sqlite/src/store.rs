@@ -115,10 +115,11 @@ impl Store {
     }
 
     /// Sees to it that the write-ahead log has `bytes` on the disk behind what it holds, and answers how many it
-    /// has: at least that, or fewer when the disk is full. A transaction that writes no more than that to the log, each page once with
-    /// 24 bytes, is stored whatever else fills the disk, where the file system writes in place. 0 in memory.
+    /// has: at least that, or fewer when the disk is full. A transaction that writes no more than that to the log,
+    /// each page once with 24 bytes, is stored whatever else fills the disk, where the file system writes in place.
     ///
-    /// What is asked for stays taken only with [`Settings::log_reserve_bytes`] as large.
+    /// What is asked for stays taken only with [`Settings::log_reserve_bytes`] as large, and costs least with
+    /// something more.
     ///
     /// # Errors
     ///

@@ -64,7 +64,9 @@ fn delivered(
                 "the endpoint to learn the time: it has a condition on time".to_owned()
             }
             WaitReason::JournalFull => {
-                "room in the endpoint's journal: it is full until results are returned".to_owned()
+                "room at the endpoint: its journal is full until results are returned, or its disk until somebody \
+                 frees some"
+                    .to_owned()
             }
         });
     }

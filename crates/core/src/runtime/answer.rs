@@ -29,6 +29,8 @@ impl Object<'_> {
             return self.journal_open_new();
         }
         self.state.acknowledged = held.number;
+        // Before anything is added: a journal that is full to its bound must be able to take the answer that empties it.
+        self.prune()?;
         if let Some(void) = &answer.void {
             self.void_take(void)?;
         }
@@ -40,7 +42,7 @@ impl Object<'_> {
         if let Some(head) = &answer.transcript {
             self.head_take(head)?;
         }
-        self.prune()
+        Ok(())
     }
 
     /// Whether the control plane holds entries that this journal never had: it was set back, or a copy wrote them.

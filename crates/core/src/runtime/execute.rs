@@ -74,7 +74,8 @@ impl Object<'_> {
         if let Some(at) = work.not_before.filter(|at| self.now.at < *at) {
             return Some(WaitReason::NotBefore { at });
         }
-        let has_room = self.state.kept_bytes + RESERVE_BYTES <= self.cx.limits.journal_bytes_max;
+        let limits = &self.cx.limits;
+        let has_room = limits.has_room && self.state.kept_bytes + RESERVE_BYTES <= limits.journal_bytes_max;
         if has_room { None } else { Some(WaitReason::JournalFull) }
     }
 

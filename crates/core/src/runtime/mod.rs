@@ -45,6 +45,9 @@ pub struct Limits {
     pub acknowledged_bytes_max: u64,
     /// Most outcomes of ended work, at most [`crate::wire::KNOWN_MAX`].
     pub outcomes_max: usize,
+    /// Whether the disk has room for this call and for the result of a step that it starts; without it nothing starts
+    /// (`journal full`). The program sees to it before it calls, since room that is not taken is soon somebody else's.
+    pub has_room: bool,
 }
 
 impl Default for Limits {
@@ -55,6 +58,7 @@ impl Default for Limits {
             journal_bytes_max: 64 * 1024 * 1024,
             acknowledged_bytes_max: 8 * 1024 * 1024,
             outcomes_max: crate::wire::KNOWN_MAX,
+            has_room: true,
         }
     }
 }
@@ -219,6 +223,8 @@ pub struct Status {
     pub orders: Option<Head<LogId>>,
     /// Sequences that have not ended.
     pub live: usize,
+    /// How many of them wait for room, as the journal last said.
+    pub waiting_for_room: usize,
     /// Bytes of kept journal entries.
     pub kept_bytes: u64,
     /// What it lets run.
@@ -240,13 +246,15 @@ pub struct Status {
 /// As [`request`].
 pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
     let state = state_load(db)?;
+    let live = work::live(db)?;
     let now = state.clock.now(clock);
     Ok(Status {
         journal: state.journal,
         acknowledged: state.acknowledged,
         is_adopted: state.is_adopted,
         orders: state.orders,
-        live: work::live(db)?.len(),
+        live: live.len(),
+        waiting_for_room: live.iter().filter(|live| live.waits_for_room()).count(),
         kept_bytes: state.kept_bytes,
         time: now.at,
         is_time_known: now.is_known,

@@ -56,6 +56,10 @@ impl LiveWork {
         u32::try_from(index + 1).ok()
     }
 
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.progress.waiting == Some(WaitReason::JournalFull)
+    }
+
     pub(super) fn outcome(&self, ended: Option<SequenceEnd>) -> Outcome {
         Outcome { sequence: self.work.sequence, ended, steps: self.progress.steps.clone() }
     }

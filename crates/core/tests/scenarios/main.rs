@@ -14,6 +14,7 @@ mod newer;
 mod observed;
 mod orders;
 mod restores;
+mod room;
 mod schedules;
 mod traffic;
 mod world;
