@@ -1,6 +1,6 @@
 //! Everything that is shown holds in its quick form too: the same code with fewer rounds, in every test run.
 
-use tidegate_programs::shows::{SHOWS, Scale, run};
+use tidegate_programs::shows::{SHOWS, Scale, can_mount, run};
 
 #[test]
 fn work_for_a_machine_that_is_off_runs_once_and_in_order() {
@@ -35,6 +35,17 @@ fn nothing_altered_runs_or_passes_for_genuine() {
 #[test]
 fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
     holds("power-cut");
+}
+
+#[test]
+fn full_disks_lose_nothing_acknowledged_and_all_goes_on_by_itself() {
+    if can_mount() {
+        holds("full-disk");
+    } else {
+        eprintln!(
+            "SKIPPED: full-disk mounts small disks in a namespace of its own, which is not allowed here"
+        );
+    }
 }
 
 #[test]

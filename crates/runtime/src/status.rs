@@ -7,7 +7,7 @@ use serde::Serialize;
 use tidegate_core::error::Error;
 use tidegate_core::id::EndpointId;
 use tidegate_core::runtime::{self, document_load};
-use tidegate_sqlite::{Fatal, ReadError, Readers, Settings};
+use tidegate_sqlite::{Fatal, ReadError, Readers, Settings, check_room};
 
 use crate::clock;
 use crate::identity::{DOCUMENT, Identity};
@@ -36,9 +36,14 @@ pub(crate) fn read(state: &Path) -> anyhow::Result<Report> {
         "there is no state in `{}`: run `tidegate-runtime enrol` first",
         state.display()
     );
+    let running = tidegate_sqlite::DirectoryLock::acquire(state).is_err();
+    if !running {
+        check_room(&file).with_context(|| {
+            format!("no step starts: the disk of `{}` is full; free some room on it", state.display())
+        })?;
+    }
     let readers = Readers::open(&file, 1, &Settings::endpoint(), Fatal::default())
         .with_context(|| format!("failed to open `{}`", file.display()))?;
-    let running = tidegate_sqlite::DirectoryLock::acquire(state).is_err();
     let read = readers.with(|db| {
         let identity: Option<Identity> = document_load(db, DOCUMENT)?;
         let is_enrolled = identity.as_ref().is_some_and(|identity| identity.enrolled.is_some());

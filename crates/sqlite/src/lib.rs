@@ -26,6 +26,7 @@ pub use error::{OpenError, ReadError, WriteError};
 pub use fatal::Fatal;
 pub use lock::{DirectoryLock, LockError};
 pub use readers::Readers;
+pub use room::check_room;
 pub use settings::Settings;
 pub use store::{Store, Usage};
 pub use writer::{Commit, Writer};

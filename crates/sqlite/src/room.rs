@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tidegate_core::sql::{SqlError, SqlErrorKind};
 
+use crate::error::OpenError;
+
 /// Bytes written at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -21,6 +23,17 @@ const OPENING_BYTES: u64 = 256 << 10;
 /// Whether an I/O error says that there is no room, as against a disk that fails.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// Finds out whether the disk has room to open the database `path`, for whoever would be the first to have it open
+/// without writing. [`Store`](crate::Store) and [`Writer`](crate::Writer) look by themselves, and beside one of them
+/// no room is needed.
+///
+/// # Errors
+///
+/// [`OpenError::Database`] of the kind [`SqlErrorKind::Full`].
+pub fn check_room(path: &Path) -> Result<(), OpenError> {
+    check_opening(path).map_err(|source| OpenError::Database { path: path.to_owned(), source })
 }
 
 /// Finds out, by taking it for a moment, whether the disk has room to open the database at `path`.

@@ -57,7 +57,7 @@ impl World {
     ///
     /// Whatever a program said.
     pub fn with_program(program: &std::path::Path) -> anyhow::Result<Self> {
-        Self::with_plane(program, |_| Ok(()))
+        Self::with_plane(program, |_| Ok(()), |_| Ok(()))
     }
 
     /// The same with a listener of its own for machines.
@@ -66,14 +66,32 @@ impl World {
     ///
     /// Whatever a program said.
     pub fn with_two_listeners() -> anyhow::Result<Self> {
-        Self::with_plane(&binary("tidegate")?, ControlPlane::listen_apart)
+        Self::with_plane(&binary("tidegate")?, |_| Ok(()), ControlPlane::listen_apart)
+    }
+
+    /// The same with a data directory somewhere else, such as on a disk of its own, and more arguments for `serve`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn with_data_at(data: &std::path::Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        let link = |directory: &std::path::Path| {
+            std::fs::create_dir_all(data)?;
+            Ok(std::os::unix::fs::symlink(data, directory.join("data"))?)
+        };
+        Self::with_plane(&binary("tidegate")?, link, |plane| {
+            plane.arguments = arguments.iter().map(ToString::to_string).collect();
+            Ok(())
+        })
     }
 
     fn with_plane(
         program: &std::path::Path,
+        lay: impl FnOnce(&std::path::Path) -> anyhow::Result<()>,
         prepare: impl FnOnce(&mut ControlPlane) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("tidegate-world-").tempdir()?;
+        lay(directory.path())?;
         let mut plane = ControlPlane::create(directory.path(), program)?;
         prepare(&mut plane)?;
         plane.start()?;
@@ -124,6 +142,19 @@ impl World {
         self.machines += 1;
         let state = self.directory.path().join(format!("machine-{}", self.machines));
         Machine::enrol(&state, server, &self.code()?)
+    }
+
+    /// Enrols a fresh machine whose state is in `state`, such as on a disk of its own; it is not started.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn machine_at(&mut self, state: &std::path::Path) -> anyhow::Result<Machine> {
+        self.machines += 1;
+        std::fs::create_dir_all(state)?;
+        let link = self.directory.path().join(format!("machine-{}", self.machines));
+        std::os::unix::fs::symlink(state, &link)?;
+        Machine::enrol(&link, &self.plane.runtime_url(), &self.code()?)
     }
 
     /// Queues a sequence and answers its id.

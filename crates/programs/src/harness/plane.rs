@@ -16,6 +16,8 @@ pub struct ControlPlane {
     pub token: String,
     /// What the program is told beside its usual arguments.
     pub environment: Vec<(String, String)>,
+    /// More arguments of `serve`, from the next start on.
+    pub arguments: Vec<String>,
     program: PathBuf,
     log: PathBuf,
     sign_in_link: String,
@@ -36,6 +38,7 @@ impl ControlPlane {
             data,
             token: String::new(),
             environment: Vec::new(),
+            arguments: Vec::new(),
             program: program.to_owned(),
             log: directory.join("control-plane.log"),
             sign_in_link: String::new(),
@@ -124,6 +127,7 @@ impl ControlPlane {
         let child = Command::new(&self.program)
             .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)])
             .args(apart)
+            .args(&self.arguments)
             .arg("--data")
             .arg(&self.data)
             .envs(self.environment.iter().cloned())

@@ -2,6 +2,8 @@
 
 mod big_output;
 mod break_on_purpose;
+mod dice;
+mod full_disk;
 mod garbage;
 mod identity;
 mod kill_mid_step;
@@ -9,6 +11,8 @@ mod link_cut;
 mod offline_queue;
 mod power_cut;
 mod tamper;
+
+pub use full_disk::can_mount;
 
 use std::time::Instant;
 
@@ -86,6 +90,11 @@ pub const SHOWS: &[Show] = &[
         name: "power-cut",
         about: "power cuts under the control plane and the machine: nothing acknowledged is missing, nothing corrupt",
         run: power_cut::run,
+    },
+    Show {
+        name: "full-disk",
+        about: "disks filled to the last byte while work flows: nothing acknowledged is lost, and all goes on by itself",
+        run: full_disk::run,
     },
     Show {
         name: "restore",

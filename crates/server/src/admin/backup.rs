@@ -14,6 +14,9 @@ use crate::data;
 /// When there is no database, or the copy cannot be written.
 pub fn backup(data: &Path, out: &Path) -> anyhow::Result<()> {
     let database = data::require_database(data)?;
+    if data::lock_if_free(data)?.is_some() {
+        tidegate_sqlite::check_room(&database)?;
+    }
     tidegate_sqlite::backup(&database, out)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::dice::Dice;
+use super::super::dice::Dice;
 use super::disk::rows;
 use crate::harness::{Api, ApiError};
 

@@ -3,7 +3,6 @@
 //! The programs run on a disk that keeps only what was synced ([`crate::power_cut`]); each disk lives through many
 //! cuts and is looked over after each. At the end a disk that lies proves that losses would be seen.
 
-mod dice;
 mod disk;
 mod load;
 mod runtime;

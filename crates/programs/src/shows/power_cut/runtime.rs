@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+use super::super::dice::Dice;
 use super::Tally;
-use super::dice::Dice;
 use super::disk::{Left, beside_its_program, journal, machine_state, rows};
 use crate::harness::{Machine, World, binary, wait_for};
 use crate::power_cut::Options;

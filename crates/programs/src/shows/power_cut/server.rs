@@ -5,8 +5,8 @@ use std::fs;
 
 use anyhow::{Context as _, ensure};
 
+use super::super::dice::Dice;
 use super::Tally;
-use super::dice::Dice;
 use super::disk::{Left, beside_its_program, machine_state, rows, transcript};
 use super::load::{Acknowledged, Callers, Target};
 use crate::harness::{Machine, World, binary, wait_for};
