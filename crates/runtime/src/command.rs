@@ -12,7 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::enrol::{EnrolOptions, enrol};
 use crate::net::{Intervals, ServerAddress};
-use crate::session::{RunOptions, run};
+use crate::service::{self, InstallArguments, ServiceError, UninstallArguments};
+use crate::session::{RunEnd, RunOptions, run};
 use crate::transport::TransportError;
 use crate::{executor, state_directory, status};
 
@@ -24,7 +25,7 @@ use crate::{executor, state_directory, status};
     max_term_width = 100,
     after_help = "A machine is set up with two commands:
   tidegate-runtime enrol --server https://tidegate.example --code tg1.…
-  tidegate-runtime run"
+  tidegate-runtime install"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -84,7 +85,14 @@ enum Command {
         /// Divides every interval of the path: for tests that have less time than machines
         #[arg(long, hide = true, default_value_t = 1)]
         interval_divisor: u32,
+        /// The service that runs it, which is removed when the machine is retired
+        #[arg(long, hide = true, value_name = "NAME")]
+        service: Option<String>,
     },
+    /// Makes the runtime a service that starts with the machine. Repeating it upgrades in place.
+    Install(InstallArguments),
+    /// Takes away what `install` put there. The state directory stays, unless it is asked for too.
+    Uninstall(UninstallArguments),
     /// Says how this machine stands.
     Status {
         /// Where the state is kept
@@ -109,7 +117,7 @@ pub fn main() -> ExitCode {
         tracing::debug!("another part of the program chose the cryptography already");
     }
     match perform(arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             exit_code(&error)
@@ -118,6 +126,9 @@ pub fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if let Some(error) = error.downcast_ref::<ServiceError>() {
+        return ExitCode::from(if error.is_usage() { 2 } else { 4 });
+    }
     match error.downcast_ref::<TransportError>() {
         Some(TransportError::Unreachable(_)) => ExitCode::from(3),
         Some(TransportError::Refused { .. } | TransportError::Strange { .. } | TransportError::TimeFirst) => {
@@ -127,7 +138,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-fn perform(command: Command) -> anyhow::Result<()> {
+fn perform(command: Command) -> anyhow::Result<ExitCode> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
         Command::Enrol {
@@ -171,18 +182,34 @@ fn perform(command: Command) -> anyhow::Result<()> {
                 } else {
                     format!(" --state {}", state.display())
                 };
-                println!("enrolled as {}; start it with: tidegate-runtime run{place}", done.endpoint);
+                println!(
+                    "enrolled as {}; next: tidegate-runtime install{place} (as a service), or tidegate-runtime run{place}",
+                    done.endpoint
+                );
             }
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Run { state, retry_max, metered, interval_divisor } => {
+        Command::Run { state, retry_max, metered, interval_divisor, service } => {
             let options = RunOptions {
                 retry_max: Duration::from_millis(retry_max.0.max(100)),
                 is_metered: metered,
                 intervals: Intervals::divided_by(interval_divisor),
             };
             let local = tokio::task::LocalSet::new();
-            local.block_on(&tokio, async { run(&state, options, stopped()?).await })
+            let end =
+                local.block_on(&tokio, async { run(&state, options, service::ready, stopped()?).await })?;
+            Ok(match end {
+                RunEnd::Stopped => ExitCode::SUCCESS,
+                RunEnd::Retired => retired(service.as_deref()),
+            })
+        }
+        Command::Install(arguments) => {
+            println!("{}", service::install(&arguments)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Uninstall(arguments) => {
+            println!("{}", service::uninstall(&arguments)?);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Status { state, json } => {
             let report = status::read(&state)?;
@@ -191,9 +218,26 @@ fn perform(command: Command) -> anyhow::Result<()> {
             } else {
                 println!("{}", report.text());
             }
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// A retired machine's service removes itself. Where it cannot, or nobody installed one, the exit code says that this
+/// machine is refused, and a service manager that knows the code does not start it again.
+fn retired(service: Option<&str>) -> ExitCode {
+    match service.map(service::remove_retired) {
+        Some(Ok(())) => {
+            tracing::info!("the service removed itself; the state directory stays");
+            return ExitCode::SUCCESS;
+        }
+        Some(Err(error)) => {
+            let problem = format!("{error:#}");
+            tracing::error!(problem, "the service could not remove itself: run `tidegate-runtime uninstall`");
+        }
+        None => {}
+    }
+    ExitCode::from(4)
 }
 
 /// What may run on this machine.

@@ -15,6 +15,7 @@ mod net;
 mod pace;
 pub mod probes;
 mod room;
+mod service;
 mod session;
 mod state_directory;
 mod status;

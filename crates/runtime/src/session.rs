@@ -93,20 +93,33 @@ pub(crate) struct Session {
     pub(crate) must_recover: bool,
 }
 
-/// Runs until `stop` completes or the machine is retired.
+/// Why the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunEnd {
+    /// Somebody stopped it.
+    Stopped,
+    /// The control plane retired this machine, and knows that the machine knows.
+    Retired,
+}
+
+/// Runs until `stop` completes or the machine is retired; calls `ready` once it has taken up its state.
 pub(crate) async fn run(
     state: &Path,
     options: RunOptions,
+    ready: impl FnOnce(),
     stop: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<RunEnd> {
     let mut stop = std::pin::pin!(stop);
-    let Some(mut session) = Session::start(state, options, &mut stop).await? else { return Ok(()) };
+    let Some(mut session) = Session::start(state, options, &mut stop).await? else {
+        return Ok(RunEnd::Stopped);
+    };
+    ready();
     let mut flight: Option<(Flight, bool)> = None;
     loop {
         let status = session.status()?;
         if status.is_retired && status.acknowledged >= status.journal.number {
             tracing::warn!("this machine was retired: the runtime stops and does nothing more");
-            return Ok(());
+            return Ok(RunEnd::Retired);
         }
         session.plan_sending(&status);
         // Results do not wait behind a held sync.
@@ -121,7 +134,10 @@ pub(crate) async fn run(
         let is_flying = flight.is_some();
         let wake_at = send_at.filter(|_| is_flying).unwrap_or_else(|| session.due_at());
         tokio::select! {
-            () = &mut stop => return session.traffic_keep(),
+            () = &mut stop => {
+                session.traffic_keep()?;
+                return Ok(RunEnd::Stopped);
+            }
             Some(ended) = session.steps.next_end() => session.perform(ended)?,
             landed = fly(&mut flight), if is_flying => {
                 flight = None;

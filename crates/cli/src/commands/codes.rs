@@ -142,7 +142,7 @@ fn instructions(code: &CodeView, about: &str, server: &str) -> String {
     let is_plain = server.starts_with("http://") && !is_loopback(server);
     let plain = if is_plain { " --allow-http" } else { "" };
     format!(
-        "Code {} {about}, {times}, until {}.\nOn the machine, as administrator:\n\n  tidegate-runtime enrol --server {} --code {}{plain}\n  tidegate-runtime run\n\nThe second one goes on until it is stopped: leave it to the system's service manager.\n",
+        "Code {} {about}, {times}, until {}.\nOn the machine, as administrator:\n\n  tidegate-runtime enrol --server {} --code {}{plain}\n  tidegate-runtime install\n\nThe second one makes it a service; `tidegate-runtime run` in its place runs it until you stop it.\n",
         code.id,
         time::full(code.expires_at),
         shell_word(server.trim_end_matches('/')),
