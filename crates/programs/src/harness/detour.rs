@@ -43,7 +43,16 @@ impl Detour {
     ///
     /// When it cannot listen.
     pub fn start(options: DetourOptions) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        Self::start_at([127, 0, 0, 1].into(), options)
+    }
+
+    /// The same on a free port of another address of this host.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot listen there.
+    pub fn start_at(address: IpAddr, options: DetourOptions) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((address, 0))?;
         let address = listener.local_addr()?;
         let (stopped, altered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let detour = Self { address, stopped: stopped.clone(), altered: altered.clone() };

@@ -10,6 +10,7 @@ mod kill_mid_step;
 mod link_cut;
 mod offline_queue;
 mod power_cut;
+mod systemd;
 mod tamper;
 
 pub use full_disk::can_mount;
@@ -115,6 +116,11 @@ pub const SHOWS: &[Show] = &[
         name: "rollback",
         about: "a machine set back to a snapshot is found out, and does not do again what it did since",
         run: identity::rollback,
+    },
+    Show {
+        name: "systemd",
+        about: "the runtime as a service of a booted systemd: killed, restarted, rebooted, unplugged, upgraded, retired",
+        run: systemd::run,
     },
     Show {
         name: "break",
