@@ -1,5 +1,6 @@
 //! One machine: a state directory and the runtime's process on it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -7,6 +8,17 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::{binary, wait_for};
+
+/// Where and how a machine's program runs.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// What stands before the program on its command line: `nsenter …`, `unshare …`.
+    pub wrapper: Vec<String>,
+    /// What the program finds in its environment beside what is there.
+    pub environment: Vec<(String, String)>,
+    /// The file of a private CA that enrolment is told.
+    pub ca: Option<PathBuf>,
+}
 
 /// An enrolled machine; its process is ended at the latest with this value.
 #[derive(Debug)]
@@ -19,6 +31,8 @@ pub struct Machine {
     pub environment: Vec<(String, String)>,
     /// How it paces itself: what `run` is told beside where the state is.
     pub pace: Vec<String>,
+    /// What stands before the program on its command line.
+    pub wrapper: Vec<String>,
     program: PathBuf,
     child: Option<Child>,
 }
@@ -39,18 +53,28 @@ impl Machine {
     ///
     /// Whatever the program said.
     pub fn enrol_with(program: &Path, state: &Path, server: &str, code: &str) -> anyhow::Result<Self> {
-        let output = Command::new(program)
-            .args([
-                "enrol",
-                "--json",
-                "--allow-volatile-state",
-                "--server",
-                server,
-                "--code",
-                code,
-                "--state",
-            ])
+        Self::enrol_in(&Surroundings::default(), program, state, server, code)
+    }
+
+    /// The same in other surroundings, in which it also runs.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the program said.
+    pub fn enrol_in(
+        surroundings: &Surroundings,
+        program: &Path,
+        state: &Path,
+        server: &str,
+        code: &str,
+    ) -> anyhow::Result<Self> {
+        let Surroundings { wrapper, environment, ca } = surroundings;
+        let output = command(wrapper, program)
+            .args(["enrol", "--json", "--allow-volatile-state", "--server", server, "--code", code])
+            .args(ca.iter().flat_map(|file| [OsStr::new("--ca"), file.as_os_str()]))
+            .arg("--state")
             .arg(state)
+            .envs(environment.iter().cloned())
             .output()?;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         anyhow::ensure!(output.status.success(), "enrol failed: {error}");
@@ -58,7 +82,8 @@ impl Machine {
         let endpoint = said["endpoint_id"].as_str().context("enrol tells the endpoint's id")?.to_owned();
         let (state, program) = (state.to_owned(), program.to_owned());
         let pace = ["--retry-max", "1s"].map(str::to_owned).to_vec();
-        Ok(Self { state, endpoint, environment: Vec::new(), pace, program, child: None })
+        let (environment, wrapper) = (environment.clone(), wrapper.clone());
+        Ok(Self { state, endpoint, environment, pace, wrapper, program, child: None })
     }
 
     /// The same machine on another copy of its state directory; not started.
@@ -68,6 +93,7 @@ impl Machine {
             endpoint: self.endpoint.clone(),
             environment: self.environment.clone(),
             pace: self.pace.clone(),
+            wrapper: self.wrapper.clone(),
             program: self.program.clone(),
             child: None,
         }
@@ -96,7 +122,7 @@ impl Machine {
     /// When it cannot be started.
     pub fn start(&mut self) -> anyhow::Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
-        let child = Command::new(&self.program)
+        let child = command(&self.wrapper, &self.program)
             .arg("run")
             .args(&self.pace)
             .arg("--state")
@@ -194,6 +220,13 @@ impl Machine {
     fn log(&self) -> PathBuf {
         self.state.with_extension("log")
     }
+}
+
+fn command(wrapper: &[String], program: &Path) -> Command {
+    let Some((first, rest)) = wrapper.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
 }
 
 impl Drop for Machine {

@@ -1,6 +1,7 @@
 //! Real programs in a temporary directory: a control plane, machines, and the API between them.
 
 mod api;
+mod certificates;
 mod connection;
 mod detour;
 mod fleet;
@@ -12,11 +13,12 @@ mod process;
 mod tap;
 
 pub use api::{Api, ApiError, sequence_of};
+pub use certificates::{Certificates, Validity};
 pub use connection::{Answer, Connection, loopback, request_bytes};
 pub use detour::{Detour, DetourOptions, Tamper};
 pub use fleet::{enrol_light, enrol_many, settle};
 pub use light::{ENROL_PATH, LightMachine, Newcomer, SYNC_PATH, random};
-pub use machine::Machine;
+pub use machine::{Machine, Surroundings};
 pub use network::{Network, Path};
 pub use plane::ControlPlane;
 pub use process::{binary, cpu_seconds, descendants, free_port, memory_kib, wait_for};
@@ -69,6 +71,25 @@ impl World {
         Self::with_plane(&binary("tidegate")?, |_| Ok(()), ControlPlane::listen_apart)
     }
 
+    /// The same with TLS by `certificates`, on loopback as `localhost`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn with_tls(certificates: &Certificates) -> anyhow::Result<Self> {
+        Self::with_plane(
+            &binary("tidegate")?,
+            |_| Ok(()),
+            |plane| {
+                plane.use_tls(
+                    certificates.issue(&["localhost", "127.0.0.1"], Validity::Now)?,
+                    certificates.ca_pem(),
+                );
+                Ok(())
+            },
+        )
+    }
+
     /// The same with a data directory somewhere else, such as on a disk of its own, and more arguments for `serve`.
     ///
     /// # Errors
@@ -95,7 +116,7 @@ impl World {
         let mut plane = ControlPlane::create(directory.path(), program)?;
         prepare(&mut plane)?;
         plane.start()?;
-        let api = Api::new(&plane.url(), &plane.token)?;
+        let api = plane.api()?;
         let client = api.post("/api/v1/clients", &json!({ "name": "Nordwerk" }))?;
         let site = api.post("/api/v1/sites", &json!({ "client_id": client["id"], "name": "Plant 3" }))?;
         let site = site["id"].as_str().context("a site has an id")?.to_owned();
@@ -142,6 +163,17 @@ impl World {
         self.machines += 1;
         let state = self.directory.path().join(format!("machine-{}", self.machines));
         Machine::enrol(&state, server, &self.code()?)
+    }
+
+    /// Enrols a fresh machine in other surroundings, where it knows the control plane as `server`; it is not started.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn machine_in(&mut self, surroundings: &Surroundings, server: &str) -> anyhow::Result<Machine> {
+        self.machines += 1;
+        let state = self.directory.path().join(format!("machine-{}", self.machines));
+        Machine::enrol_in(surroundings, &binary("tidegate-runtime")?, &state, server, &self.code()?)
     }
 
     /// Enrols a fresh machine whose state is in `state`, such as on a disk of its own; it is not started.

@@ -1,9 +1,12 @@
 //! The control plane's process.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
+
+use tidegate_server::TlsFiles;
 
 use super::{Api, free_port, wait_for};
 
@@ -23,6 +26,7 @@ pub struct ControlPlane {
     sign_in_link: String,
     port: u16,
     runtime_port: Option<u16>,
+    tls: Option<(TlsFiles, String)>,
     child: Option<Child>,
 }
 
@@ -44,6 +48,7 @@ impl ControlPlane {
             sign_in_link: String::new(),
             port: free_port()?,
             runtime_port: None,
+            tls: None,
             child: None,
         };
         let root_key = root_key.to_string_lossy().into_owned();
@@ -79,7 +84,24 @@ impl ControlPlane {
 
     /// Where it listens, for machines and people.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        match self.tls {
+            None => format!("http://127.0.0.1:{}", self.port),
+            Some(_) => format!("https://localhost:{}", self.port),
+        }
+    }
+
+    /// A client of its API, as the owner.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub fn api(&self) -> anyhow::Result<Api> {
+        Api::trusting(&self.url(), &self.token, self.tls.as_ref().map(|(_, ca_pem)| ca_pem.as_str()))
+    }
+
+    /// Speaks TLS from the next start on, vouched for by `ca_pem`.
+    pub fn use_tls(&mut self, files: TlsFiles, ca_pem: &str) {
+        self.tls = Some((files, ca_pem.to_owned()));
     }
 
     /// Gives machines a listener of their own, from the next start on.
@@ -94,7 +116,10 @@ impl ControlPlane {
 
     /// Where it listens for machines.
     pub fn runtime_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.runtime_port())
+        match self.tls {
+            None => format!("http://127.0.0.1:{}", self.runtime_port()),
+            Some(_) => format!("https://localhost:{}", self.runtime_port()),
+        }
     }
 
     /// The port it listens on for machines.
@@ -127,6 +152,14 @@ impl ControlPlane {
         let child = Command::new(&self.program)
             .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)])
             .args(apart)
+            .args(self.tls.iter().flat_map(|(files, _)| {
+                [
+                    OsStr::new("--tls-cert"),
+                    files.cert.as_os_str(),
+                    OsStr::new("--tls-key"),
+                    files.key.as_os_str(),
+                ]
+            }))
             .args(&self.arguments)
             .arg("--data")
             .arg(&self.data)
@@ -136,7 +169,7 @@ impl ControlPlane {
             .stderr(log)
             .spawn()?;
         self.child = Some(child);
-        let api = Api::new(&self.url(), &self.token)?;
+        let api = self.api()?;
         let ready = wait_for("the control plane", 30, || {
             let child = self.child.as_mut().context("the control plane was started")?;
             if let Some(status) = child.try_wait()? {

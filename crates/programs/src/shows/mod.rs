@@ -2,6 +2,7 @@
 
 mod big_output;
 mod break_on_purpose;
+mod clocks;
 mod dice;
 mod full_disk;
 mod garbage;
@@ -121,6 +122,11 @@ pub const SHOWS: &[Show] = &[
         name: "systemd",
         about: "the runtime as a service of a booted systemd: killed, restarted, rebooted, unplugged, upgraded, retired",
         run: systemd::run,
+    },
+    Show {
+        name: "clocks",
+        about: "clocks hours and years off, jumping, or lost at a reboot, over TLS: right times, conditions on time kept",
+        run: clocks::run,
     },
     Show {
         name: "break",
