@@ -69,6 +69,11 @@ fn a_rolled_back_machine_does_not_do_its_work_again() {
 }
 
 #[test]
+fn the_doctor_names_what_is_broken_and_nothing_else() {
+    holds("doctor");
+}
+
+#[test]
 fn every_show_has_a_name_of_its_own_and_one_line() {
     let mut names: Vec<_> = SHOWS.iter().map(|show| show.name).collect();
     names.sort_unstable();

@@ -10,6 +10,7 @@ use tidegate_core::time::Milliseconds;
 use tidegate_core::wire::Policy;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::doctor::{DoctorArguments, doctor};
 use crate::enrol::{EnrolOptions, enrol};
 use crate::net::{Intervals, ServerAddress};
 use crate::service::{self, InstallArguments, ServiceError, UninstallArguments};
@@ -93,6 +94,8 @@ enum Command {
     Install(InstallArguments),
     /// Takes away what `install` put there. The state directory stays, unless it is asked for too.
     Uninstall(UninstallArguments),
+    /// Finds out what keeps this machine from its work, and says what to do about it.
+    Doctor(DoctorArguments),
     /// Says how this machine stands.
     Status {
         /// Where the state is kept
@@ -210,6 +213,10 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Uninstall(arguments) => {
             println!("{}", service::uninstall(&arguments)?);
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Doctor(arguments) => {
+            let is_well = tokio.block_on(doctor(&arguments))?;
+            Ok(ExitCode::from(u8::from(!is_well)))
         }
         Command::Status { state, json } => {
             let report = status::read(&state)?;

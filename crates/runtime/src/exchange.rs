@@ -12,7 +12,7 @@ use crate::transport::TransportError;
 use crate::{clock, enrol, entropy};
 
 /// Where syncs go.
-const SYNC_PATH: &str = "/runtime/v1/sync";
+pub(crate) const SYNC_PATH: &str = "/runtime/v1/sync";
 /// The longest wait after answers that moved nothing and were not held: the check-in of a control plane that does not
 /// hold. The first such waits are short, as one that stops lets go of what it holds and is soon back.
 pub(crate) const CHECK_IN: Duration = Duration::from_secs(30);

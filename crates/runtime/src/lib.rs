@@ -5,6 +5,7 @@
 
 mod clock;
 mod command;
+mod doctor;
 mod enrol;
 mod entropy;
 mod exchange;

@@ -10,13 +10,18 @@ use anyhow::{Context as _, bail};
 const FORGETFUL: [(u64, &str); 3] =
     [(0x794c_7630, "an overlay"), (0x0102_1994, "tmpfs"), (0x8584_58f6, "ramfs")];
 
-/// Refuses a directory on a file system that forgets.
-pub(crate) fn check(directory: &Path) -> anyhow::Result<()> {
+/// Which forgetful file system a directory is on; `None`: one that lasts.
+pub(crate) fn kind(directory: &Path) -> anyhow::Result<Option<&'static str>> {
     let facts = rustix::fs::statfs(directory)
         .with_context(|| format!("failed to look at the file system of `{}`", directory.display()))?;
     // The field's type differs between architectures; the magic numbers fit 32 bits on all of them.
     let kind = u64::from(facts.f_type as u32);
-    if let Some((_, name)) = FORGETFUL.iter().find(|(magic, _)| *magic == kind) {
+    Ok(FORGETFUL.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name))
+}
+
+/// Refuses a directory on a file system that forgets.
+pub(crate) fn check(directory: &Path) -> anyhow::Result<()> {
+    if let Some(name) = kind(directory)? {
         bail!(
             "the state directory `{}` is on {name}, which may forget what it was told at a restart: then work could \
              run twice. Choose a directory on a disk that is excluded from any write filter, or pass \

@@ -4,6 +4,7 @@ mod big_output;
 mod break_on_purpose;
 mod clocks;
 mod dice;
+mod doctor;
 mod full_disk;
 mod garbage;
 mod identity;
@@ -117,6 +118,11 @@ pub const SHOWS: &[Show] = &[
         name: "rollback",
         about: "a machine set back to a snapshot is found out, and does not do again what it did since",
         run: identity::rollback,
+    },
+    Show {
+        name: "doctor",
+        about: "machines broken in one way each: the doctor names that one, and what to do about it",
+        run: doctor::run,
     },
     Show {
         name: "systemd",

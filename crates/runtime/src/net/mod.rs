@@ -20,5 +20,5 @@ pub(crate) use failure::NetError;
 pub(crate) use intervals::Intervals;
 pub(crate) use meter::Meter;
 pub(crate) use proxy::{Proxy, ProxyChoice};
-pub(crate) use tls::{TlsClock, Trust};
+pub(crate) use tls::{TlsClock, Trust, handshake_error};
 pub(crate) use tunnel::open_tunnel;

@@ -173,6 +173,11 @@ pub(crate) fn handshake_error(host: &str, error: &std::io::Error) -> NetError {
             let problem = "nobody this machine trusts signed it (unknown issuer)".to_owned();
             NetError::CertificateUntrusted { host, problem }
         }
+        CertificateError::BadSignature => {
+            let problem =
+                "another key signed it than that of the CA it names (was the CA made anew?)".to_owned();
+            NetError::CertificateUntrusted { host, problem }
+        }
         other => NetError::CertificateUntrusted { host, problem: other.to_string() },
     }
 }

@@ -19,6 +19,7 @@ use clap::Args;
 
 use crate::state_directory;
 
+pub(crate) use environment::{PROXY_VARIABLES, variables};
 pub(crate) use install::install;
 pub(crate) use notify::ready;
 pub(crate) use uninstall::{remove_retired, uninstall};

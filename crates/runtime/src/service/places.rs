@@ -8,8 +8,8 @@ use super::unit;
 /// Where the program goes: in every administrator's `PATH`, and in a folder whose files a service may execute also
 /// under SELinux, which `/usr/local/lib` is not.
 const PROGRAM: &str = "/usr/local/bin/tidegate-runtime";
-/// What the service's environment gets from; shared by all services of this program.
-const ENVIRONMENT: &str = "/etc/tidegate/runtime.env";
+/// Where the service's variables come from; shared by all services of this program.
+pub(super) const ENVIRONMENT: &str = "/etc/tidegate/runtime.env";
 /// Where units of the administrator lie.
 const UNITS: &str = "/etc/systemd/system";
 /// Where others put units; a unit of ours would take the place of one of the same name.

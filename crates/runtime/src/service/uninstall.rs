@@ -11,7 +11,7 @@ use super::places::Places;
 use super::{ServiceError, UninstallArguments, check_machine, check_path, file, report, systemctl, unit};
 
 /// What a state directory consists of. Anything else in there is not this program's to remove.
-const STATE_FILES: [&str; 4] = ["state.db", "state.db-wal", "state.db-shm", "lock"];
+const STATE_FILES: [&str; 5] = ["state.db", "state.db-wal", "state.db-shm", "state.db-room", "lock"];
 
 /// Removes the service, and the state where that was asked for; answers what was done, for people.
 ///

@@ -95,6 +95,14 @@ impl Site {
         let modes = self.machine.ask(&format!("stat -c %a {STATE} /etc/tidegate/runtime.env"))?;
         ensure!(modes == "700\n600", "keys and passwords are root's alone: {modes}");
 
+        let said = self.machine.ask(&format!("{PROGRAM} doctor"))?;
+        let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(
+            flat.contains("although HTTPS_PROXY is set, from /etc/tidegate/runtime.env"),
+            "the doctor: {said}"
+        );
+        ensure!(flat.contains("the runtime is running"), "the doctor: {said}");
+        println!("{}", indented(&said));
         let verified = self.machine.expect(&format!("systemd-analyze verify {UNIT}"), 0)?;
         ensure!(verified.trim().is_empty(), "systemd-analyze verify: {verified}");
         let exposure =
