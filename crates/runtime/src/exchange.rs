@@ -32,6 +32,8 @@ pub(crate) enum Landed {
         request: RequestId,
         is_idle: bool,
         before: u64,
+        /// How long it might be held.
+        hold: Duration,
         took: Duration,
         /// `None`: nothing has moved.
         answer: Result<Option<Box<SyncAnswer>>, TransportError>,
@@ -60,12 +62,12 @@ impl Session {
 
     fn depart_sync(&self, request: Request, is_idle: bool, before: u64) -> Flight {
         let transport = self.transport.clone();
-        let hold = if is_idle { self.hold.current() } else { Duration::ZERO };
+        let hold = if is_idle { self.hold_asked() } else { Duration::ZERO };
         let Request { id, bytes, .. } = request;
         Box::pin(async move {
             let started = Instant::now();
             let answer = transport.post::<Option<Box<SyncAnswer>>>(SYNC_PATH, bytes, hold).await;
-            Landed::Sync { request: id, is_idle, before, took: started.elapsed(), answer }
+            Landed::Sync { request: id, is_idle, before, hold, took: started.elapsed(), answer }
         })
     }
 
@@ -93,10 +95,16 @@ impl Session {
     pub(crate) fn land(&mut self, landed: Landed) -> anyhow::Result<()> {
         self.next_at = Instant::now();
         match landed {
-            Landed::Sync { request, is_idle, before, took, answer: Ok(answer) } => {
+            Landed::Sync { request, is_idle, before, hold, took, answer: Ok(answer) } => {
+                let asks_whether_open = self.broke_after.is_some();
                 self.path_is_open()?;
                 self.has_contact = true;
-                self.sync_landed(request, is_idle, before, took, answer)
+                let was_held = !hold.is_zero() && took >= hold.mul_f64(0.9);
+                if was_held {
+                    tracing::debug!(hold_ms = hold.as_millis(), "a sync was held its whole length");
+                    self.hold.lasted();
+                }
+                self.sync_landed(request, is_idle, before, was_held || asks_whether_open, answer)
             }
             Landed::Sync { is_idle, took, answer: Err(error), .. } => {
                 let may_be_a_proxy = match &error {
@@ -148,13 +156,9 @@ impl Session {
         request: RequestId,
         is_idle: bool,
         before: u64,
-        took: Duration,
+        was_held: bool,
         answer: Option<Box<SyncAnswer>>,
     ) -> anyhow::Result<()> {
-        let was_held = took >= self.hold.current().mul_f64(0.9);
-        if is_idle && was_held {
-            self.hold.lasted();
-        }
         let Some(answer) = answer else {
             self.tickets_refused = 0;
             self.unheld_pause(was_held);
@@ -211,6 +215,11 @@ impl Session {
             && attempts <= 1
         {
             self.hold.cut(broke_after);
+            tracing::info!(
+                cut_after_ms = broke_after.as_millis(),
+                hold_ms = self.hold.current().as_millis(),
+                "something on the path cuts held requests: holding shorter from here on"
+            );
         }
         self.retry.reset();
         if let Some(closed_at_ms) = self.closed_at_ms.take() {

@@ -322,8 +322,14 @@ impl Session {
             limits: Limits::default(),
         };
         let id = RequestId::fresh(&mut entropy::fresh());
-        let hold_ms = u64::try_from(self.hold.current().as_millis()).unwrap_or(u64::MAX);
+        let hold_ms = u64::try_from(self.hold_asked().as_millis()).unwrap_or(u64::MAX);
         self.directory.read(|db| runtime::request(db, &cx, id, self.ticket.as_ref(), hold_ms))
+    }
+
+    /// How long the next idle sync may be held. After one that broke not at all: an answer at once tells a path that is
+    /// open, and cuts what lasts too long, from one that is closed.
+    pub(crate) fn hold_asked(&self) -> Duration {
+        if self.broke_after.is_some() { Duration::ZERO } else { self.hold.current() }
     }
 
     pub(crate) fn status(&self) -> anyhow::Result<Status> {

@@ -42,7 +42,7 @@ pub(crate) struct Transport {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransportError {
     /// No path: no connection, a cut one, or no answer in time.
-    #[error("failed to reach the control plane: {0}")]
+    #[error("failed to reach the control plane")]
     Unreachable(#[from] NetError),
     /// The machine's clock is so wrong that the certificate's dates do not fit: the time must be asked first.
     #[error(

@@ -12,6 +12,7 @@ mod kill_mid_step;
 mod link_cut;
 mod offline_queue;
 mod power_cut;
+mod proxies;
 mod systemd;
 mod tamper;
 
@@ -133,6 +134,11 @@ pub const SHOWS: &[Show] = &[
         name: "clocks",
         about: "clocks hours and years off, jumping, or lost at a reboot, over TLS: right times, conditions on time kept",
         run: clocks::run,
+    },
+    Show {
+        name: "proxies",
+        about: "squid, squid with Basic and with NTLM, mitmproxy, nginx, cuts after 30, 60 and 100 s: the job or clear words",
+        run: proxies::run,
     },
     Show {
         name: "break",
