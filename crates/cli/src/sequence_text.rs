@@ -7,7 +7,7 @@ use tidegate_core::time::Timestamp;
 
 use crate::screen::Screen;
 use crate::table::{Column, Table};
-use crate::text::{indented, one_line, shortened};
+use crate::text::{indented, one_line, shortened, wrapped};
 use crate::{time, verdict};
 
 /// Characters of a step's arguments shown in its heading.
@@ -42,8 +42,13 @@ pub(crate) fn sequence(sequence: &SequenceView, machine: &str, outputs: Outputs,
 /// Title, verdict and what surrounds them.
 fn summary(sequence: &SequenceView, machine: &str, screen: &Screen) -> String {
     let mut text = format!("{}\n", screen.heading(&one_line(&sequence.title)));
-    text.push_str(&format!("  {}\n", verdict::of_sequence(sequence).show(screen)));
+    let standing =
+        verdict::standing(sequence.state, verdict::attention_count(sequence), sequence.reason.as_deref());
+    text.push_str(&format!("  {}\n", standing.show(screen)));
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11}{value}\n"));
+    if let Some(waiting_for) = &sequence.waiting_for {
+        line("waits for", under_name(waiting_for, screen.width));
+    }
     line("id", sequence.id.to_string());
     line("machine", one_line(machine));
     line("made", format!("{} by {}", time::full(sequence.created_at), one_line(&sequence.created_by)));
@@ -69,7 +74,16 @@ fn summary(sequence: &SequenceView, machine: &str, screen: &Screen) -> String {
     if let Some(retry_of) = sequence.retry_of {
         line("repeats", retry_of.to_string());
     }
+    if let Some(warning) = &sequence.repeat_warning {
+        line("beware", under_name(warning, screen.width));
+    }
     text
+}
+
+/// `text` on as many lines as it takes beside its name.
+fn under_name(text: &str, width: usize) -> String {
+    const NAME: usize = 13;
+    wrapped(text, width.saturating_sub(NAME)).join(&format!("\n{:NAME$}", ""))
 }
 
 /// Every attempt with its five times. Empty where nothing was attempted.
@@ -230,7 +244,24 @@ mod tests {
     fn a_waiting_sequence_says_what_it_waits_for() {
         let mut view = sample::sequence(SequenceState::Queued, &[(StepState::Waiting, Finding::None)]);
         (view.offered_at, view.ended_at) = (None, None);
-        view.waiting_for = Some("the machine's next check-in (last seen 14:03, usually every 30 s)".into());
+        view.waiting_for = Some(
+            "the machine's next check-in; no contact since 14:03 UTC (2026-11-22), usually every 30 s; what has not \
+             started by 15:00 UTC expires"
+                .into(),
+        );
+        view.repeat_warning = Some("an action that ran runs again".into());
+        insta::assert_snapshot!(sequence(&view, "hmi-3", Outputs::Whole, &Screen::plain()));
+    }
+
+    #[test]
+    fn work_that_nobody_sees_reads_as_what_may_be_happening() {
+        let mut view = sample::sequence(SequenceState::Offered, &[(StepState::Offered, Finding::None)]);
+        view.ended_at = None;
+        view.reason = Some("it may already be running".into());
+        view.waiting_for = Some(
+            "word from the machine: it was sent at 14:46 UTC and may already be running; no contact since 14:46 UTC"
+                .into(),
+        );
         insta::assert_snapshot!(sequence(&view, "hmi-3", Outputs::Whole, &Screen::plain()));
     }
 

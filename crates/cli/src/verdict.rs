@@ -56,27 +56,37 @@ pub(crate) fn of_state(state: StepState, result: Option<&ResultView>, reason: Op
         StepState::Skipped => (Tone::Quiet, "Skipped", "an earlier step ended the sequence"),
         StepState::Refused => (Tone::Bad, "Refused", "the machine would not run it"),
         StepState::Cancelled => (Tone::Quiet, "Cancelled", ""),
-        StepState::Expired => (Tone::Bad, "Expired", "its time ran out before it started"),
+        StepState::Expired => (Tone::Bad, "Expired", "its time ran out"),
         StepState::Lost => (Tone::Bad, "Lost", "nobody can tell whether it ran"),
     };
-    // What a crash means outweighs what the runtime could still say about it.
     let detail = match state {
+        // What a crash means outweighs what the runtime could still say about it.
         StepState::Interrupted => general,
+        // And so does whether it ran when it was stopped.
+        StepState::Cancelled | StepState::Expired => reason.or(summary).unwrap_or(general),
         _ => summary.or(reason).unwrap_or(general),
     };
     Verdict { tone, word, detail: one_line(detail) }
 }
 
-/// The verdict of a whole sequence.
+/// The verdict of a whole sequence in one line: how it ended, or what it waits for.
 pub(crate) fn of_sequence(sequence: &SequenceView) -> Verdict {
-    let attention = attention_count(sequence);
-    let verdict = of_sequence_state(sequence.state, attention);
-    match (&sequence.reason, &sequence.waiting_for) {
-        (Some(reason), _) => Verdict { detail: one_line(reason), ..verdict },
-        (None, Some(waiting_for)) if !sequence.state.is_ended() => {
-            Verdict { detail: format!("waiting for {}", one_line(waiting_for)), ..verdict }
-        }
-        (None, _) => verdict,
+    match &sequence.waiting_for {
+        // It says all that the reason says, and what the proof of it is.
+        Some(waiting_for) if !sequence.state.is_ended() => Verdict {
+            detail: format!("waiting for {}", one_line(waiting_for)),
+            ..of_sequence_state(sequence.state, 0)
+        },
+        Some(_) | None => standing(sequence.state, attention_count(sequence), sequence.reason.as_deref()),
+    }
+}
+
+/// The verdict of a sequence by its state and reason, for where what it waits for stands elsewhere or nowhere.
+pub(crate) fn standing(state: SequenceState, attention: u32, reason: Option<&str>) -> Verdict {
+    let verdict = of_sequence_state(state, attention);
+    match reason {
+        Some(reason) => Verdict { detail: one_line(reason), ..verdict },
+        None => verdict,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::envelope::Envelope;
 use crate::id::{ClientId, EndpointId, JournalId, PersonId, SequenceId, SiteId, TokenId};
 use crate::keys::{Role, Sign};
 use crate::probe::Catalogue;
+use crate::rhythm::Rhythm;
 use crate::time::Timestamp;
 use crate::wire::{Authority, EnrolAnswer, EnrolRequest, IdleSync, SyncAnswer, SyncRequest, TranscriptHead};
 
@@ -33,13 +34,24 @@ pub struct Context<'a> {
     pub presence: &'a dyn Presence,
 }
 
-/// When endpoints were last heard, as the host knows it.
+/// When endpoints were last heard, and what else only the host knows.
 pub trait Presence {
     /// The last contact; `None` where the host knows of none since it started.
     fn last_seen(&self, endpoint: EndpointId) -> Option<Seen>;
 
     /// Whether a sync of the endpoint is being held right now.
     fn is_connected(&self, endpoint: EndpointId) -> bool;
+
+    /// What its contacts were like since the host started. A host that learns nothing says so by the default.
+    fn rhythm(&self, _endpoint: EndpointId) -> Rhythm {
+        Rhythm::default()
+    }
+
+    /// Whether the host's storage took the last writes; `true` where it was full. A host that cannot tell leaves the
+    /// default.
+    fn is_storage_full(&self) -> bool {
+        false
+    }
 }
 
 /// A contact.
@@ -169,8 +181,13 @@ pub enum EndpointInput {
     Act(Box<Command<EndpointAct>>),
     /// A deadline of [`crate::control::next_deadline`] has come.
     Deadline,
-    /// The host keeps a contact that no call stored.
-    Seen(Seen),
+    /// The host keeps contacts that no call stored.
+    Seen {
+        /// The last one.
+        seen: Seen,
+        /// What they were like since the host started.
+        rhythm: Rhythm,
+    },
 }
 
 /// What a person does with an endpoint or its sequences.
@@ -209,8 +226,8 @@ pub enum EndpointAct {
         if_match: u64,
         /// What changes.
         patch: EndpointPatch,
-        /// The client of the new site, looked up in the directory.
-        client: Option<ClientId>,
+        /// The new site, looked up in the directory.
+        site: Option<SiteView>,
     },
 }
 
@@ -240,6 +257,8 @@ pub struct Admission {
     pub site: SiteId,
     /// That site's client.
     pub client: ClientId,
+    /// That site's time zone.
+    pub time_zone: String,
     /// Who made the code.
     pub code_by: String,
     /// The request, its signature verified.

@@ -21,6 +21,7 @@ pub mod journal;
 pub mod keys;
 mod openapi;
 pub mod probe;
+pub mod rhythm;
 pub mod runtime;
 pub mod schema;
 pub mod sequence;
@@ -29,6 +30,7 @@ pub mod time;
 pub mod transcript;
 pub mod verify;
 pub mod wire;
+mod zone;
 
 use call::{Answer, Context, Effect, Input, ObjectId, Question, Reply};
 use error::Error;

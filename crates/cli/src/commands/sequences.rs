@@ -153,7 +153,7 @@ async fn list(api: &Api, filter: &Filter, output: Output, screen: &Screen) -> Re
         let machine = machines.iter().find(|machine| machine.id == sequence.endpoint_id);
         let machine =
             machine.map_or_else(|| sequence.endpoint_id.to_string(), |machine| machine.name.clone());
-        let verdict = verdict::of_sequence_state(sequence.state, sequence.attention);
+        let verdict = verdict::standing(sequence.state, sequence.attention, sequence.reason.as_deref());
         table.row(&[
             sequence.id.to_string(),
             time::short(sequence.created_at),
@@ -216,7 +216,10 @@ fn told(view: &SequenceView, act: &str) -> String {
     let verdict = verdict::of_sequence(view);
     let title = one_line(&view.title);
     match act {
-        "retry" => format!("`{title}` is queued again as {}", view.id),
+        "retry" => {
+            let warning = view.repeat_warning.as_deref().map(|warning| format!(": {}", one_line(warning)));
+            format!("`{title}` is queued again as {}{}", view.id, warning.unwrap_or_default())
+        }
         _ => format!("`{title}`: {} {}", verdict.tone.mark(), verdict.text()),
     }
 }
@@ -228,17 +231,22 @@ async fn confirm_retry(
     confirmation: Confirmation,
     screen: &Screen,
 ) -> Result<(), Failure> {
-    let mut actions = Vec::new();
+    let (mut actions, mut warnings) = (Vec::new(), Vec::new());
     for text in sequences {
         let id = sequence_id(text)?;
         let view: SequenceView = api.get(&["sequences", &id.to_string()], &[]).await?.parse()?;
         let catalogue = api.catalogue(id.endpoint()).await?;
         actions.extend(actions_of(&view, catalogue.as_ref()));
+        warnings.extend(view.retry_warning.map(|warning| one_line(&warning)));
     }
     if actions.is_empty() {
         return Ok(());
     }
-    confirmation.obtain(screen, &format!("This action runs again: {}.", actions.join("; ")))
+    warnings.sort();
+    warnings.dedup();
+    let warnings: Vec<_> = warnings.iter().map(|warning| format!(" Beware: {warning}.")).collect();
+    let consequence = format!("This action runs again: {}.{}", actions.join("; "), warnings.concat());
+    confirmation.obtain(screen, &consequence)
 }
 
 /// The steps that can change the machine. What its catalogue does not know counts as such.

@@ -47,6 +47,16 @@ pub struct EndpointView {
     /// endpoint.
     #[serde(default)]
     pub traffic: Vec<TrafficView>,
+    /// When its runtime found no path, newest first, at most 10; only in the answer about one endpoint.
+    #[serde(default)]
+    pub outages: Vec<OutageView>,
+    /// How often it is usually heard while it has a path, learned from its own contacts; absent: not known yet, and in
+    /// listings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_interval_ms: Option<u64>,
+    /// The hours of UTC in which it is usually heard, where those are few; empty: any, or not known yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usual_hours_utc: Vec<u8>,
     /// When it was enrolled.
     pub enrolled_at: Timestamp,
     /// What `If-Match` names for an edit.
@@ -135,6 +145,19 @@ pub struct TrafficView {
     pub up_bytes: u64,
     /// Bytes from the control plane to the machine.
     pub down_bytes: u64,
+}
+
+/// A span in which a runtime found no path to the control plane, as it saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct OutageView {
+    /// When the path was first seen closed, by the endpoint's corrected clock.
+    pub closed_at: Timestamp,
+    /// When it was seen open again.
+    pub opened_at: Timestamp,
+    /// Attempts in between.
+    pub attempts: u32,
+    /// What the last one met, at most 300 characters.
+    pub problem: String,
 }
 
 /// What a journal is to its endpoint.

@@ -7,17 +7,19 @@ mod directory;
 mod endpoint;
 mod sequence;
 mod transcript;
+mod waiting;
 
 pub use directory::{ClientView, CodeView, NewClient, NewCode, NewSite, PersonView, SiteView, TokenView};
 pub use endpoint::{
-    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, Reachability,
-    TrafficView, WorkState,
+    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, OutageView,
+    Reachability, TrafficView, WorkState,
 };
 pub use sequence::{
     AttemptView, NewSequence, NoteView, OutputView, ResultView, SequencePatch, SequenceState,
     SequenceSummary, SequenceView, StepState, StepView,
 };
 pub use transcript::TranscriptEntryView;
+pub use waiting::{SequenceAhead, WaitingCode, WaitingView};
 
 use serde::{Deserialize, Serialize};
 

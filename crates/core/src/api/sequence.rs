@@ -9,6 +9,8 @@ use crate::id::{EndpointId, SequenceId};
 use crate::sequence::{EndState, Finding, SequenceSpec, StepSpec, StopOn};
 use crate::time::{Milliseconds, Timestamp};
 
+use super::WaitingView;
+
 /// Asks for a sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
@@ -216,9 +218,20 @@ pub struct SequenceView {
     pub stop_on: StopOn,
     /// The sequence that this one repeats.
     pub retry_of: Option<SequenceId>,
-    /// What it waits for, with the last proof of it; absent when it waits for nothing.
+    /// What it waits for, with the last proof of it, for a person; absent when it waits for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
+    /// The same for a program; present exactly where `waiting_for` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Box<WaitingView>>,
+    /// For one that has ended: what a retry would mean, such as that an action may run twice; absent where that is
+    /// nothing, as with checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_warning: Option<String>,
+    /// For one that repeats another: what that means, such as that an action may run twice; absent where that is
+    /// nothing, as with checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_warning: Option<String>,
     /// Its steps in order.
     pub steps: Vec<StepView>,
     /// What people wrote on it, oldest first.
@@ -254,6 +267,9 @@ pub struct SequenceSummary {
     pub ran: u32,
     /// How many of them found something that needs a person.
     pub attention: u32,
+    /// Why it is there, where that needs words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// One step with its attempts.

@@ -1,10 +1,10 @@
 //! What people do with an endpoint and its sequences.
 
-use crate::api::{EndpointPatch, EndpointState, NewSequence, SequencePatch, SequenceState};
+use crate::api::{EndpointPatch, EndpointState, NewSequence, SequencePatch, SequenceState, SiteView};
 use crate::call::{Command, EndpointAct, Principal, Reply, Resource, SequenceAct};
 use crate::envelope::Envelope;
 use crate::error::{Code, Error};
-use crate::id::{ClientId, SequenceId};
+use crate::id::SequenceId;
 use crate::keys::Role;
 use crate::sequence::{
     CancelRequest, EndState, Note, Queued, Sequence, SequenceSpec, SpecError, Standing, StepRecord,
@@ -42,7 +42,7 @@ pub(super) fn act(object: &mut Object<'_>, command: Command<EndpointAct>) -> Res
         }
         EndpointAct::Revoke => (object.revoke(&by)?, false),
         EndpointAct::Retire => (object.retire(&by)?, false),
-        EndpointAct::Edit { if_match, patch, client } => (object.edit(&by, if_match, patch, client)?, false),
+        EndpointAct::Edit { if_match, patch, site } => (object.edit(&by, if_match, patch, site)?, false),
     };
     idempotency::keep(object, &by, idempotency.as_ref(), &resource, created)?;
     Ok(Reply::Resource { resource: Box::new(resource), created })
@@ -88,6 +88,7 @@ impl Object<'_> {
             offered_at: None,
             delivered_at: None,
             waiting: None,
+            repeats_in_doubt: false,
             notes: Vec::new(),
         });
         Ok(id)
@@ -306,7 +307,9 @@ impl Object<'_> {
         let mut spec = sequence.spec.clone();
         // Times of the first run make no sense for the second.
         (spec.expires_at, spec.not_before) = (None, None);
+        let in_doubt = sequence.is_in_doubt();
         let retried = self.sequence_make(by, spec, Some(id))?;
+        self.sequence_named(retried)?.repeats_in_doubt = in_doubt;
         self.queue(by, retried)?;
         Ok(retried)
     }
@@ -359,15 +362,15 @@ impl Object<'_> {
         by: &Principal,
         if_match: u64,
         patch: EndpointPatch,
-        client: Option<ClientId>,
+        site: Option<SiteView>,
     ) -> Result<Resource, Error> {
         check_revision(self.row.revision, if_match)?;
         if let Some(name) = patch.name {
             check_name(&name)?;
             self.row.name = name;
         }
-        if let (Some(site), Some(client)) = (patch.site_id, client) {
-            (self.row.site, self.row.client) = (site, client);
+        if let Some(site) = site.filter(|site| patch.site_id == Some(site.id)) {
+            (self.row.site, self.row.client, self.row.time_zone) = (site.id, site.client_id, site.time_zone);
         }
         self.row.revision += 1;
         let body = TranscriptBody::Edited { name: self.row.name.clone(), site: self.row.site };

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{SequenceState, TrafficView};
+use crate::api::{OutageView, SequenceState, TrafficView};
 use crate::error::Error;
 use crate::id::{LogId, SequenceId};
-use crate::journal::{Accepted, CancelMet, JournalBody, JournalHeader, Known, Outcome};
+use crate::journal::{Accepted, CancelMet, JournalBody, JournalHeader, Known, Outcome, WaitReason};
 use crate::sequence::{
     Amendment, EndState, EndpointTime, FinishedStep, Sequence, SequenceSpec, Standing, StepRecord, StepSpec,
+    ToldWait,
 };
 use crate::time::Timestamp;
 use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
 use crate::wire::{SyncLine, TranscriptHead};
 
 use super::object::Object;
+use super::outages;
 use super::store::{self, JournalRow};
 
 /// The entry that tells something.
@@ -56,8 +58,13 @@ impl Object<'_> {
                 self.refused_apply(evidence, *sequence, reason)
             }
             JournalBody::Waiting { sequence, reason } => {
+                // A machine that does not know the time cannot say when it said so.
+                let at = match reason {
+                    WaitReason::ClockUnknown => self.cx.now,
+                    WaitReason::NotBefore { .. } | WaitReason::JournalFull => evidence.time.at,
+                };
                 if let Some(sequence) = self.theirs(*sequence)?.filter(|sequence| sequence.is_live()) {
-                    sequence.waiting = Some(*reason);
+                    sequence.waiting = Some(ToldWait { reason: *reason, at });
                 }
                 Ok(())
             }
@@ -103,7 +110,20 @@ impl Object<'_> {
                 if evidence.is_current { self.traffic_apply(told) } else { Ok(()) }
             }
             JournalBody::Head { head } => self.head_apply(evidence, head),
-            JournalBody::Retired | JournalBody::Booted { .. } | JournalBody::Link { .. } => Ok(()),
+            JournalBody::Link { closed_at, opened_at, attempts, problem } => {
+                let outage = OutageView {
+                    closed_at: *closed_at,
+                    opened_at: *opened_at,
+                    attempts: *attempts,
+                    problem: problem.chars().take(outages::PROBLEM_CHARACTERS_MAX).collect(),
+                };
+                if evidence.is_current {
+                    self.outage_apply(evidence.transcript_number, &outage)
+                } else {
+                    Ok(())
+                }
+            }
+            JournalBody::Retired | JournalBody::Booted { .. } => Ok(()),
         }
     }
 
@@ -219,7 +239,9 @@ impl Object<'_> {
         sequence.waiting = None;
         if let Some(step) = sequence.step(step) {
             step.end_before(attempt, now);
-            step.attempt(attempt).started.get_or_insert(evidence.time);
+            let attempt = step.attempt(attempt);
+            attempt.started.get_or_insert(evidence.time);
+            attempt.started_untold = false;
         }
         if evidence.is_current && matches!(sequence.standing, Standing::Delivered) {
             sequence.standing = Standing::Running;
@@ -395,6 +417,7 @@ fn unheard_of(id: SequenceId, title: &str, probes: &[String], at: Timestamp) -> 
         offered_at: None,
         delivered_at: None,
         waiting: None,
+        repeats_in_doubt: false,
         notes: Vec::new(),
     }
 }

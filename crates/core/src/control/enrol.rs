@@ -7,9 +7,10 @@ use crate::call::{Admission, Context, Effect, Reply};
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::error::{Code, Error};
-use crate::id::{EndpointId, JournalId, SiteId};
+use crate::id::{ClientId, EndpointId, JournalId, SiteId};
 use crate::keys::{PublicKey, Role};
 use crate::probe::Catalogue;
+use crate::rhythm::Rhythm;
 use crate::sql::Sql;
 use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
 use crate::wire::{EnrolAnswer, EnrolmentCertificate, Head, PROTOCOL_VERSION, RecoverRequest};
@@ -27,7 +28,7 @@ pub(super) fn enrol(
     cx: &Context<'_>,
     admission: Admission,
 ) -> Result<(Reply, Vec<Effect>), Error> {
-    let Admission { endpoint, site, client, code_by, request } = admission;
+    let Admission { endpoint, site, client, time_zone, code_by, request } = admission;
     check_told(&request.facts, &request.probes)?;
     let certificate = EnrolmentCertificate {
         v: PROTOCOL_VERSION,
@@ -45,7 +46,7 @@ pub(super) fn enrol(
     let is_new = known.is_none();
     let mut object = match known {
         Some(_) => Object::open(db, cx, endpoint)?,
-        None => Object::create(db, cx, endpoint, fresh_row(cx, client, site, &request.name)),
+        None => Object::create(db, cx, endpoint, fresh_row(cx, (client, site, time_zone), &request.name)),
     };
     let enrolment = Envelope::seal(&certificate, cx.keys, Role::Order);
     store::key_add(db, endpoint, request.key, &enrolment, cx.now)?;
@@ -87,8 +88,9 @@ pub(super) fn recover(
         }
         None => {
             // The site may be gone with the lost part; the record names it all the same, and people can move it.
-            let client = crate::id::ClientId::from_bytes([0; 10]);
-            let row = fresh_row(cx, client, certificate.site, &certificate.name);
+            let client = ClientId::from_bytes([0; 10]);
+            let place = (client, certificate.site, "UTC".to_owned());
+            let row = fresh_row(cx, place, &certificate.name);
             let mut object = Object::create(db, cx, endpoint, row);
             object.row.state = EndpointState::Recovered;
             object
@@ -155,15 +157,18 @@ fn check_told(facts: &Map<String, Json>, probes: &Catalogue) -> Result<(), Error
     Ok(())
 }
 
-fn fresh_row(cx: &Context<'_>, client: crate::id::ClientId, site: SiteId, name: &str) -> EndpointRow {
+fn fresh_row(cx: &Context<'_>, place: (ClientId, SiteId, String), name: &str) -> EndpointRow {
+    let (client, site, time_zone) = place;
     EndpointRow {
         client,
         site,
+        time_zone,
         name: name.to_owned(),
         state: EndpointState::Active,
         revision: 0,
         enrolled_at: cx.now,
         seen: None,
+        rhythm: Rhythm::default(),
         facts: Map::new(),
         journal: None,
         log: None,

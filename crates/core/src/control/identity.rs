@@ -1,9 +1,9 @@
 //! Which journal is the current one: adoption, forks, restores (R6, R9, R11).
 
-use crate::api::JournalState;
+use crate::api::{EndpointState, JournalState};
 use crate::error::Error;
 use crate::id::{JournalId, SequenceId};
-use crate::sequence::{Doubt, Standing};
+use crate::sequence::{Doubt, HoldCause, Standing};
 use crate::transcript::{ACTOR_CONTROL_PLANE, TranscriptBody};
 use crate::wire::Head;
 
@@ -30,6 +30,8 @@ impl Object<'_> {
             }
         }
         let replaced = self.journal_retire(JournalState::Replaced)?;
+        let cause = self.hold_cause(replaced.as_ref(), &adopted);
+        let replaced = replaced.map(|replaced| replaced.head.id);
         adopted.state = JournalState::Current;
         store::journal_save(self.db, self.id, &adopted)?;
         self.row.journal = Some(adopted.head);
@@ -37,24 +39,32 @@ impl Object<'_> {
         self.record(actor, None, &TranscriptBody::Adopted { journal, replaced })?;
         self.log_open(journal)?;
         for sequence in self.live()? {
-            self.sequence_outlives_journal(sequence)?;
+            self.sequence_outlives_journal(sequence, cause)?;
         }
         for code in ["identity_conflict", "candidate_journal", "recovered"] {
             self.attention_clear(code);
         }
-        self.row.state = crate::api::EndpointState::Active;
+        self.row.state = EndpointState::Active;
         Ok(())
     }
 
-    /// Takes the current journal out of service and answers which it was.
-    fn journal_retire(&mut self, state: JournalState) -> Result<Option<JournalId>, Error> {
-        let Some(head) = self.row.journal.take() else { return Ok(None) };
-        if let Some(mut journal) = store::journal_load(self.db, self.id, head.id)? {
-            journal.head = head;
-            journal.state = state;
-            store::journal_save(self.db, self.id, &journal)?;
+    /// What happened to the machine whose journal `adopted` follows that of `replaced`.
+    fn hold_cause(&self, replaced: Option<&store::JournalRow>, adopted: &store::JournalRow) -> HoldCause {
+        match replaced {
+            _ if self.row.state == EndpointState::Recovered => HoldCause::Recovered,
+            Some(replaced) if replaced.key != adopted.key => HoldCause::EnrolledAgain,
+            Some(_) | None => HoldCause::CopiedOrSetBack,
         }
-        Ok(Some(head.id))
+    }
+
+    /// Takes the current journal out of service and answers which it was.
+    fn journal_retire(&mut self, state: JournalState) -> Result<Option<store::JournalRow>, Error> {
+        let Some(head) = self.row.journal.take() else { return Ok(None) };
+        let Some(mut journal) = store::journal_load(self.db, self.id, head.id)? else { return Ok(None) };
+        journal.head = head;
+        journal.state = state;
+        store::journal_save(self.db, self.id, &journal)?;
+        Ok(Some(journal))
     }
 
     /// Two machines wrote `journal`: nothing more goes to it, and a person decides which one this is.
@@ -85,14 +95,19 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn sequence_outlives_journal(&mut self, id: SequenceId) -> Result<(), Error> {
+    fn sequence_outlives_journal(&mut self, id: SequenceId, cause: HoldCause) -> Result<(), Error> {
         let now = self.cx.now;
         let sequence = self.sequence_named(id)?;
-        let held = "it was meant for the machine before this one was adopted".to_owned();
+        let happened = match cause {
+            HoldCause::EnrolledAgain => "the machine was enrolled again (re-imaged, or another in its place)",
+            HoldCause::CopiedOrSetBack => "the machine was copied or set back to an earlier state",
+            HoldCause::Recovered => "the machine was recovered after a restore of the control plane",
+        };
+        let held = format!("{happened}, and this was meant for the one before");
         let lost = "the machine it was sent to was replaced before it told what became of it".to_owned();
         if sequence.is_ours_to_decide() {
             let body = TranscriptBody::Held { reason: held.clone() };
-            sequence.standing = Standing::Held { reason: held };
+            sequence.standing = Standing::Held { reason: held, cause, at: now };
             self.record(ACTOR_CONTROL_PLANE, Some(id), &body)?;
         } else {
             sequence.lose(&lost, now);

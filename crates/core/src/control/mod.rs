@@ -12,7 +12,9 @@ mod intake;
 mod object;
 mod offer;
 mod orders;
+mod outages;
 mod outbox;
+mod reason;
 mod record;
 mod steps_view;
 mod store;
@@ -21,6 +23,7 @@ mod ticket;
 mod traffic;
 mod view;
 mod waiting;
+mod waiting_words;
 
 pub(crate) use act::check_name;
 pub(crate) use idempotency::{KEPT_FOR as IDEMPOTENCY_KEPT_FOR, check_same as idempotency_check_same};
@@ -66,12 +69,13 @@ pub fn handle(
             object.expire_due()?;
             Ok(Reply::Done)
         }),
-        EndpointInput::Seen(seen) => with(db, cx, endpoint, |object| {
+        EndpointInput::Seen { seen, rhythm } => with(db, cx, endpoint, |object| {
             let known = object.row.seen;
             if known.is_none_or(|known| known.at < seen.at) {
                 let skew_ms = seen.skew_ms.or(known.and_then(|known| known.skew_ms));
                 object.row.seen = Some(Seen { skew_ms, ..seen });
             }
+            object.row.rhythm = object.row.rhythm.joined(rhythm);
             Ok(Reply::Done)
         }),
     }
@@ -200,7 +204,7 @@ impl Object<'_> {
             let sequence = self.sequence_named(id)?;
             let expired = sequence.queued.as_ref().is_some_and(|queued| queued.expires_at <= now);
             if expired && sequence.is_ours_to_decide() {
-                let reason = "its time ran out before the endpoint was heard";
+                let reason = "its time ran out before it was sent";
                 self.end_ours(ACTOR_CONTROL_PLANE, id, EndState::Expired, reason)?;
             }
         }

@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::error::{Code, Error};
 use crate::id::{ClientId, EndpointId, JournalId, LogId, SequenceId, SiteId};
+use crate::rhythm::Rhythm;
 use crate::sequence::Sequence;
 use crate::sql::{ReadSql, Row, Sql, SqlError};
 use crate::time::Timestamp;
@@ -27,11 +28,14 @@ use super::store;
 pub(super) struct EndpointRow {
     pub(super) client: ClientId,
     pub(super) site: SiteId,
+    /// The site's time zone when the endpoint came there.
+    pub(super) time_zone: String,
     pub(super) name: String,
     pub(super) state: EndpointState,
     pub(super) revision: u64,
     pub(super) enrolled_at: Timestamp,
     pub(super) seen: Option<Seen>,
+    pub(super) rhythm: Rhythm,
     pub(super) facts: Map<String, Json>,
     pub(super) journal: Option<Head<JournalId>>,
     pub(super) log: Option<Head<LogId>>,
@@ -314,7 +318,8 @@ impl<'a> Object<'a> {
 
 const COLUMNS: &str = "SELECT client_id, site_id, name, state, revision, enrolled_at, last_seen_at, skew_ms, facts, \
      journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, transcript_number, \
-     transcript_hash, told_number, endorsed_number, attention FROM endpoint WHERE endpoint_id = ?1";
+     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm FROM endpoint \
+     WHERE endpoint_id = ?1";
 
 /// Reads an endpoint's row; `None`: there is no such endpoint here.
 pub(super) fn endpoint_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<EndpointRow>, Error> {
@@ -372,6 +377,8 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         told_number: row.unsigned(18)?,
         endorsed_number: row.unsigned(19)?,
         attention: row.json(20)?,
+        time_zone: row.text(21)?.to_owned(),
+        rhythm: row.json(22)?,
     })
 }
 
@@ -384,12 +391,14 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
     db.execute(
         "INSERT INTO endpoint (endpoint_id, client_id, site_id, name, state, revision, enrolled_at, last_seen_at, \
          skew_ms, facts, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, \
-         transcript_number, transcript_hash, told_number, endorsed_number, attention) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+         transcript_number, transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22, ?23, ?24) \
          ON CONFLICT (endpoint_id) DO UPDATE SET client_id = ?2, site_id = ?3, name = ?4, state = ?5, revision = ?6, \
          last_seen_at = ?8, skew_ms = ?9, facts = ?10, journal_id = ?11, journal_number = ?12, journal_hash = ?13, \
          log_id = ?14, log_number = ?15, log_hash = ?16, pending = ?17, transcript_number = ?18, \
-         transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22",
+         transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22, time_zone = ?23, \
+         rhythm = ?24",
         &[
             id.into(),
             row.client.into(),
@@ -413,6 +422,8 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
             row.told_number.into(),
             row.endorsed_number.into(),
             store::json(&row.attention),
+            row.time_zone.as_str().into(),
+            store::json(&row.rhythm),
         ],
     )?;
     Ok(())

@@ -14,6 +14,8 @@ use crate::sql::ReadSql;
 use crate::time::Timestamp;
 use crate::transcript::TranscriptBody;
 
+use super::reason::step_reason;
+
 /// Results by the number of the transcript entry that holds them.
 pub(super) type Results = BTreeMap<u64, StepResult>;
 
@@ -55,23 +57,23 @@ pub(super) fn stop_on(sequence: &Sequence) -> StopOn {
 }
 
 /// The steps with their attempts.
-pub(super) fn steps(sequence: &Sequence, results: &Results) -> Vec<StepView> {
+pub(super) fn steps(sequence: &Sequence, results: &Results, now: Timestamp) -> Vec<StepView> {
     let steps = sequence.spec.steps.iter().zip(&sequence.steps);
     (1..)
         .zip(steps)
-        .map(|(index, (spec, record))| StepView {
-            index,
-            probe: spec.probe.clone(),
-            with: spec.with.clone(),
-            state: step_state(sequence, record),
-            reason: step_reason(record),
-            timeout: spec.timeout.unwrap_or(TIMEOUT_DEFAULT),
-            rerun: spec.rerun,
-            attempts: record
-                .attempts
-                .iter()
-                .map(|attempt| attempt_view(sequence, attempt, results))
-                .collect(),
+        .map(|(index, (spec, record))| {
+            let state = step_state(sequence, record);
+            let attempts = record.attempts.iter().map(|attempt| attempt_view(sequence, attempt, results));
+            StepView {
+                index,
+                probe: spec.probe.clone(),
+                with: spec.with.clone(),
+                state,
+                reason: step_reason(sequence, record, state, now),
+                timeout: spec.timeout.unwrap_or(TIMEOUT_DEFAULT),
+                rerun: spec.rerun,
+                attempts: attempts.collect(),
+            }
         })
         .collect()
 }
@@ -81,7 +83,7 @@ fn step_state(sequence: &Sequence, record: &StepRecord) -> StepState {
         // An interrupted attempt that runs once more is followed by the next one, which has not ended.
         return state.into();
     }
-    let has_started = record.attempts.last().is_some_and(|attempt| attempt.started.is_some());
+    let has_started = record.attempts.last().is_some_and(Attempt::has_started);
     match sequence.state() {
         SequenceState::Cancelling => StepState::Cancelling,
         _ if has_started => StepState::Running,
@@ -98,26 +100,6 @@ fn step_state(sequence: &Sequence, record: &StepRecord) -> StepState {
         | SequenceState::Cancelled
         | SequenceState::Expired
         | SequenceState::Lost => StepState::Waiting,
-    }
-}
-
-fn step_reason(record: &StepRecord) -> Option<String> {
-    let end = record.attempts.last()?.end.as_ref()?;
-    let said = match end.state {
-        EndState::Interrupted => Some("cut off while it ran: it may have had its effect"),
-        EndState::Lost => Some("nobody can tell whether it ran"),
-        EndState::Skipped => Some("not run: the sequence was stopped before it"),
-        EndState::TimedOut => Some("ran into its time limit and was ended with everything it had started"),
-        EndState::Succeeded
-        | EndState::Failed
-        | EndState::Refused
-        | EndState::Cancelled
-        | EndState::Expired => None,
-    };
-    match (said, end.amended_from) {
-        (said, None) => said.map(str::to_owned),
-        (None, Some(from)) => Some(format!("it stood as {from} until late evidence came")),
-        (Some(said), Some(from)) => Some(format!("{said}; it stood as {from} until late evidence came")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::{
     EndpointView, JournalState, JournalView, NoteView, Page, Paging, Reachability, SequenceState,
-    SequenceSummary, SequenceView, WorkState,
+    SequenceSummary, SequenceView, WaitingView, WorkState,
 };
 use crate::call::{Context, Seen};
 use crate::error::Error;
@@ -10,12 +10,16 @@ use crate::id::{EndpointId, SequenceId};
 use crate::sequence::{Sequence, Standing};
 use crate::sql::{ReadSql, Value};
 use crate::time::{Milliseconds, Timestamp};
+use crate::zone::Zone;
 
 use super::object::{EndpointRow, endpoint_row};
-use super::{steps_view, store, sync, traffic, waiting};
+use super::waiting_words::Story;
+use super::{outages, reason, steps_view, store, sync, traffic, waiting};
 
-/// Within which an endpoint counts as reachable: two check-ins of 30 s.
+/// Within which an endpoint counts as reachable at least: two check-ins of 30 s.
 const REACHABLE_WITHIN: Milliseconds = Milliseconds::from_seconds(60);
+/// And at most, however seldom it is usually heard: two holds of the longest kind.
+const REACHABLE_WITHIN_MAX: Milliseconds = Milliseconds::from_seconds(600);
 /// From which on skew is worth a word (design, section 4).
 const SKEW_SHOWN_MS: i64 = 5_000;
 
@@ -40,6 +44,10 @@ pub(super) fn endpoint(db: &dyn ReadSql, cx: &Context<'_>, id: EndpointId) -> Re
     journals.sort_by_key(|journal| (!journal.current, std::cmp::Reverse(journal.first_seen_at)));
     view.journals = journals;
     view.traffic = traffic::newest(db, id)?;
+    view.outages = outages::newest(db, id)?;
+    let contact = waiting::contact(cx, id, &row);
+    view.usual_interval_ms = contact.usual_interval.map(|interval| interval.0);
+    view.usual_hours_utc = contact.usual_hours;
     Ok(view)
 }
 
@@ -83,6 +91,9 @@ pub(super) fn endpoint_summary(
         probes: None,
         journals: Vec::new(),
         traffic: Vec::new(),
+        outages: Vec::new(),
+        usual_interval_ms: None,
+        usual_hours_utc: Vec::new(),
         enrolled_at: row.enrolled_at,
         revision: row.revision,
     })
@@ -100,9 +111,12 @@ pub(super) fn last_seen(cx: &Context<'_>, id: EndpointId, row: &EndpointRow) -> 
 
 /// Whether an endpoint that was last heard then counts as reachable.
 pub(crate) fn reachability(cx: &Context<'_>, id: EndpointId, seen: Option<Seen>) -> Reachability {
+    // Two check-ins as this machine makes them; a listing has no row of it, so the host's own memory must do.
+    let usual = cx.presence.rhythm(id).usual_interval().unwrap_or_default();
+    let within = Milliseconds(usual.0.saturating_mul(2)).clamp(REACHABLE_WITHIN, REACHABLE_WITHIN_MAX);
     match seen {
         _ if cx.presence.is_connected(id) => Reachability::Reachable,
-        Some(seen) if cx.now.since(seen.at) <= REACHABLE_WITHIN => Reachability::Reachable,
+        Some(seen) if cx.now.since(seen.at) <= within => Reachability::Reachable,
         Some(_) => Reachability::Quiet,
         None => Reachability::NeverSeen,
     }
@@ -134,13 +148,15 @@ pub(super) fn sequence(
     let sequence = store::sequence_load(db, endpoint, id)?
         .ok_or_else(|| Error::not_found(format_args!("sequence `{id}`")))?;
     let results = steps_view::results_load(db, endpoint, id, &sequence)?;
-    let waiting_for = waiting::waiting_for(db, cx, endpoint, &sequence)?;
+    let waiting = waiting(db, cx, endpoint, &sequence)?;
+    let (waiting_for, waiting) =
+        waiting.map_or((None, None), |(text, view)| (Some(text), Some(Box::new(view))));
     Ok(SequenceView {
         id,
         endpoint_id: endpoint,
         title: sequence.title.clone(),
         state: sequence.state(),
-        reason: reason(&sequence),
+        reason: reason::sequence_reason(&sequence),
         created_by: sequence.created_by.clone(),
         created_at: sequence.created_at,
         queued_at: sequence.queued.as_ref().map(|queued| queued.at),
@@ -157,7 +173,10 @@ pub(super) fn sequence(
         stop_on: steps_view::stop_on(&sequence),
         retry_of: sequence.retry_of,
         waiting_for,
-        steps: steps_view::steps(&sequence, &results),
+        waiting,
+        retry_warning: reason::retry_warning(&sequence),
+        repeat_warning: reason::repeat_warning(&sequence),
+        steps: steps_view::steps(&sequence, &results, cx.now),
         notes: sequence
             .notes
             .iter()
@@ -168,29 +187,25 @@ pub(super) fn sequence(
     })
 }
 
-fn reason(sequence: &Sequence) -> Option<String> {
-    let (ran, steps) = (sequence.ran(), sequence.steps.len());
-    let in_doubt = "the control plane was restored: it may have run since the backup";
-    let said = match &sequence.standing {
-        Standing::Ended { state: SequenceState::Expired, .. } => {
-            Some(format!("{ran} of {steps} ran, expired"))
-        }
-        Standing::Ended { state: SequenceState::Stopped | SequenceState::Cancelled, reason, .. }
-            if ran > 0 =>
-        {
-            let reason = reason.as_deref().unwrap_or("ended early");
-            Some(format!("{ran} of {steps} ran; {reason}"))
-        }
-        Standing::Ended { reason, .. } => reason.clone(),
-        Standing::Held { reason } => Some(reason.clone()),
-        Standing::Offered { .. } => Some("it may already be running".to_owned()),
-        Standing::Draft | Standing::Queued | Standing::Delivered | Standing::Running => None,
+/// What a sequence waits for, in words and for programs.
+fn waiting(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    sequence: &Sequence,
+) -> Result<Option<(String, WaitingView)>, Error> {
+    let Some(row) = endpoint_row(db, endpoint)? else { return Ok(None) };
+    let Some(waiting) = waiting::waiting(db, cx, endpoint, &row, sequence)? else { return Ok(None) };
+    let story = Story {
+        now: cx.now,
+        zone: &Zone::named(&row.time_zone),
+        endpoint,
+        sequence,
+        enrolled_at: row.enrolled_at,
+        reachability: reachability(cx, endpoint, last_seen(cx, endpoint, &row)),
+        is_storage_full: cx.presence.is_storage_full(),
     };
-    match (&sequence.doubt, said) {
-        (Some(_), Some(said)) => Some(format!("{said}; {in_doubt}")),
-        (Some(_), None) => Some(in_doubt.to_owned()),
-        (None, said) => said,
-    }
+    Ok(Some((story.words(&waiting), waiting)))
 }
 
 /// A sequence as listings show it.
@@ -206,6 +221,7 @@ pub(super) fn sequence_summary(sequence: &Sequence, changed_at: Timestamp) -> Se
         steps: u32::try_from(sequence.steps.len()).unwrap_or(u32::MAX),
         ran: sequence.ran(),
         attention: sequence.attention(),
+        reason: reason::sequence_reason(sequence),
     }
 }
 

@@ -1,104 +1,224 @@
-//! "Why not yet?": what a sequence waits for, with the last proof of it.
+//! "Why not yet?": what a sequence waits for, with the last proof of it. Here it is decided, for programs; its words
+//! for people are made of that in `waiting_words`.
 
-use crate::api::EndpointState;
+use crate::api::{EndpointState, Reachability, SequenceAhead, WaitingCode, WaitingView};
 use crate::call::Context;
 use crate::error::Error;
 use crate::id::EndpointId;
 use crate::journal::WaitReason;
 use crate::sequence::{Sequence, Standing};
 use crate::sql::ReadSql;
-use crate::time::Timestamp;
+use crate::time::{Milliseconds, Timestamp};
 
-use super::object::{EndpointRow, endpoint_row};
-use super::{store, view};
+use super::object::EndpointRow;
+use super::view;
+
+/// Most sequences looked at for one that goes first: those in front of it that wait for a time of their own do not, and
+/// past this many of them none is named.
+const AHEAD_MAX: u64 = 16;
+
+/// When a machine was and is usually heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Contact {
+    pub(super) reachability: Reachability,
+    pub(super) is_connected: bool,
+    pub(super) last_at: Option<Timestamp>,
+    pub(super) usual_interval: Option<Milliseconds>,
+    pub(super) usual_hours: Vec<u8>,
+}
+
+/// A cause, since when it holds, and when it ends by itself.
+struct Cause {
+    code: WaitingCode,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
 
 /// What `sequence` waits for; `None`: nothing.
-pub(super) fn waiting_for(
+pub(super) fn waiting(
     db: &dyn ReadSql,
     cx: &Context<'_>,
     endpoint: EndpointId,
+    row: &EndpointRow,
     sequence: &Sequence,
-) -> Result<Option<String>, Error> {
-    let Some(row) = endpoint_row(db, endpoint)? else { return Ok(None) };
-    let contact = contact(cx, endpoint, &row);
-    Ok(match &sequence.standing {
-        Standing::Draft => Some("somebody to queue it".to_owned()),
-        Standing::Ended { .. } => None,
-        Standing::Held { reason } if sequence.doubt.is_none() => {
-            Some(format!("a person to release or purge it: {reason}"))
-        }
-        Standing::Queued if sequence.doubt.is_none() => Some(queued(&row, &contact)),
-        Standing::Queued | Standing::Held { .. } => {
-            Some(format!("the endpoint to say whether it ran before the restore ({contact})"))
-        }
-        Standing::Offered { .. } => {
-            Some(format!("word from the endpoint; it may already be running ({contact})"))
-        }
-        Standing::Delivered => Some(delivered(db, endpoint, sequence, &contact)?),
-        Standing::Running => {
-            Some(format!("its steps to end; results come with the next check-in ({contact})"))
-        }
-    })
+) -> Result<Option<WaitingView>, Error> {
+    if sequence.is_ended() && sequence.doubt.is_none() {
+        return Ok(None);
+    }
+    let contact = contact(cx, endpoint, row);
+    let ahead = ahead(db, cx.now, endpoint, sequence)?;
+    let cause = cause(cx, row, sequence, &contact, ahead.is_some());
+    let hold = match &sequence.standing {
+        Standing::Held { cause, .. } if sequence.doubt.is_none() => Some(*cause),
+        Standing::Held { .. }
+        | Standing::Draft
+        | Standing::Queued
+        | Standing::Offered { .. }
+        | Standing::Delivered
+        | Standing::Running
+        | Standing::Ended { .. } => None,
+    };
+    let is_running = cause.code == WaitingCode::Running;
+    Ok(Some(WaitingView {
+        code: cause.code,
+        since: cause.since,
+        until: cause.until,
+        expires_at: sequence.queued.as_ref().filter(|_| !sequence.is_ended()).map(|queued| queued.expires_at),
+        sequence: ahead,
+        step: running_step(sequence).filter(|_| is_running).map(|(step, _)| step),
+        cause: hold,
+        connected: contact.is_connected,
+        last_contact_at: contact.last_at,
+        usual_interval_ms: contact.usual_interval.map(|interval| interval.0),
+        usual_hours_utc: contact.usual_hours,
+    }))
 }
 
-fn queued(row: &EndpointRow, contact: &str) -> String {
-    match (row.state, row.journal) {
-        (EndpointState::Recovered, _) => {
-            "a person to confirm this recovered machine by adopting its journal".to_owned()
-        }
-        (_, None) => "a person to decide which machine this is: adopt one of its journals".to_owned(),
-        (_, Some(_)) => format!("the endpoint's next check-in ({contact})"),
+/// When the machine was and is usually heard: what was stored, and what the host knows since it started.
+pub(super) fn contact(cx: &Context<'_>, endpoint: EndpointId, row: &EndpointRow) -> Contact {
+    let seen = view::last_seen(cx, endpoint, row);
+    let rhythm = row.rhythm.joined(cx.presence.rhythm(endpoint));
+    Contact {
+        reachability: view::reachability(cx, endpoint, seen),
+        is_connected: cx.presence.is_connected(endpoint),
+        last_at: seen.map(|seen| seen.at),
+        usual_interval: rhythm.usual_interval(),
+        usual_hours: rhythm.usual_hours(),
     }
 }
 
-fn delivered(
+fn cause(
+    cx: &Context<'_>,
+    row: &EndpointRow,
+    sequence: &Sequence,
+    contact: &Contact,
+    is_behind: bool,
+) -> Cause {
+    let plain = |code, since| Cause { code, since, until: None };
+    if let Some(cancel) = sequence.cancel.as_ref().filter(|_| !sequence.is_ended()) {
+        return plain(WaitingCode::Cancelling, Some(cancel.at));
+    }
+    if let Some(doubt) = &sequence.doubt {
+        return plain(WaitingCode::Restored, Some(doubt.since));
+    }
+    match &sequence.standing {
+        Standing::Draft | Standing::Ended { .. } => plain(WaitingCode::Draft, Some(sequence.created_at)),
+        Standing::Held { at, .. } => plain(WaitingCode::Held, Some(*at)),
+        Standing::Queued => queued(cx, row, sequence, contact, is_behind),
+        Standing::Offered { .. } => plain(WaitingCode::Offered, sequence.offered_at),
+        Standing::Delivered => delivered(cx.now, sequence, is_behind),
+        Standing::Running => plain(WaitingCode::Running, running_step(sequence).and_then(|(_, since)| since)),
+    }
+}
+
+/// What never left waits for: first what no check-in changes, then the time, then the machine.
+fn queued(
+    cx: &Context<'_>,
+    row: &EndpointRow,
+    sequence: &Sequence,
+    contact: &Contact,
+    is_behind: bool,
+) -> Cause {
+    let since = sequence.queued.as_ref().map(|queued| queued.at);
+    let has_candidate = row.attention.iter().any(|attention| attention.code == "candidate_journal");
+    let not_before = not_before(cx.now, sequence);
+    let (code, since) = if row.state == EndpointState::Recovered {
+        (WaitingCode::Recovered, since)
+    } else if row.journal.is_none() {
+        (WaitingCode::IdentityConflict, since)
+    } else if has_candidate {
+        (WaitingCode::CandidateJournal, since)
+    } else if cx.presence.is_storage_full() {
+        (WaitingCode::StorageFull, None)
+    } else if not_before.is_some() {
+        (WaitingCode::NotBefore, since)
+    } else {
+        match contact.reachability {
+            Reachability::NeverSeen => (WaitingCode::NeverSeen, Some(row.enrolled_at)),
+            Reachability::Quiet => (WaitingCode::NoContact, contact.last_at),
+            Reachability::Reachable if is_behind => (WaitingCode::Behind, since),
+            Reachability::Reachable => (WaitingCode::CheckIn, contact.last_at),
+        }
+    };
+    Cause { code, since, until: not_before.filter(|_| code == WaitingCode::NotBefore) }
+}
+
+/// What the machine has waits for, as its journal last said. A time that has come ends what it said of that.
+fn delivered(now: Timestamp, sequence: &Sequence, is_behind: bool) -> Cause {
+    let told_at = sequence.waiting.map(|told| told.at);
+    let (code, since, until) = match sequence.waiting.map(|told| told.reason) {
+        Some(WaitReason::ClockUnknown) => (WaitingCode::ClockUnknown, told_at, None),
+        Some(WaitReason::JournalFull) => (WaitingCode::JournalFull, told_at, None),
+        Some(WaitReason::NotBefore { at }) if at > now => (WaitingCode::NotBefore, told_at, Some(at)),
+        Some(WaitReason::NotBefore { .. }) | None => match not_before(now, sequence) {
+            Some(at) => (WaitingCode::NotBefore, sequence.delivered_at, Some(at)),
+            None if is_behind => (WaitingCode::Behind, sequence.delivered_at, None),
+            None => (WaitingCode::Start, sequence.delivered_at, None),
+        },
+    };
+    Cause { code, since, until }
+}
+
+fn not_before(now: Timestamp, sequence: &Sequence) -> Option<Timestamp> {
+    sequence.queued.as_ref().and_then(|queued| queued.not_before).filter(|at| *at > now)
+}
+
+/// The step under way, as far as the journal has told, and since when.
+fn running_step(sequence: &Sequence) -> Option<(u32, Option<Timestamp>)> {
+    let open = (1..).zip(&sequence.steps).find_map(|(number, step)| {
+        let attempt = step.attempts.last()?;
+        (attempt.has_started() && attempt.end.is_none()).then_some((number, attempt.started))
+    });
+    open.map(|(number, started)| (number, started.map(|started| started.at)))
+}
+
+/// What goes before `sequence` on the machine, or will once it is there (R14): what runs, then what is older.
+fn ahead(
     db: &dyn ReadSql,
+    now: Timestamp,
     endpoint: EndpointId,
     sequence: &Sequence,
-    contact: &str,
-) -> Result<String, Error> {
-    if let Some(reason) = sequence.waiting {
-        return Ok(match reason {
-            WaitReason::NotBefore { at } => format!("its earliest start, {at}"),
-            WaitReason::ClockUnknown => {
-                "the endpoint to learn the time: it has a condition on time".to_owned()
-            }
-            WaitReason::JournalFull => {
-                "room at the endpoint: its journal is full until results are returned, or its disk until somebody \
-                 frees some"
-                    .to_owned()
-            }
-        });
-    }
-    let ahead = store::sequence_ids_live(db, endpoint)?.into_iter().take_while(|id| *id != sequence.id);
-    for id in ahead {
-        let other = store::sequence_load(db, endpoint, id)?;
-        if let Some(other) = other.filter(|other| matches!(other.standing, Standing::Running)) {
-            return Ok(format!("sequence `{}` ({}), which runs first", other.id, other.title));
+) -> Result<Option<SequenceAhead>, Error> {
+    let is_sent = match sequence.standing {
+        Standing::Queued => false,
+        Standing::Delivered => true,
+        Standing::Draft
+        | Standing::Held { .. }
+        | Standing::Offered { .. }
+        | Standing::Running
+        | Standing::Ended { .. } => return Ok(None),
+    };
+    let rows = db.query(
+        "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 AND (state = 'running' OR \
+         (state IN ('queued', 'offered', 'delivered', 'cancelling') AND ordinal < \
+         (SELECT ordinal FROM sequence WHERE endpoint_id = ?1 AND sequence_id = ?2))) \
+         ORDER BY state = 'running' DESC, ordinal LIMIT ?3",
+        &[endpoint.into(), sequence.id.into(), AHEAD_MAX.into()],
+    )?;
+    for row in &rows {
+        let other: Sequence = row.json(0)?;
+        if other.id != sequence.id && goes_first(now, &other, is_sent) {
+            return Ok(Some(SequenceAhead {
+                id: other.id,
+                title: other.title.clone(),
+                state: other.state(),
+            }));
         }
     }
-    Ok(format!("the endpoint to start it ({contact})"))
+    Ok(None)
 }
 
-/// The last proof of a path.
-fn contact(cx: &Context<'_>, endpoint: EndpointId, row: &EndpointRow) -> String {
-    if cx.presence.is_connected(endpoint) {
-        return "connected now".to_owned();
-    }
-    match view::last_seen(cx, endpoint, row) {
-        None => "never seen since it enrolled".to_owned(),
-        Some(seen) => {
-            format!("last seen {}, usually every 30 s while a path is open", clock(cx.now, seen.at))
-        }
-    }
-}
-
-/// A time as short as it stays clear: without the date on the same day (UTC).
-fn clock(now: Timestamp, at: Timestamp) -> String {
-    let (now, at) = (now.to_string(), at.to_string());
-    match (at.get(..10), at.get(11..16)) {
-        (Some(day), Some(minute)) if now.starts_with(day) => format!("{minute} UTC"),
-        (Some(day), Some(minute)) => format!("{day} {minute} UTC"),
-        _ => at,
+/// Whether `other` is in the way of what is younger, which is on the machine already where `is_sent`.
+fn goes_first(now: Timestamp, other: &Sequence, is_sent: bool) -> bool {
+    let waits_for_its_time = match other.waiting.map(|told| told.reason) {
+        Some(WaitReason::NotBefore { at }) => at > now,
+        Some(WaitReason::ClockUnknown) => true,
+        Some(WaitReason::JournalFull) | None => not_before(now, other).is_some(),
+    };
+    match other.standing {
+        Standing::Running => true,
+        Standing::Delivered => !waits_for_its_time,
+        Standing::Queued | Standing::Offered { .. } => !is_sent && !waits_for_its_time,
+        Standing::Draft | Standing::Held { .. } | Standing::Ended { .. } => false,
     }
 }

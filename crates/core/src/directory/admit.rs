@@ -26,6 +26,7 @@ struct CodeRow {
     digest: Digest,
     site: SiteId,
     client: ClientId,
+    time_zone: String,
     endpoint: Option<EndpointId>,
     uses_left: u64,
     expires_at: Timestamp,
@@ -49,6 +50,7 @@ impl Directory<'_> {
             endpoint,
             site: code.site,
             client: code.client,
+            time_zone: code.time_zone,
             code_by: code.created_by,
             request,
         })))
@@ -132,7 +134,7 @@ fn code_proved(db: &dyn ReadSql, request: &EnrolRequest) -> Result<CodeRow, Erro
 fn code_load(db: &dyn ReadSql, id: CodeId) -> Result<Option<CodeRow>, Error> {
     let rows = db.query(
         "SELECT code.digest, code.site_id, site.client_id, code.endpoint_id, code.uses_left, code.expires_at, \
-         code.revoked_at, code.created_by
+         code.revoked_at, code.created_by, site.time_zone
          FROM enrolment_code AS code JOIN site USING (site_id) WHERE code.code_id = ?1",
         &[id.into()],
     )?;
@@ -146,6 +148,7 @@ fn code_load(db: &dyn ReadSql, id: CodeId) -> Result<Option<CodeRow>, Error> {
         expires_at: Timestamp::from_milliseconds(row.integer(5)?),
         revoked: !row.is_null(6),
         created_by: row.text(7)?.to_owned(),
+        time_zone: row.text(8)?.to_owned(),
     }))
 }
 

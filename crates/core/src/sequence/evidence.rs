@@ -8,7 +8,7 @@ use crate::journal::{Outcome, SequenceEnd};
 use crate::time::Timestamp;
 
 use super::outcome::{EndState, Finding};
-use super::record::{AttemptEnd, EndpointTime, Sequence, Standing, StepRecord};
+use super::record::{Attempt, AttemptEnd, EndpointTime, Sequence, Standing, StepRecord};
 
 /// Evidence replaced how a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +87,7 @@ impl Sequence {
         }
         self.doubt = None;
         self.delivered_at.get_or_insert(at);
-        let has_started =
-            self.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.started.is_some());
+        let has_started = self.steps.iter().flat_map(|step| &step.attempts).any(Attempt::has_started);
         self.standing = if has_started { Standing::Running } else { Standing::Delivered };
         revived
     }
@@ -138,7 +137,7 @@ impl Sequence {
         if !is_current && self.is_ours_to_decide() {
             self.lose("another machine with this identity had it", now);
         }
-        let amendments = self.apply_step_outcomes(outcome, now);
+        let amendments = self.apply_step_outcomes(outcome, is_current, now);
         let is_by_journal = matches!(self.standing, Standing::Ended { by_journal: true, .. });
         match (outcome.ended, is_current) {
             (Some(end), true) if !is_by_journal => {
@@ -154,12 +153,17 @@ impl Sequence {
         amendments
     }
 
-    fn apply_step_outcomes(&mut self, outcome: &Outcome, now: Timestamp) -> Vec<Amendment> {
+    fn apply_step_outcomes(&mut self, outcome: &Outcome, is_current: bool, now: Timestamp) -> Vec<Amendment> {
         let mut amendments = Vec::new();
         for (number, (step, told)) in (1..).zip(self.steps.iter_mut().zip(&outcome.steps)) {
             // One attempt, and one more with `rerun`: a larger number is not believed.
             let latest = told.attempts.clamp(1, 2);
             step.end_before(latest, now);
+            // Of work that is under way only the current journal tells.
+            if told.attempts > 0 && (is_current || told.state.is_some()) {
+                let attempt = step.attempt(latest);
+                attempt.started_untold = attempt.started.is_none();
+            }
             let Some(to) = told.state else { continue };
             let attempt = step.attempt(latest);
             let from = match &attempt.end {
@@ -237,7 +241,7 @@ impl StepRecord {
             && attempt.end.as_ref().is_some_and(is_decided_here)
         {
             attempt.end = None;
-            if attempt.started.is_none() {
+            if !attempt.has_started() {
                 self.attempts.pop();
             }
         }

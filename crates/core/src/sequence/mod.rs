@@ -10,7 +10,8 @@ pub use outcome::{
     DATA_BYTES_MAX, EndState, Finding, OUTPUT_END_BYTES_MAX, Output, SUMMARY_BYTES_MAX, StepResult,
 };
 pub use record::{
-    Attempt, AttemptEnd, CancelRequest, Doubt, EndpointTime, Note, Queued, Sequence, Standing, StepRecord,
+    Attempt, AttemptEnd, CancelRequest, Doubt, EndpointTime, HoldCause, Note, Queued, Sequence, Standing,
+    StepRecord, ToldWait,
 };
 pub use spec::{
     EXPIRES_IN_DEFAULT, EXPIRES_IN_MAX, ResolvedSequence, SEQUENCE_BYTES_MAX, STEPS_MAX, SequenceSpec,

@@ -43,7 +43,10 @@ pub struct Sequence {
     /// When the endpoint accepted it, by its corrected clock.
     pub delivered_at: Option<Timestamp>,
     /// Why the endpoint does not start it yet, as its journal last said.
-    pub waiting: Option<WaitReason>,
+    pub waiting: Option<ToldWait>,
+    /// It repeats a sequence of which nobody could tell, when it was repeated, whether all of it had its effect.
+    #[serde(default)]
+    pub repeats_in_doubt: bool,
     /// Its steps in order.
     pub steps: Vec<StepRecord>,
     /// What people wrote on it, oldest first.
@@ -80,6 +83,10 @@ pub enum Standing {
     Held {
         /// Why.
         reason: String,
+        /// What happened to the machine.
+        cause: HoldCause,
+        /// Since when.
+        at: Timestamp,
     },
     /// Sent towards the machine, which has not told of it.
     Offered {
@@ -101,6 +108,27 @@ pub enum Standing {
         /// Whether the journal said so; otherwise the control plane decided.
         by_journal: bool,
     },
+}
+
+/// What happened to a machine whose waiting work is held (R11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldCause {
+    /// It was enrolled again with a new key: re-imaged, or another machine in its place.
+    EnrolledAgain,
+    /// It was copied or set back to an earlier state, which look alike from here.
+    CopiedOrSetBack,
+    /// It was enrolled after the backup that the control plane was restored from.
+    Recovered,
+}
+
+/// Why the endpoint does not start a sequence yet, and when it said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldWait {
+    /// Why.
+    pub reason: WaitReason,
+    /// When, by its corrected clock.
+    pub at: Timestamp,
 }
 
 /// A restore left open whether it ran in the part that was lost.
@@ -135,6 +163,9 @@ pub struct Attempt {
     pub number: u32,
     /// When it started; absent: it never did, or nobody told.
     pub started: Option<EndpointTime>,
+    /// The journal says that it started, and the entry that says when is missing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub started_untold: bool,
     /// How it ended; absent: it has not.
     pub end: Option<AttemptEnd>,
 }
@@ -233,6 +264,27 @@ impl Sequence {
         })
     }
 
+    /// How many of its steps started and were ended by the sequence's own end, so that they may have had part of their
+    /// effect.
+    pub fn cut_off(&self) -> u32 {
+        let latest = self.steps.iter().filter_map(|step| step.attempts.last());
+        let cut_off = latest.filter(|attempt| {
+            let ended = attempt.end.as_ref().map(|end| end.state);
+            attempt.has_started() && matches!(ended, Some(EndState::Cancelled | EndState::Expired))
+        });
+        u32::try_from(cut_off.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether nobody can tell of some step if it had its effect, all of it or not at all.
+    pub fn is_in_doubt(&self) -> bool {
+        let unclear = |attempt: &Attempt| match attempt.end.as_ref().map(|end| end.state) {
+            Some(EndState::Lost | EndState::Interrupted | EndState::TimedOut) => true,
+            Some(EndState::Cancelled | EndState::Expired) | None => attempt.has_started(),
+            Some(EndState::Succeeded | EndState::Failed | EndState::Skipped | EndState::Refused) => false,
+        };
+        self.doubt.is_some() || self.steps.iter().flat_map(|step| &step.attempts).any(unclear)
+    }
+
     /// How many of its steps found something that needs a person.
     pub fn attention(&self) -> u32 {
         self.count(|end| end.finding == Finding::Attention)
@@ -273,6 +325,17 @@ impl Sequence {
     }
 }
 
+impl Attempt {
+    /// Whether the journal says that it started.
+    pub fn has_started(&self) -> bool {
+        self.started.is_some() || self.started_untold
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl StepRecord {
     /// How it ended; `None`: it has not.
     pub fn end(&self) -> Option<EndState> {
@@ -284,7 +347,7 @@ impl StepRecord {
         let found = self.attempts.iter().position(|attempt| attempt.number == number);
         let index = found.unwrap_or_else(|| {
             let index = self.attempts.partition_point(|attempt| attempt.number < number);
-            self.attempts.insert(index, Attempt { number, started: None, end: None });
+            self.attempts.insert(index, Attempt { number, started: None, started_untold: false, end: None });
             index
         });
         &mut self.attempts[index]

@@ -51,7 +51,6 @@ pub(crate) fn everything_ended_or_is_held(world: &World) {
 
 /// The control plane never claims that something did not run which did (R8).
 pub(crate) fn nothing_that_ran_is_told_as_not_run(world: &World) {
-    let has_gap = world.transcript_count("gap") > 0;
     for sequence in world.truth.queued.keys() {
         let Some(view) = world.seen(*sequence) else { continue };
         for step in &view.steps {
@@ -61,10 +60,7 @@ pub(crate) fn nothing_that_ran_is_told_as_not_run(world: &World) {
                 | StepState::Skipped
                 | StepState::Refused
                 | StepState::Expired => true,
-                // Cancelled says "before it ended": the start itself may be in a gap.
-                StepState::Cancelled => {
-                    !has_gap && step.attempts.iter().all(|attempt| attempt.started_at.is_none())
-                }
+                StepState::Cancelled => denies(step.reason.as_deref()),
                 StepState::Offered
                 | StepState::Delivered
                 | StepState::Running
@@ -95,6 +91,44 @@ pub(crate) fn nothing_that_ran_is_told_as_not_run(world: &World) {
         let all_succeeded = view.steps.iter().all(|step| step.state == StepState::Succeeded);
         let is_succeeded = view.state == SequenceState::Succeeded;
         assert!(all_succeeded || !is_succeeded, "{sequence} succeeded without its steps");
+    }
+}
+
+/// Whether the words of a step or a sequence say that nothing ran.
+pub(crate) fn denies(words: Option<&str>) -> bool {
+    let denials = ["not run", "never ran", "before it was sent", "before it reached", "before any step"];
+    words.is_some_and(|words| denials.iter().any(|denial| words.contains(denial)))
+}
+
+/// R8 while nothing is restored, copied or lost with a machine: what runs or ran is denied at no moment, neither by a
+/// state nor by a word.
+pub(crate) fn nothing_is_denied_now(world: &World) {
+    for sequence in world.truth.queued.keys() {
+        let Some(view) = world.seen(*sequence) else { continue };
+        for step in &view.steps {
+            let by_state = matches!(
+                step.state,
+                StepState::Waiting
+                    | StepState::Held
+                    | StepState::Skipped
+                    | StepState::Refused
+                    | StepState::Expired
+            );
+            let is_denied = by_state || denies(step.reason.as_deref());
+            let ran = world.truth.ran(*sequence, step.index);
+            assert!(
+                !(is_denied && ran),
+                "R8: {sequence} step {} ran and is told as {:?}: {:?}",
+                step.index,
+                step.state,
+                step.reason
+            );
+        }
+        let ran = view.steps.iter().any(|step| world.truth.ran(*sequence, step.index));
+        assert!(!(ran && denies(view.reason.as_deref())), "R8: {sequence} ran: {:?}", view.reason);
+        let is_open = !view.state.is_ended() && view.state != SequenceState::Draft;
+        assert_eq!(view.waiting_for.is_some(), is_open, "what is open says what it waits for, and only that");
+        assert_eq!(view.waiting.is_some(), is_open, "and says it for programs too");
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod clocks;
 mod copies;
+mod dark;
 mod driver;
 mod enrolments;
 mod gaps;
@@ -17,4 +18,5 @@ mod restores;
 mod room;
 mod schedules;
 mod traffic;
+mod waits;
 mod world;

@@ -16,7 +16,7 @@ fn waits_and_goes_on(full: Limits) {
         world.settle(FIRST, 3);
         world.expect_runs(work, 0);
         let waits = world.seen(work).and_then(|seen| seen.waiting_for).unwrap_or_default();
-        assert!(!world.is_undisturbed() || waits.contains("room at the endpoint"), "{waits}");
+        assert!(!world.is_undisturbed() || waits.contains("room at the machine"), "{waits}");
         world.machines[FIRST].limits = Limits::default();
         world.machine_handle(FIRST, Input::Tick);
         world.settle(FIRST, 3);

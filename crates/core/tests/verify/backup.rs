@@ -45,7 +45,8 @@ const BACKUP: &[(&str, &str, &str)] = &[
     (
         "endpoint",
         "SELECT * FROM endpoint",
-        "INSERT INTO endpoint VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)",
+        "INSERT INTO endpoint VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,\
+         ?23,?24)",
     ),
     ("catalogue", "SELECT * FROM catalogue", "INSERT INTO catalogue VALUES (?1,?2)"),
     ("endpoint_key", "SELECT * FROM endpoint_key", "INSERT INTO endpoint_key VALUES (?1,?2,?3,?4)"),

@@ -104,6 +104,7 @@ impl World {
             endpoint: ENDPOINT,
             site: SiteId::from_bytes([4; 10]),
             client: ClientId::from_bytes([5; 10]),
+            time_zone: "UTC".to_owned(),
             code_by: "ada@example.com".into(),
             request,
         };

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use tidegate_core::call::{Context, Presence, Seen};
 use tidegate_core::id::EndpointId;
+use tidegate_core::rhythm::Rhythm;
 use tokio::sync::Notify;
 
 use super::contacts::Contacts;
 use super::listeners::Hints;
+use super::storage::{Level, Storage};
 use super::waiters::Waiters;
 use crate::clock;
 use crate::identity::Identity;
@@ -25,16 +27,19 @@ pub(crate) struct World {
     pub(crate) hints: Hints,
     /// Wakes the projection task.
     pub(crate) projections: Notify,
+    /// The disk of the database.
+    pub(crate) storage: Arc<Storage>,
 }
 
 impl World {
-    pub(super) fn new(identity: Identity) -> Self {
+    pub(super) fn new(identity: Identity, storage: Arc<Storage>) -> Self {
         Self {
             identity,
             contacts: Contacts::default(),
             waiters: Arc::default(),
             hints: Hints::default(),
             projections: Notify::new(),
+            storage,
         }
     }
 
@@ -68,6 +73,14 @@ impl Presence for World {
 
     fn is_connected(&self, endpoint: EndpointId) -> bool {
         self.waiters.is_held(endpoint)
+    }
+
+    fn rhythm(&self, endpoint: EndpointId) -> Rhythm {
+        self.contacts.rhythm(endpoint)
+    }
+
+    fn is_storage_full(&self) -> bool {
+        self.storage.level() == Level::Full
     }
 }
 

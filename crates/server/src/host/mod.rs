@@ -35,6 +35,7 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::schemas::migrate_all;
 
+pub(crate) use contacts::Unstored;
 pub(crate) use context::{NobodyHeard, World};
 use limits::Limits;
 use reads::Reads;
@@ -77,9 +78,9 @@ impl LocalHost {
         writer.call(|db| migrate_all(db)).context("failed to bring the database up to date")?;
         let reads = Reads::open(database, &settings, &fatal)?;
         let Some(identity) = reads.identity()? else { return Ok(None) };
-        let world = Arc::new(World::new(identity));
-        let limits = Limits::default();
         let storage = Arc::new(Storage::new(database, reserve_bytes));
+        let world = Arc::new(World::new(identity, Arc::clone(&storage)));
+        let limits = Limits::default();
         Ok(Some(Self { world, metrics, stopping, storage, reads, limits, writer, _lock: lock }))
     }
 

@@ -208,7 +208,7 @@ fn begins_something(input: &Input) -> bool {
             | EndpointInput::Sync { .. }
             | EndpointInput::IdleSync(_)
             | EndpointInput::Deadline
-            | EndpointInput::Seen(_) => false,
+            | EndpointInput::Seen { .. } => false,
         },
     }
 }

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::call::{Context, Effect, EndpointInput, Seen};
+use tidegate_core::call::{Context, Effect, EndpointInput};
 use tidegate_core::control;
 use tidegate_core::error::{Code, Error};
-use tidegate_core::id::EndpointId;
 use tidegate_web::HostError;
 
 use super::{passes, tell};
 use crate::clock;
-use crate::host::LocalHost;
+use crate::host::{LocalHost, Unstored};
 
 /// How often contacts are stored: what a crash may forget of "last seen".
 const STORE_EVERY: Duration = Duration::from_secs(600);
@@ -40,14 +39,14 @@ pub(crate) async fn contacts_store(host: &LocalHost) {
     }
 }
 
-async fn store(host: &LocalHost, batch: &[(EndpointId, Seen)]) -> Result<(), HostError> {
+async fn store(host: &LocalHost, batch: &[Unstored]) -> Result<(), HostError> {
     let batch = batch.to_vec();
     host.write(move |db, cx| {
         let mut effects = Vec::new();
-        for (endpoint, seen) in &batch {
+        for Unstored { endpoint, seen, rhythm } in batch.iter().copied() {
             // The randomness of one call must not serve two objects.
             let own = Context { entropy: clock::entropy(), ..*cx };
-            match control::handle(db, &own, *endpoint, EndpointInput::Seen(*seen)) {
+            match control::handle(db, &own, endpoint, EndpointInput::Seen { seen, rhythm }) {
                 Ok((_, of_one)) => effects.extend::<Vec<Effect>>(of_one),
                 // Nothing is known of it any more, so there is nothing to keep.
                 Err(Error::Problem(problem)) if problem.code == Code::UnknownEndpoint => {}

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tidegate_core::api::{EndpointPatch, EndpointView, Page};
+use tidegate_core::api::{EndpointPatch, EndpointView, Page, SiteView};
 use tidegate_core::call::{Answer, Command, DirectoryQuestion, EndpointAct, EndpointQuestion};
 use tidegate_core::error::Code;
 use tidegate_core::id::{ClientId, EndpointId, JournalId, SiteId};
@@ -126,11 +126,11 @@ pub(crate) async fn edit(
     IfMatch(if_match): IfMatch,
     SmallJson { value: patch, .. }: SmallJson<EndpointPatch>,
 ) -> Result<Response, Problem> {
-    let client = match patch.site_id {
-        Some(site) => Some(client_of(host.as_ref(), site).await?),
+    let site = match patch.site_id {
+        Some(site) => Some(site_of(host.as_ref(), site).await?),
         None => None,
     };
-    let act = EndpointAct::Edit { if_match, patch, client };
+    let act = EndpointAct::Edit { if_match, patch, site };
     // `If-Match` makes the repeat of an edit safe already.
     let command = Command { by: caller.principal, idempotency: None, act };
     act_on_endpoint(host.as_ref(), endpoint, command).await
@@ -209,10 +209,10 @@ pub(crate) async fn retire(
     act_on_endpoint(host.as_ref(), endpoint, acting.command(EndpointAct::Retire, digest)).await
 }
 
-/// The client of a site that a body names. A site that is not there is the body's fault, not the path's.
-async fn client_of(host: &dyn Host, site: SiteId) -> Result<ClientId, Problem> {
+/// The site that a body names. One that is not there is the body's fault, not the path's.
+async fn site_of(host: &dyn Host, site: SiteId) -> Result<SiteView, Problem> {
     match ask_directory(host, DirectoryQuestion::Site(site)).await {
-        Ok(Answer::Site(view)) => Ok(view.client_id),
+        Ok(Answer::Site(view)) => Ok(view),
         Ok(_) => Err(Problem::unexpected_answer()),
         Err(problem) if problem.code == Code::NotFound => {
             Err(Problem::invalid(format!("site_id: there is no site `{site}`")))

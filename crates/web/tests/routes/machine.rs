@@ -47,6 +47,7 @@ impl Machine {
             endpoint: ENDPOINT,
             site: SiteId::from_bytes([6; 10]),
             client: ClientId::from_bytes([7; 10]),
+            time_zone: "Europe/Berlin".to_owned(),
             code_by: "owner@example.com".to_owned(),
             request: machine.enrol_request(CodeId::from_bytes([8; 10]), "0".repeat(32)),
         };

@@ -13,6 +13,8 @@ CREATE TABLE endpoint (
     enrolled_at       INTEGER NOT NULL,
     last_seen_at      INTEGER,
     skew_ms           INTEGER,
+    rhythm            TEXT NOT NULL,          -- JSON Rhythm: what its contacts are usually like
+    time_zone         TEXT NOT NULL,          -- of its site, as of enrolment or the last move
     journal_id        TEXT,                   -- the current journal; NULL: none is
     journal_number    INTEGER NOT NULL,
     journal_hash      TEXT NOT NULL,
@@ -131,6 +133,17 @@ CREATE TABLE traffic (
     up_bytes    INTEGER NOT NULL,
     down_bytes  INTEGER NOT NULL,
     PRIMARY KEY (endpoint_id, day)
+) STRICT, WITHOUT ROWID;
+
+-- The last spans without a path as the endpoint told; number is that of the transcript entry.
+CREATE TABLE outage (
+    endpoint_id TEXT NOT NULL,
+    number      INTEGER NOT NULL,
+    closed_at   INTEGER NOT NULL,
+    opened_at   INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL,
+    problem     TEXT NOT NULL,
+    PRIMARY KEY (endpoint_id, number)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE idempotency (

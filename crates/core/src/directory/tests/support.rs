@@ -206,6 +206,9 @@ pub(super) fn endpoint_view(number: u32, name: &str, site: &SiteView) -> Endpoin
         probes: None,
         journals: Vec::new(),
         traffic: Vec::new(),
+        outages: Vec::new(),
+        usual_interval_ms: None,
+        usual_hours_utc: Vec::new(),
         enrolled_at: site.created_at,
         revision: 0,
     }
@@ -239,6 +242,7 @@ pub(super) fn summary(
         steps: 1,
         ran: 0,
         attention: 0,
+        reason: None,
     }
 }
 

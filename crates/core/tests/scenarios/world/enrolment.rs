@@ -131,6 +131,7 @@ impl World {
             endpoint: self.endpoint,
             site: SiteId::from_bytes([2; 10]),
             client: ClientId::from_bytes([3; 10]),
+            time_zone: "UTC".to_owned(),
             code_by: "owner@example.org".to_owned(),
             request,
         };

@@ -32,7 +32,7 @@ pub(crate) use altered::Altered;
 pub(crate) use database::Database;
 pub(crate) use machine::{Machine, MachineIndex, Snapshot};
 pub(crate) use people::{look, steps};
-pub(crate) use plane::Backup;
+pub(crate) use plane::{Backup, Known};
 pub(crate) use truth::Truth;
 pub(crate) use wire::{Delivered, Message};
 
@@ -48,6 +48,7 @@ pub(crate) struct World {
     pub(crate) observed: Observed,
     pub(crate) catalogue: Catalogue,
     pub(crate) limits: Limits,
+    pub(crate) host: Known,
     order_keys: Rc<KeyPair>,
     authority: Rc<Authority>,
     seed: u64,
@@ -94,6 +95,7 @@ impl World {
             observed: Observed::default(),
             catalogue: Catalogue(vec![probe("look", Risk::Observe), probe("act", Risk::Change)]),
             limits: Limits::default(),
+            host: Known::default(),
             order_keys,
             authority,
             seed,

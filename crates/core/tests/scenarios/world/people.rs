@@ -1,12 +1,12 @@
 //! What people do. Somebody who got no answer asks again with the same idempotency key.
 
-use tidegate_core::api::{JournalState, NewSequence, SequenceState};
+use tidegate_core::api::{EndpointPatch, JournalState, NewSequence, SequenceState, SiteView};
 use tidegate_core::call::{
     Command, EndpointAct, EndpointInput, Idempotency, Principal, Reply, Resource, SequenceAct,
 };
 use tidegate_core::digest::Digest;
 use tidegate_core::error::Error;
-use tidegate_core::id::{JournalId, PersonId, SequenceId};
+use tidegate_core::id::{ClientId, JournalId, PersonId, SequenceId, SiteId};
 use tidegate_core::sequence::{SequenceSpec, StepSpec};
 
 use super::World;
@@ -87,6 +87,21 @@ impl World {
 
     pub(crate) fn cancel(&mut self, sequence: SequenceId) -> bool {
         self.sequence_act(sequence, SequenceAct::Cancel)
+    }
+
+    /// Moves the endpoint to a site with that time zone.
+    pub(crate) fn move_to_zone(&mut self, time_zone: &str) {
+        let site = SiteView {
+            id: SiteId::from_bytes([9; 10]),
+            client_id: ClientId::from_bytes([3; 10]),
+            name: "Plant 7".to_owned(),
+            time_zone: time_zone.to_owned(),
+            created_at: self.now,
+        };
+        let if_match = self.endpoint_seen().expect("the endpoint is known").revision;
+        let patch = EndpointPatch { name: None, site_id: Some(site.id) };
+        let edited = self.act(&EndpointAct::Edit { if_match, patch, site: Some(site) });
+        assert!(edited.is_ok(), "{edited:?}");
     }
 
     pub(crate) fn release(&mut self, sequence: SequenceId) -> bool {

@@ -9,6 +9,7 @@ use tidegate_core::call::{
 use tidegate_core::control;
 use tidegate_core::error::{Code, Error};
 use tidegate_core::id::{EndpointId, SequenceId};
+use tidegate_core::rhythm::Rhythm;
 use tidegate_core::sequence::Standing;
 use tidegate_core::sql::ReadSql;
 use tidegate_core::transcript::TranscriptHeader;
@@ -26,16 +27,29 @@ pub(crate) struct Backup {
     queued: Vec<SequenceId>,
 }
 
-/// Nobody is connected between calls.
-struct Nobody;
+/// What only the host knows; a scenario sets it. By default nobody is connected between calls.
+#[derive(Default)]
+pub(crate) struct Known {
+    pub(crate) is_connected: bool,
+    pub(crate) rhythm: Rhythm,
+    pub(crate) is_storage_full: bool,
+}
 
-impl Presence for Nobody {
+impl Presence for Known {
     fn last_seen(&self, _: EndpointId) -> Option<Seen> {
         None
     }
 
     fn is_connected(&self, _: EndpointId) -> bool {
-        false
+        self.is_connected
+    }
+
+    fn rhythm(&self, _: EndpointId) -> Rhythm {
+        self.rhythm
+    }
+
+    fn is_storage_full(&self) -> bool {
+        self.is_storage_full
     }
 }
 
@@ -46,7 +60,7 @@ impl World {
             entropy: self.entropy(),
             keys: &*self.order_keys,
             authority: &self.authority,
-            presence: &Nobody,
+            presence: &self.host,
         })
     }
 
@@ -105,6 +119,11 @@ impl World {
             observed: self.observed.clone(),
             queued: self.truth.queued.keys().copied().collect(),
         }
+    }
+
+    /// A copy from before anything was there.
+    pub(crate) fn backup_of_nothing(&self) -> Backup {
+        Backup { database: super::empty_control(), observed: Observed::default(), queued: Vec::new() }
     }
 
     /// Puts a copy in place, as a virtual machine's snapshot does: nobody says so.

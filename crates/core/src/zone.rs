@@ -1,0 +1,87 @@
+//! Times as people at a site read them.
+//!
+//! The rules of all zones are compiled in (public domain, 200 KB), so a zone that changes its rules is told wrong by
+//! an hour until the control plane is updated; the time in UTC stands beside it. Nothing is decided by a zone.
+
+use crate::time::Timestamp;
+
+/// The clock of a site.
+#[derive(Clone, Debug)]
+pub(crate) struct Zone(jiff::tz::TimeZone);
+
+impl Zone {
+    /// The zone of that name in the IANA database; UTC where there is none.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(jiff::tz::TimeZone::get(name).unwrap_or(jiff::tz::TimeZone::UTC))
+    }
+
+    /// `at` as short as it stays clear: `14:03 UTC`, on another day than `now` `14:03 UTC (2026-11-22)`; with a zone
+    /// of its own `15:03 plant time (14:03 UTC)`, `02:00 plant time (01:00 UTC) on 2026-11-24`, and around midnight
+    /// `00:30 plant time on 2026-11-24 (2026-11-23 23:30 UTC)`.
+    pub(crate) fn clock(&self, now: Timestamp, at: Timestamp) -> String {
+        let (utc_now, utc) = (civil(&jiff::tz::TimeZone::UTC, now), civil(&jiff::tz::TimeZone::UTC, at));
+        if self.0 == jiff::tz::TimeZone::UTC {
+            let day = if utc.0 == utc_now.0 { String::new() } else { format!(" ({})", utc.0) };
+            return format!("{} UTC{day}", utc.1);
+        }
+        let (here_now, here) = (civil(&self.0, now), civil(&self.0, at));
+        if here.0 == here_now.0 && utc.0 == here.0 {
+            format!("{} plant time ({} UTC)", here.1, utc.1)
+        } else if utc.0 == here.0 {
+            format!("{} plant time ({} UTC) on {}", here.1, utc.1, here.0)
+        } else {
+            format!("{} plant time on {} ({} {} UTC)", here.1, here.0, utc.0, utc.1)
+        }
+    }
+
+    /// A whole hour of UTC as this clock shows it at the time of `now`: `02:00`, in some zones `07:30`.
+    pub(crate) fn hour(&self, now: Timestamp, utc_hour: u8) -> String {
+        let at = crate::day::UtcDay::of(now).starts_at().shifted_by_ms(i64::from(utc_hour) * 3_600_000);
+        civil(&self.0, at).1
+    }
+
+    /// What this clock is called beside a time.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.0 == jiff::tz::TimeZone::UTC { "UTC" } else { "plant time" }
+    }
+}
+
+/// Day and minute of `at`.
+fn civil(zone: &jiff::tz::TimeZone, at: Timestamp) -> (String, String) {
+    let at = jiff::Timestamp::from_millisecond(at.milliseconds()).unwrap_or_default();
+    let at = zone.to_datetime(at);
+    (at.date().to_string(), format!("{:02}:{:02}", at.hour(), at.minute()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_time_is_as_short_as_it_stays_clear() {
+        let now = at("2026-11-23T14:00:00Z");
+        let utc = Zone::named("UTC");
+        assert_eq!(utc.clock(now, at("2026-11-23T02:05:59Z")), "02:05 UTC");
+        assert_eq!(utc.clock(now, at("2026-11-22T14:03:00Z")), "14:03 UTC (2026-11-22)");
+        let berlin = Zone::named("Europe/Berlin");
+        assert_eq!(berlin.clock(now, at("2026-11-23T14:03:00Z")), "15:03 plant time (14:03 UTC)");
+        let night = "00:30 plant time on 2026-11-24 (2026-11-23 23:30 UTC)";
+        assert_eq!(berlin.clock(now, at("2026-11-23T23:30:00Z")), night);
+        let tomorrow = "02:00 plant time (01:00 UTC) on 2026-11-24";
+        assert_eq!(berlin.clock(now, at("2026-11-24T01:00:00Z")), tomorrow);
+        assert_eq!(berlin.hour(now, 1), "02:00");
+        assert_eq!(berlin.hour(at("2026-07-01T00:00:00Z"), 1), "03:00", "summer time");
+        assert_eq!(Zone::named("Asia/Kolkata").hour(now, 2), "07:30");
+    }
+
+    #[test]
+    fn an_unknown_zone_is_utc() {
+        for name in ["Mars/Olympus", "", "../../etc/passwd"] {
+            assert_eq!(Zone::named(name).name(), "UTC", "{name}");
+        }
+    }
+}
