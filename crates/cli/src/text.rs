@@ -80,6 +80,20 @@ pub(crate) fn json_for_terminal(json: &str) -> String {
     plain
 }
 
+/// A number of bytes as people compare them, in thousands: `940 B`, `6.2 KB`, `143 KB`, `5.1 MB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let units = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
+    let Some((unit, name)) = units.into_iter().find(|(unit, _)| bytes >= *unit) else {
+        return format!("{bytes} B");
+    };
+    let tenths = bytes / (unit / 10);
+    if tenths < 100 {
+        format!("{}.{} {name}", tenths / 10, tenths % 10)
+    } else {
+        format!("{} {name}", tenths / 10)
+    }
+}
+
 /// `text` quoted for a POSIX shell, as it is where it needs no quotes.
 pub(crate) fn shell_word(text: &str) -> String {
     let is_plain = !text.is_empty()
@@ -143,6 +157,12 @@ mod tests {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("a unbreakable b", 4), ["a", "unbreakable", "b"]);
         assert_eq!(wrapped("", 10), [""]);
+    }
+
+    #[test]
+    fn bytes_read_in_the_unit_that_tells_something() {
+        let read: Vec<_> = [0, 999, 1_000, 6_249, 143_012, 5_100_000, 1 << 50].map(bytes).into();
+        assert_eq!(read, ["0 B", "999 B", "1.0 KB", "6.2 KB", "143 KB", "5.1 MB", "1125 TB"]);
     }
 
     #[test]

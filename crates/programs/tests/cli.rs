@@ -34,7 +34,10 @@ fn what_becomes_of_the_work_is_the_exit_code() -> anyhow::Result<()> {
     machine.stop()?;
     let arguments = ["run", &endpoint, "--wait", "--timeout", "1s", "--", "true"];
     let said = world.tidegate(&arguments, 3)?;
-    ensure!(said.contains("Queued: waiting for"), "3, not taken within the timeout: {said}");
+    ensure!(
+        said.contains("waits for  the machine's next check-in"),
+        "3, not taken within the timeout: {said}"
+    );
 
     world.tidegate(&["endpoints", "retire", &endpoint, "--yes"], 0)?;
     let refused = tidegate(&world, &["run", &endpoint, "--", "true"])?;

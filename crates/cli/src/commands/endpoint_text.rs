@@ -2,14 +2,19 @@
 
 use serde_json::Value;
 use tidegate_core::api::{EndpointState, EndpointView, JournalState, Reachability, WorkState};
+use tidegate_core::day::UtcDay;
 use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, Risk};
+use tidegate_core::time::{Milliseconds, Timestamp};
 
 use crate::screen::{Screen, Tone};
-use crate::text::{one_line, shell_word, shortened};
+use crate::text::{bytes, one_line, shell_word, shortened, wrapped};
 use crate::time;
+use crate::transcript::path_closed;
 
 /// Longest value of a fact shown, in characters.
 const FACT_CHARACTERS_MAX: usize = 60;
+/// Most spans without a path shown; `--json` has ten.
+const OUTAGES_SHOWN_MAX: usize = 5;
 
 /// Whether the machine was heard lately, or why it never will be.
 pub(crate) fn path_word(endpoint: &EndpointView) -> &'static str {
@@ -33,17 +38,26 @@ pub(crate) fn work_word(work: WorkState) -> &'static str {
 }
 
 /// Everything about one machine.
-pub(crate) fn endpoint(endpoint: &EndpointView, place: &str, screen: &Screen) -> String {
+pub(crate) fn endpoint(endpoint: &EndpointView, place: &str, now: Timestamp, screen: &Screen) -> String {
     let mut text = format!("{}\n", screen.heading(&one_line(&endpoint.name)));
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11}{value}\n"));
     line("id", endpoint.id.to_string());
     line("site", one_line(place));
     line("path", path_word(endpoint).to_owned());
     line("last seen", endpoint.last_seen_at.map_or_else(|| "never".to_owned(), time::full));
+    if let Some(usually) = usually(endpoint) {
+        line("usually", usually);
+    }
     line("work", work_word(endpoint.work).to_owned());
     if let Some(skew_ms) = endpoint.clock_skew_ms.filter(|skew_ms| skew_ms.unsigned_abs() > 5_000) {
-        let span = time::span(tidegate_core::time::Milliseconds(skew_ms.unsigned_abs()));
+        let span = time::span(Milliseconds(skew_ms.unsigned_abs()));
         line("clock", format!("{span} {}", if skew_ms > 0 { "ahead" } else { "behind" }));
+    }
+    if let Some(profile) = endpoint.facts.get("profile").and_then(Value::as_str) {
+        line("profile", shortened(profile, FACT_CHARACTERS_MAX));
+    }
+    if let Some(traffic) = traffic(endpoint, now) {
+        line("bytes", traffic);
     }
     line("enrolled", time::full(endpoint.enrolled_at));
     if !endpoint.attention.is_empty() {
@@ -54,17 +68,49 @@ pub(crate) fn endpoint(endpoint: &EndpointView, place: &str, screen: &Screen) ->
         text.push_str(&format!("  {}\n", screen.paint(Tone::Attention, &reason)));
         text.push_str(&format!("    clears: {}\n", one_line(&attention.clears)));
     }
+    if !endpoint.outages.is_empty() {
+        text.push_str("\nLast without a path\n");
+    }
+    for outage in endpoint.outages.iter().take(OUTAGES_SHOWN_MAX) {
+        let lines = wrapped(&path_closed(outage), screen.width.saturating_sub(4));
+        text.push_str(&format!("  {}\n", lines.join("\n    ")));
+    }
     if !endpoint.journals.is_empty() {
         text.push_str(&format!("\nJournals\n{}\n", journals(endpoint)));
     }
     if !endpoint.facts.is_empty() {
         text.push_str("\nFacts\n");
     }
-    for (name, value) in &endpoint.facts {
+    // The profile stands above, beside what it is chosen for.
+    for (name, value) in endpoint.facts.iter().filter(|(name, _)| *name != "profile") {
         let (name, value) = told(name, value);
         text.push_str(&format!("  {:<20} {value}\n", shortened(&name, 20)));
     }
     text
+}
+
+/// How often and when it is usually heard; `None`: not known yet.
+fn usually(endpoint: &EndpointView) -> Option<String> {
+    let interval = endpoint.usual_interval_ms?;
+    let hours: Vec<_> = endpoint.usual_hours_utc.iter().map(|hour| format!("{hour:02}")).collect();
+    let hours = if hours.is_empty() {
+        String::new()
+    } else {
+        format!(", mostly in the hours {} UTC", hours.join(", "))
+    };
+    Some(format!("every {}{hours}", time::span(Milliseconds(interval))))
+}
+
+/// What its runtime sent and received: `yesterday 143 KB up, 61 KB down; 30 days 5.1 MB`. `None`: nothing is told.
+fn traffic(endpoint: &EndpointView, now: Timestamp) -> Option<String> {
+    let newest = endpoint.traffic.first()?;
+    let day_ago = |days: i64| UtcDay::of(now.shifted_by_ms(-days * 86_400_000));
+    let day = if newest.day == day_ago(1) { "yesterday".to_owned() } else { newest.day.to_string() };
+    let month = endpoint.traffic.iter().filter(|told| told.day >= day_ago(30));
+    let sum: u64 =
+        month.fold(0, |sum, told| sum.saturating_add(told.up_bytes).saturating_add(told.down_bytes));
+    let (up, down) = (bytes(newest.up_bytes), bytes(newest.down_bytes));
+    Some(format!("{day} {up} up, {down} down; 30 days {}", bytes(sum)))
 }
 
 /// A line a journal: which machine wrote it, so that a person can tell two apart.
@@ -186,7 +232,15 @@ mod tests {
             "attention": [{"code": "identity_conflict", "reason": "two machines wrote its journal",
                            "clears": "adopt one of the two"}],
             "last_seen_at": sample::at("14:03:05"), "clock_skew_ms": -65_000,
-            "facts": {"os": "Windows 10 22H2", "memory_mb": 2048},
+            "facts": {"os": "Windows 10 22H2", "memory_mb": 2048, "profile": "metered"},
+            "usual_interval_ms": 240_000, "usual_hours_utc": [2, 14],
+            "traffic": [{"day": "2026-11-22", "up_bytes": 143_012, "down_bytes": 61_440},
+                        {"day": "2026-11-01", "up_bytes": 4_900_000, "down_bytes": 0},
+                        {"day": "2026-10-23", "up_bytes": 1_000_000_000, "down_bytes": 0}],
+            "outages": [{"closed_at": "2026-11-23T02:10:00Z", "opened_at": "2026-11-23T02:58:12Z", "attempts": 31,
+                         "problem": "connection refused\u{1b}[2J"},
+                        {"closed_at": "2026-11-20T22:00:00Z", "opened_at": "2026-11-21T05:00:00Z", "attempts": 1,
+                         "problem": "the proxy 10.0.0.9:3128 asks for credentials that this machine was not given"}],
             "journals": [
                 {"id": "0000000000000003", "current": false, "state": "forked",
                  "first_seen_at": sample::at("09:00:00"), "address": "10.0.0.7", "number": 41, "facts": {}},
@@ -196,7 +250,8 @@ mod tests {
             "enrolled_at": sample::at("08:59:00"), "revision": 3
         }))
         .unwrap();
-        insta::assert_snapshot!(endpoint(&view, "Plant 7 of Example Foods", &Screen::plain()));
+        let now = sample::at("15:00:00");
+        insta::assert_snapshot!(endpoint(&view, "Plant 7 of Example Foods", now, &Screen::plain()));
     }
 
     #[test]

@@ -183,7 +183,7 @@ async fn show(
     }
     let endpoint: EndpointView = answer.parse()?;
     let place = api.place_of(endpoint.site_id).await?;
-    Ok(screen.write(&endpoint_text::endpoint(&endpoint, &place, screen))?)
+    Ok(screen.write(&endpoint_text::endpoint(&endpoint, &place, time::now(), screen))?)
 }
 
 async fn adopt(

@@ -4,9 +4,9 @@ mod csv;
 mod html;
 
 use serde_json::Value;
-use tidegate_core::api::TranscriptEntryView;
+use tidegate_core::api::{OutageView, TrafficView, TranscriptEntryView};
 
-use crate::text::{one_line, shortened};
+use crate::text::{bytes, one_line, shortened};
 use crate::time;
 
 pub(crate) use csv::csv;
@@ -37,6 +37,14 @@ pub(crate) fn line(entry: &TranscriptEntryView) -> String {
 pub(crate) fn describe(entry: &TranscriptEntryView) -> String {
     let Some(body) = &entry.body else { return "(erased)".to_owned() };
     let Value::Object(fields) = body else { return shortened(&body.to_string(), DESCRIPTION_CHARACTERS_MAX) };
+    let told = match entry.kind.as_str() {
+        "journal.link" => serde_json::from_value(body.clone()).ok().map(|outage| path_closed(&outage)),
+        "journal.traffic" => serde_json::from_value(body.clone()).ok().map(|day| traffic(&day)),
+        _ => None,
+    };
+    if let Some(told) = told {
+        return shortened(&told, DESCRIPTION_CHARACTERS_MAX);
+    }
     let mut parts = Vec::new();
     if let Some(Value::String(summary)) = fields.get("result").and_then(|result| result.get("summary")) {
         parts.push(summary.clone());
@@ -53,6 +61,22 @@ pub(crate) fn describe(entry: &TranscriptEntryView) -> String {
         }
     }
     shortened(&parts.join(", "), DESCRIPTION_CHARACTERS_MAX)
+}
+
+/// A span without a path: `path closed 2026-11-23 02:10:00Z to 02:58:00Z, 31 attempts: connection refused`.
+pub(crate) fn path_closed(outage: &OutageView) -> String {
+    let (closed, opened) = (time::full(outage.closed_at), time::full(outage.opened_at));
+    let is_one_day = closed.get(..10) == opened.get(..10);
+    let opened = if is_one_day { time::clock(outage.opened_at) } else { opened };
+    let attempts = if outage.attempts == 1 { "attempt" } else { "attempts" };
+    let problem = one_line(&outage.problem);
+    let colon = if problem.is_empty() { "" } else { ": " };
+    format!("path closed {closed} to {opened}, {} {attempts}{colon}{problem}", outage.attempts)
+}
+
+/// What a day cost: `2026-11-22: 143 KB up, 61 KB down`.
+fn traffic(day: &TrafficView) -> String {
+    format!("{}: {} up, {} down", day.day, bytes(day.up_bytes), bytes(day.down_bytes))
 }
 
 /// `journal.step_finished` as people read it: `step finished`.
@@ -107,7 +131,20 @@ pub(crate) mod tests {
                 json!({"kind": "step_finished", "step": 1, "attempt": 1, "state": "succeeded",
                        "result": {"summary": "no <b>reply</b>\u{1b}[31m", "finding": "attention"}}),
             ),
-            TranscriptEntryView { body: None, ..entry(3, "control plane", "erased", json!({})) },
+            entry(
+                3,
+                "endpoint",
+                "journal.link",
+                json!({"kind": "link", "closed_at": "2026-11-23T02:10:00.000Z", "opened_at": "2026-11-23T02:58:12.000Z",
+                       "attempts": 31, "problem": "connection\nrefused"}),
+            ),
+            entry(
+                4,
+                "endpoint",
+                "journal.traffic",
+                json!({"kind": "traffic", "day": "2026-11-22", "up_bytes": 143_012, "down_bytes": 61_440}),
+            ),
+            TranscriptEntryView { body: None, ..entry(5, "control plane", "erased", json!({})) },
         ]
     }
 }

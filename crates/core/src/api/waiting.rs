@@ -96,3 +96,21 @@ pub struct SequenceAhead {
     /// Where it is.
     pub state: SequenceState,
 }
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained() {
+        let page = include_str!("../../../../docs/waiting.md");
+        let schema = serde_json::to_value(WaitingCode::schema()).unwrap();
+        let codes: Vec<_> =
+            schema["enum"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+        let rows: Vec<_> =
+            page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        assert_eq!(rows, codes, "one row a code, in their order");
+    }
+}

@@ -188,16 +188,21 @@ fn ahead(
         | Standing::Running
         | Standing::Ended { .. } => return Ok(None),
     };
-    let rows = db.query(
-        "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 AND (state = 'running' OR \
-         (state IN ('queued', 'offered', 'delivered', 'cancelling') AND ordinal < \
-         (SELECT ordinal FROM sequence WHERE endpoint_id = ?1 AND sequence_id = ?2))) \
-         ORDER BY state = 'running' DESC, ordinal LIMIT ?3",
+    // Two queries that each go along the index and stop: a queue may be a thousand long.
+    let running = db.query(
+        "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 AND state = 'running' \
+         ORDER BY ordinal LIMIT 1",
+        &[endpoint.into()],
+    )?;
+    let older = db.query(
+        "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 \
+         AND state IN ('queued', 'offered', 'delivered', 'cancelling') AND ordinal < \
+         (SELECT ordinal FROM sequence WHERE endpoint_id = ?1 AND sequence_id = ?2) ORDER BY ordinal LIMIT ?3",
         &[endpoint.into(), sequence.id.into(), AHEAD_MAX.into()],
     )?;
-    for row in &rows {
+    for row in running.iter().chain(&older) {
         let other: Sequence = row.json(0)?;
-        if other.id != sequence.id && goes_first(now, &other, is_sent) {
+        if goes_first(now, &other, is_sent) {
             return Ok(Some(SequenceAhead {
                 id: other.id,
                 title: other.title.clone(),

@@ -106,7 +106,7 @@ pub enum Input {
     TimeLearned(Timestamp),
     /// The path was closed for a while; journaled once it is open again.
     Link {
-        /// When it was first seen closed.
+        /// When it was first seen closed, by the wall clock as it showed.
         closed_at: Timestamp,
         /// Attempts in between.
         attempts: u32,
@@ -181,6 +181,9 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: Input) -> Result<Vec<Effect
         }
         Input::Link { closed_at, attempts, problem } => {
             let opened_at = object.now.at;
+            // Corrected by what is known of the clock now: when the path closed, less may have been known.
+            let ahead_ms = cx.clock.wall.milliseconds() - opened_at.milliseconds();
+            let closed_at = closed_at.shifted_by_ms(-ahead_ms);
             let problem = problem.chars().take(300).collect();
             object.record(&JournalBody::Link { closed_at, opened_at, attempts, problem })?;
         }

@@ -1,4 +1,4 @@
-//! Bytes a day: told once, kept in bounds whatever a machine claims.
+//! What a machine tells of its path, bytes a day and spans without one: told once, kept in bounds whatever it claims.
 
 use tidegate_core::day::UtcDay;
 use tidegate_core::runtime::Input;
@@ -80,4 +80,26 @@ fn a_machine_that_was_set_back_does_not_shrink_a_day() {
     tell(&mut world, yesterday, 300, 200);
     world.settle(FIRST, 2);
     assert_eq!(shown(&world), [(yesterday, 900, 200), (other, 1, 1)]);
+}
+
+#[test]
+fn the_last_spans_without_a_path_are_shown_by_the_corrected_clock() {
+    let mut world = World::new(1, None);
+    world.settle(FIRST, 3);
+    world.machines[FIRST].clock.offset_ms = 7_200_000;
+    world.machine_handle(FIRST, Input::TimeLearned(world.now));
+    for attempts in 1..=12 {
+        let closed_at = world.now.shifted_by_ms(7_200_000);
+        world.pass_seconds(600);
+        let problem = "x".repeat(10_000);
+        world.machine_handle(FIRST, Input::Link { closed_at, attempts, problem });
+        world.settle(FIRST, 1);
+    }
+    assert_eq!(world.transcript_count("journal.link"), 12);
+    let outages = world.endpoint_seen().unwrap().outages;
+    let attempts: Vec<_> = outages.iter().map(|outage| outage.attempts).collect();
+    assert_eq!(attempts, [12, 11, 10, 9, 8, 7, 6, 5, 4, 3], "newest first");
+    assert_eq!(outages[0].opened_at.since(outages[0].closed_at).0, 600_000);
+    assert!(outages[0].opened_at <= world.now, "not two hours ahead");
+    assert_eq!(outages[0].problem.chars().count(), 300);
 }

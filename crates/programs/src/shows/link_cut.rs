@@ -66,7 +66,7 @@ impl Night {
         self.say(&["sequences", "show", &id], 0)?;
         let queued =
             self.say(&["run", &self.machine.endpoint, "--wait", "--timeout", "1s", "--", "true"], 3)?;
-        ensure!(queued.contains("waiting for"), "`run --wait` says what it waits for: {queued}");
+        ensure!(queued.contains("waits for"), "`run --wait` says what it waits for: {queued}");
         ensure!(self.path.counts() == passed, "nothing passed the closed link");
 
         let opened_at = self.path.open()?;
@@ -171,7 +171,7 @@ impl Night {
     fn say(&self, arguments: &[&str], exit: i32) -> anyhow::Result<String> {
         let said = self.world.tidegate(arguments, exit)?;
         println!("    $ tidegate {}", arguments.join(" "));
-        said.lines().take(2).for_each(|line| println!("    {line}"));
+        said.lines().take(3).for_each(|line| println!("    {line}"));
         Ok(said)
     }
 
@@ -184,7 +184,11 @@ impl Night {
 fn tells_last_contact(sequence: &Value) -> anyhow::Result<()> {
     let waits = sequence["waiting_for"].as_str().context("it says what it waits for")?;
     tell(format!("the API: state `{}`, waiting for {waits}", sequence["state"].as_str().unwrap_or_default()));
-    ensure!(waits.contains("last "), "the last contact is told: {waits}");
+    let last_contact = &sequence["waiting"]["last_contact_at"];
+    ensure!(last_contact.is_string(), "the last contact is told for programs: {}", sequence["waiting"]);
+    let tells =
+        waits.contains("last seen") || waits.contains("no contact since") || waits.contains("connected now");
+    ensure!(tells, "and for people: {waits}");
     Ok(())
 }
 

@@ -115,7 +115,7 @@ fn waits(
         for id in ids {
             let sequence = world.sequence(id)?;
             says_why |=
-                sequence["waiting_for"].as_str().is_some_and(|text| text.contains("room at the endpoint"));
+                sequence["waiting_for"].as_str().is_some_and(|text| text.contains("room at the machine"));
         }
         Ok(says_why)
     });
