@@ -189,6 +189,19 @@ impl World {
         Machine::enrol(&link, &self.plane.runtime_url(), &self.code()?)
     }
 
+    /// Waits until the endpoint is in the listing.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get there.
+    pub fn listed(&self, endpoint: &str) -> anyhow::Result<()> {
+        wait_for("the endpoint to be listed", 30, || {
+            let listed = self.api.get("/api/v1/endpoints?limit=200")?;
+            let items = listed["items"].as_array().cloned().unwrap_or_default();
+            Ok(items.iter().any(|item| item["id"] == endpoint))
+        })
+    }
+
     /// Queues a sequence and answers its id.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub(in crate::shows) fn run(_: Scale) -> anyhow::Result<()> {
         "the machine dies in the middle of a step and its state directory is gone; two sequences wait for it",
     );
 
+    // Codes are the directory's, which hears of new machines a moment later.
+    story.world.listed(&old.endpoint)?;
     let code = story.world.api.post(
         "/api/v1/enrolment-codes",
         &json!({ "site_id": story.world.site, "endpoint_id": old.endpoint }),
