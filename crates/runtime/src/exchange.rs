@@ -174,7 +174,12 @@ impl Session {
         self.ticket = ticket.map(|text| Ticket::new(text, &status));
         // A copy or a rollback was found out: people decide sooner the sooner they hear of the new journal.
         let is_new_journal = status.journal.id != journal;
-        let moved = brings || status.acknowledged > before || is_new_journal || (may_idle && !is_idle);
+        let moves_a_log = brings || status.acknowledged > before || is_new_journal;
+        if moves_a_log {
+            // The ticket was rightly refused: an answer had been lost, and the logs stood otherwise than it said.
+            self.tickets_refused = 0;
+        }
+        let moved = moves_a_log || (may_idle && !is_idle);
         // What found no room comes again with the next answer, which is not to be asked for at once.
         if moved && !self.room.is_missing() {
             self.unheld.reset();

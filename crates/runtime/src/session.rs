@@ -130,6 +130,8 @@ pub(crate) async fn run(
         }
         if flight.is_none() && session.due_at() <= Instant::now() {
             flight = Some(session.depart(&status)?);
+            // It carries what waited; what comes after it waits for company of its own.
+            session.send_at = None;
         }
         let is_flying = flight.is_some();
         let wake_at = send_at.filter(|_| is_flying).unwrap_or_else(|| session.due_at());
