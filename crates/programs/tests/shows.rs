@@ -18,6 +18,16 @@ fn a_link_cut_in_the_middle_stops_no_work_and_hides_nothing() {
 }
 
 #[test]
+fn a_short_window_is_not_missed_however_the_link_was_closed() {
+    holds("two-minute-window");
+}
+
+#[test]
+fn a_trickle_is_enough_for_work_with_real_output() {
+    holds("trickle");
+}
+
+#[test]
 fn output_without_end_stays_within_bounds_and_is_counted() {
     holds("big-output");
 }

@@ -17,6 +17,9 @@ struct Arguments {
     /// Repeats so many times as often as is promised, to look for what builds up slowly
     #[arg(long, value_name = "COUNT", conflicts_with = "quick", value_parser = clap::value_parser!(u16).range(1..))]
     times: Option<u16>,
+    /// Takes the time it takes in life, once, where a show otherwise shortens every interval
+    #[arg(long, conflicts_with_all = ["quick", "times"])]
+    unscaled: bool,
 }
 
 fn main() -> ExitCode {
@@ -27,10 +30,11 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let scale = match (arguments.quick, arguments.times) {
-        (true, _) => Scale::Quick,
-        (false, Some(count)) => Scale::Times(count),
-        (false, None) => Scale::Full,
+    let scale = match (arguments.quick, arguments.unscaled, arguments.times) {
+        (true, _, _) => Scale::Quick,
+        (_, true, _) => Scale::Unscaled,
+        (false, false, Some(count)) => Scale::Times(count),
+        (false, false, None) => Scale::Full,
     };
     match run(&arguments.name, scale) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,12 +1,16 @@
 //! Paths between machines and their control plane, each of its own, that can be opened, closed and made bad.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tidegate_cli::link::{Conditions, Counts, Link, LinkOptions, Told};
 use tokio::runtime::Runtime;
 
 use super::tap::{Exchange, Tap};
+use super::wait_for;
+
+/// A request that is not answered for so long is held.
+const HELD_AFTER: Duration = Duration::from_millis(500);
 
 /// What carries all paths.
 #[derive(Clone, Debug)]
@@ -94,6 +98,20 @@ impl Path {
     /// What has passed.
     pub fn counts(&self) -> Counts {
         self.link.counts()
+    }
+
+    /// Waits until everything was said and the machine's next request is held.
+    ///
+    /// # Errors
+    ///
+    /// When that does not happen within `seconds`.
+    pub fn settles(&self, seconds: u64) -> anyhow::Result<()> {
+        wait_for("a held sync", seconds, || {
+            let last = self.exchanges().last().copied();
+            let held = last.filter(|exchange| exchange.answered_at.is_none());
+            // Whatever is not held is answered sooner.
+            Ok(held.is_some_and(|held| held.at.elapsed().is_ok_and(|age| age > HELD_AFTER)))
+        })
     }
 
     /// The exchanges that reached the control plane, in order.

@@ -15,6 +15,8 @@ mod power_cut;
 mod proxies;
 mod systemd;
 mod tamper;
+mod trickle;
+mod two_minute_window;
 
 pub use full_disk::can_mount;
 
@@ -40,13 +42,15 @@ pub enum Scale {
     Times(u16),
     /// A few times, so that it can run with every test.
     Quick,
+    /// Once, with every interval as it is in life, where a show otherwise shortens them.
+    Unscaled,
 }
 
 impl Scale {
     /// How often, where `full` is promised and `quick` is for every test run.
     pub fn pick(self, full: usize, quick: usize) -> usize {
         match self {
-            Self::Full => full,
+            Self::Full | Self::Unscaled => full,
             Self::Times(count) => full * usize::from(count),
             Self::Quick => quick,
         }
@@ -69,6 +73,16 @@ pub const SHOWS: &[Show] = &[
         name: "link-cut",
         about: "the link is cut in the middle: the rest runs all the same, and who looks or cancels is told what is known",
         run: link_cut::run,
+    },
+    Show {
+        name: "two-minute-window",
+        about: "100 short windows, whichever way the link was closed before: none passes without work moving",
+        run: two_minute_window::run,
+    },
+    Show {
+        name: "trickle",
+        about: "32 kbit/s and 600 ms there and back: six steps with 40 KB of output in three round trips at most",
+        run: trickle::run,
     },
     Show {
         name: "big-output",

@@ -78,6 +78,7 @@ fn arguments(scale: Scale) -> Vec<String> {
         Scale::Full => Vec::new(),
         Scale::Times(count) => vec!["--times".to_owned(), count.to_string()],
         Scale::Quick => vec!["--quick".to_owned()],
+        Scale::Unscaled => vec!["--unscaled".to_owned()],
     }
 }
 

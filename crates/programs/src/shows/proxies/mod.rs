@@ -43,7 +43,7 @@ fn cuts(scale: Scale) -> Vec<Cut> {
     let cut = |after_seconds, divisor, is_nginx| Cut { after_seconds, divisor, is_nginx };
     match scale {
         Scale::Quick => vec![cut(60, 20, false), cut(60, 20, true)],
-        Scale::Full | Scale::Times(_) => {
+        Scale::Full | Scale::Times(_) | Scale::Unscaled => {
             vec![cut(30, 5, false), cut(100, 5, false), cut(60, 1, false), cut(60, 1, true)]
         }
     }
