@@ -69,6 +69,7 @@ pub(crate) struct Session {
     pub(crate) has_contact: bool,
     pub(crate) hold: Hold,
     pub(crate) intervals: Intervals,
+    is_metered: bool,
     pub(crate) retry: Retry,
     /// When the path was first seen closed, in milliseconds since the machine started: its clock may yet be set right.
     pub(crate) closed_at_ms: Option<u64>,
@@ -214,6 +215,7 @@ impl Session {
             has_contact: false,
             hold: Hold::new(options.is_metered, intervals),
             intervals,
+            is_metered: options.is_metered,
             retry: Retry::new(options.retry_max, intervals),
             closed_at_ms: None,
             last_problem: String::new(),
@@ -247,7 +249,10 @@ impl Session {
         }
         let leftovers = u32::try_from(swept.found).unwrap_or(u32::MAX);
         self.perform(Input::Booted { version: env!("CARGO_PKG_VERSION").to_owned(), leftovers })?;
-        self.perform(Input::Facts { facts: facts::collect(), probes: self.catalogue.clone() })?;
+        let mut facts = facts::collect();
+        let profile = if self.is_metered { "metered" } else { "default" };
+        facts.insert("profile".into(), profile.into());
+        self.perform(Input::Facts { facts, probes: self.catalogue.clone() })?;
         let status = self.status()?;
         if status.is_time_confirmed {
             self.transport.confirm_time(status.time);

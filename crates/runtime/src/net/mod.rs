@@ -10,6 +10,8 @@ mod failure;
 mod intervals;
 mod meter;
 mod proxy;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod tunnel;
 
