@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::gather::Gathered;
 use super::tls::handshake_error;
 use super::{
     Intervals, KeepAlive, Meter, NetError, Proxy, ProxyChoice, ServerAddress, Trust, dial, open_tunnel,
@@ -144,7 +145,8 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| cut(&error))?;
+        let (sender, driver) =
+            http1::handshake(TokioIo::new(Gathered::new(stream))).await.map_err(|error| cut(&error))?;
         let driver = Rc::new(Driver(tokio::spawn(driver).abort_handle()));
         Ok(Self { sender: Sender::One(Rc::new(tokio::sync::Mutex::new(sender))), driver, is_time_only })
     }
@@ -153,7 +155,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let greeting = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let greeting = http2::handshake(TokioExecutor::new(), TokioIo::new(Gathered::new(stream)));
         let (sender, driver) = greeting.await.map_err(|error| cut(&error))?;
         let driver = Rc::new(Driver(tokio::spawn(driver).abort_handle()));
         Ok(Self { sender: Sender::Two(sender), driver, is_time_only })

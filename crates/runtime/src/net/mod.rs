@@ -1,12 +1,13 @@
 //! The path to the control plane: names, proxies, TLS and one kept HTTP connection.
 //!
 //! Reading order: `address` (where), `dial` (a TCP connection), `proxy` and `tunnel` (through whom), `tls` (to whom),
-//! `connection` (HTTP on it). Every way to fail is a [`NetError`], with words for people and a code for programs.
+//! `connection` (HTTP on it), `gather` (in few packets). Every way to fail is a [`NetError`], with words for people and a code for programs.
 
 mod address;
 mod connection;
 mod dial;
 mod failure;
+mod gather;
 mod intervals;
 mod meter;
 mod proxy;
