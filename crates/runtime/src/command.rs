@@ -86,6 +86,9 @@ enum Command {
         /// Divides every interval of the path: for tests that have less time than machines
         #[arg(long, hide = true, default_value_t = 1)]
         interval_divisor: u32,
+        /// Lets no answer be held: for the comparison with a program that polls
+        #[arg(long, hide = true)]
+        poll: bool,
         /// The service that runs it, which is removed when the machine is retired
         #[arg(long, hide = true, value_name = "NAME")]
         service: Option<String>,
@@ -192,11 +195,12 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run { state, retry_max, metered, interval_divisor, service } => {
+        Command::Run { state, retry_max, metered, interval_divisor, poll, service } => {
             let options = RunOptions {
                 retry_max: Duration::from_millis(retry_max.0.max(100)),
                 is_metered: metered,
                 intervals: Intervals::divided_by(interval_divisor),
+                is_polling: poll,
             };
             let local = tokio::task::LocalSet::new();
             let end =

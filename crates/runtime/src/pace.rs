@@ -17,8 +17,9 @@ pub(crate) struct Hold {
 
 /// Where holding starts.
 const HOLD_FIRST: Duration = Duration::from_secs(25);
-/// The longest hold.
-const HOLD_MAX: Duration = Duration::from_secs(240);
+/// The longest hold: as long as two probes of an idle connection (90 s each) and nearly a third, which would be one for
+/// nothing.
+const HOLD_MAX: Duration = Duration::from_secs(265);
 /// The shortest: below it a hold costs more than asking again.
 const HOLD_MIN: Duration = Duration::from_secs(5);
 

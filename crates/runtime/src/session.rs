@@ -36,6 +36,8 @@ pub(crate) struct RunOptions {
     pub(crate) is_metered: bool,
     /// Every interval of the path.
     pub(crate) intervals: Intervals,
+    /// Whether it lets no answer be held and asks again and again, to show what that costs.
+    pub(crate) is_polling: bool,
 }
 
 /// How long fresh entries wait for company while a step runs: six quick steps come back in one sync, and a page
@@ -68,6 +70,7 @@ pub(crate) struct Session {
     /// Whether the control plane answered since the start.
     pub(crate) has_contact: bool,
     pub(crate) hold: Hold,
+    pub(crate) is_polling: bool,
     pub(crate) intervals: Intervals,
     is_metered: bool,
     pub(crate) retry: Retry,
@@ -214,6 +217,7 @@ impl Session {
             offset_ms: 0,
             has_contact: false,
             hold: Hold::new(options.is_metered, intervals),
+            is_polling: options.is_polling,
             intervals,
             is_metered: options.is_metered,
             retry: Retry::new(options.retry_max, intervals),
@@ -336,7 +340,8 @@ impl Session {
     /// How long the next idle sync may be held. After one that broke not at all: an answer at once tells a path that is
     /// open, and cuts what lasts too long, from one that is closed.
     pub(crate) fn hold_asked(&self) -> Duration {
-        if self.broke_after.is_some() { Duration::ZERO } else { self.hold.current() }
+        let is_at_once = self.is_polling || self.broke_after.is_some();
+        if is_at_once { Duration::ZERO } else { self.hold.current() }
     }
 
     pub(crate) fn status(&self) -> anyhow::Result<Status> {

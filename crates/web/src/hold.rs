@@ -17,7 +17,7 @@ use tidegate_core::wire::{IdleSync, SyncAnswer, SyncMessage, SyncRequest};
 use crate::host::{Host, Watch, Woken};
 use crate::problem::Problem;
 
-/// The longest any sync is held: no proxy was seen to let an idle request live longer, and the runtime asks for 240 s
+/// The longest any sync is held: no proxy was seen to let an idle request live longer, and the runtime asks for 265 s
 /// at most.
 pub const HOLD_MAX: Duration = Duration::from_secs(300);
 
