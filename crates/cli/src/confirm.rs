@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use tidegate_core::obstacle::Obstacle;
+
 use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::text::one_line;
@@ -27,13 +29,18 @@ impl Confirmation {
         }
         if !screen.can_ask {
             return Err(Failure::usage("this needs a confirmation, and there is nobody to ask")
+                .of(Obstacle::NotConfirmed)
                 .because(consequence)
                 .next("repeat the command with --yes if that is what you want"));
         }
         screen.progress(&format!("{}\nGo on? Type `yes`: ", one_line(consequence)));
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
-        if is_yes(&answer) { Ok(()) } else { Err(Failure::usage("not confirmed; nothing was done")) }
+        if is_yes(&answer) {
+            Ok(())
+        } else {
+            Err(Failure::usage("not confirmed; nothing was done").of(Obstacle::NotConfirmed))
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use reqwest::Url;
+use tidegate_core::obstacle::Obstacle;
 
 use crate::credentials::{self, Credentials};
 use crate::failure::Failure;
@@ -67,6 +68,7 @@ impl Connection {
         let url = self.url.clone().or_else(|| stored.as_ref().map(|stored| stored.url.clone()));
         let Some(url) = url else {
             return Err(Failure::usage("no control plane is named")
+                .of(Obstacle::NoControlPlane)
                 .next("set TIDEGATE_URL and TIDEGATE_TOKEN, or sign in once with:\n  tidegate login LINK"));
         };
         let base = parse_base(&url)?;
@@ -77,6 +79,7 @@ impl Connection {
         };
         let Some(token) = token else {
             return Err(Failure::usage(format!("no token for {base}"))
+                .of(Obstacle::NoToken)
                 .because("neither --token-file nor TIDEGATE_TOKEN is set, and no `login` stored one for it")
                 .next("on the control plane's machine:\n  tidegate admin token --data DIR --email YOU"));
         };
@@ -88,6 +91,7 @@ impl Connection {
         let Some(path) = credentials::path() else { return Ok(None) };
         credentials::load(&path).map_err(|error| {
             Failure::usage(format!("failed to read `{}`", path.display()))
+                .of(Obstacle::FileUnreadable)
                 .caused_by(&error)
                 .next("sign in again with: tidegate login LINK")
         })
@@ -96,7 +100,10 @@ impl Connection {
     fn read_ca(&self, file: Option<PathBuf>) -> Result<Option<Vec<u8>>, Failure> {
         file.map(|file| {
             fs::read(&file).map_err(|error| {
-                Failure::usage(format!("failed to read the authority `{}`", file.display())).caused_by(&error)
+                Failure::usage(format!("failed to read the authority `{}`", file.display()))
+                    .of(Obstacle::FileUnreadable)
+                    .caused_by(&error)
+                    .next("name with --ca or TIDEGATE_CA a PEM file that you may read")
             })
         })
         .transpose()
@@ -124,6 +131,7 @@ impl Target {
 pub(crate) fn parse_base(text: &str) -> Result<Url, Failure> {
     let wrong = |why: &str| {
         Failure::usage(format!("`{text}` is not the URL of a control plane"))
+            .of(Obstacle::InvalidUrl)
             .because(why)
             .next("one looks like https://tidegate.example or http://127.0.0.1:8080")
     };
@@ -145,13 +153,19 @@ pub(crate) fn parse_base(text: &str) -> Result<Url, Failure> {
 
 fn read_token(file: &PathBuf) -> Result<String, Failure> {
     let text = fs::read_to_string(file).map_err(|error| {
-        Failure::usage(format!("failed to read the token file `{}`", file.display())).caused_by(&error)
+        unreadable_token(format!("failed to read the token file `{}`", file.display())).caused_by(&error)
     })?;
     // `admin token` puts the token alone on its last line: its whole output may be the file.
     match text.lines().map(str::trim).rfind(|line| !line.is_empty()) {
         Some(token) => Ok(token.to_owned()),
-        None => Err(Failure::usage(format!("the token file `{}` is empty", file.display()))),
+        None => Err(unreadable_token(format!("the token file `{}` is empty", file.display()))),
     }
+}
+
+fn unreadable_token(what: String) -> Failure {
+    Failure::usage(what)
+        .of(Obstacle::FileUnreadable)
+        .next("write a token into it that only you can read; one is made on the control plane's machine:\n  tidegate admin token --data DIR --email YOU")
 }
 
 #[cfg(test)]

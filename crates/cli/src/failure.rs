@@ -2,6 +2,9 @@
 
 use std::io;
 
+use tidegate_core::error::Error;
+use tidegate_core::obstacle::{Obstacle, Obstructed};
+
 use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::text::one_line;
@@ -11,6 +14,8 @@ use crate::text::one_line;
 pub(crate) struct Failure {
     /// How the process ends.
     pub exit: Exit,
+    /// The stable code; absent: the control plane's own is among the causes.
+    pub obstacle: Option<Obstacle>,
     /// What happened, completing "failed to …". Empty: nothing is printed.
     pub what: String,
     /// The causes, the nearest first.
@@ -22,17 +27,29 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that ends with `exit`.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), why: Vec::new(), next: None }
+        Self { exit, obstacle: None, what: what.into(), why: Vec::new(), next: None }
     }
 
     /// The command line or a file it names does not read.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, what)
+        Self::new(Exit::Usage, what).of(Obstacle::Usage)
     }
 
-    /// It was reached and would not.
+    /// It cannot be done; unless something more is known, this computer would not.
     pub(crate) fn refused(what: impl Into<String>) -> Self {
-        Self::new(Exit::Refused, what)
+        Self::new(Exit::Refused, what).of(Obstacle::SystemFailed)
+    }
+
+    /// The path to what was asked is not there. Trying again may do.
+    pub(crate) fn unreachable(obstacle: Obstacle, what: impl Into<String>) -> Self {
+        Self::new(Exit::NotReachable, what).of(obstacle)
+    }
+
+    /// Names what it is.
+    #[must_use]
+    pub(crate) fn of(mut self, obstacle: Obstacle) -> Self {
+        self.obstacle = Some(obstacle);
+        self
     }
 
     /// Adds a cause.
@@ -71,7 +88,8 @@ impl Failure {
     }
 
     fn to_text(&self) -> String {
-        let mut text = format!("tidegate: {}", one_line(&self.what));
+        let code = self.obstacle.map(|obstacle| format!(" ({obstacle})")).unwrap_or_default();
+        let mut text = format!("tidegate: {}{code}", one_line(&self.what));
         for why in &self.why {
             text.push_str(&format!("\n  why:  {}", one_line(why)));
         }
@@ -91,7 +109,7 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::new(Exit::Done, "")
         } else {
-            Self::refused("failed to write the output").caused_by(&error)
+            Self::refused("failed to write the output").of(Obstacle::FileNotWritten).caused_by(&error)
         }
     }
 }
@@ -99,8 +117,22 @@ impl From<io::Error> for Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         let mut causes = error.chain().map(ToString::to_string);
-        let what = causes.next().unwrap_or_default();
-        Self { exit: Exit::Refused, what, why: causes.collect(), next: None }
+        let failure = match error.downcast_ref::<Obstructed>() {
+            Some(Obstructed { obstacle, what, next }) => {
+                causes.find(|cause| cause == what);
+                Self::new(Exit::Refused, what).of(*obstacle).next(next)
+            }
+            None => Self::refused(causes.next().unwrap_or_default()),
+        };
+        let failure = causes.fold(failure, Self::because);
+        match error.downcast_ref() {
+            // The core's refusal: its code is one of the control plane's.
+            Some(Error::Problem(problem)) => {
+                let code = problem.code;
+                Self { obstacle: None, ..failure }.because(format!("{} ({})", code.title(), code.as_str()))
+            }
+            Some(Error::Sql(_)) | None => failure,
+        }
     }
 }
 
@@ -114,7 +146,7 @@ mod tests {
             .because("`hmi-3` was retired\non Monday")
             .next("adopt it first:\n  tidegate endpoints adopt hmi-3");
         insta::assert_snapshot!(failure.to_text(), @r"
-        tidegate: the control plane refused: \x1b[2Jconflict
+        tidegate: the control plane refused: \x1b[2Jconflict (system_failed)
           why:  `hmi-3` was retired on Monday
           next: adopt it first:
                   tidegate endpoints adopt hmi-3
@@ -133,5 +165,23 @@ mod tests {
         let failure = Failure::from(error);
         assert_eq!(failure.what, "failed to write `/x`");
         assert_eq!(failure.why, ["disk full"]);
+    }
+
+    #[test]
+    fn what_programs_meet_is_printed_with_its_code_and_what_to_do() {
+        let obstructed = Obstructed::new(Obstacle::PortInUse, "failed to listen on `a`", "choose another");
+        let error = anyhow::anyhow!("address in use").context(obstructed).context("failed to start");
+        insta::assert_snapshot!(Failure::from(error).to_text(), @r"
+        tidegate: failed to listen on `a` (port_in_use)
+          why:  address in use
+          next: choose another
+        ");
+        let refused = Error::invalid("an address has an @");
+        let error = anyhow::Error::new(refused).context("failed to make the owner");
+        insta::assert_snapshot!(Failure::from(error).to_text(), @r"
+        tidegate: failed to make the owner
+          why:  an address has an @
+          why:  The request does not read (invalid_request)
+        ");
     }
 }

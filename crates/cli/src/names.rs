@@ -2,6 +2,7 @@
 
 use tidegate_core::api::{ClientView, EndpointView, SiteView};
 use tidegate_core::id::{ClientId, EndpointId, SequenceId, SiteId};
+use tidegate_core::obstacle::Obstacle;
 
 use crate::client::{Api, LISTING_ITEMS_MAX};
 use crate::failure::Failure;
@@ -40,6 +41,7 @@ pub(crate) fn unique<I: Clone + ToString>(
     match matches.as_deref() {
         Some([only]) => Ok((*only).clone()),
         Some(several) => Err(Failure::usage(format!("`{text}` names {} {kind}s", several.len()))
+            .of(Obstacle::AmbiguousName)
             .next(format!("name one by its id:\n{}", list(several)))),
         None => Err(unknown(kind, text, &folded, candidates)),
     }
@@ -126,6 +128,7 @@ impl Api {
 pub(crate) fn sequence_id(text: &str) -> Result<SequenceId, Failure> {
     text.parse().map_err(|_| {
         Failure::usage(format!("`{text}` is not the id of a sequence"))
+            .of(Obstacle::UnknownName)
             .next("find it with: tidegate sequences list")
     })
 }
@@ -149,7 +152,7 @@ fn unknown<I: ToString>(kind: &str, text: &str, folded: &str, candidates: &[Name
         .iter()
         .filter(|candidate| candidate.name.to_lowercase().contains(folded) && !folded.is_empty())
         .collect();
-    let failure = Failure::usage(format!("there is no {kind} `{text}`"));
+    let failure = Failure::usage(format!("there is no {kind} `{text}`")).of(Obstacle::UnknownName);
     if close.is_empty() {
         failure.next(format!("see them all with: tidegate {} list", command_of(kind)))
     } else {

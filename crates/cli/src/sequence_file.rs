@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use tidegate_core::obstacle::Obstacle;
 use tidegate_core::sequence::{SEQUENCE_BYTES_MAX, SequenceSpec};
 
 use crate::failure::Failure;
@@ -18,7 +19,10 @@ const FILE_BYTES_MAX: u64 = 4 * SEQUENCE_BYTES_MAX as u64;
 /// A usage [`Failure`] that names line and field.
 pub(crate) fn read(path: &Path) -> Result<SequenceSpec, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::usage(format!("failed to read `{}`", path.display())).caused_by(&error)
+        Failure::usage(format!("failed to read `{}`", path.display()))
+            .of(Obstacle::FileUnreadable)
+            .caused_by(&error)
+            .next("name with --file a YAML file that you may read, or `-` for standard input")
     };
     let mut text = String::new();
     if path.as_os_str() == "-" {
@@ -32,15 +36,21 @@ pub(crate) fn read(path: &Path) -> Result<SequenceSpec, Failure> {
 
 fn parse(name: &str, text: &str) -> Result<SequenceSpec, Failure> {
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(Failure::usage(format!("`{name}` is over {FILE_BYTES_MAX} bytes")));
+        return Err(Failure::usage(format!("`{name}` is over {FILE_BYTES_MAX} bytes"))
+            .of(Obstacle::InvalidYaml)
+            .next("make several sequences of it; nothing was queued"));
     }
     let spec: SequenceSpec = serde_norway::from_str(text).map_err(|error| {
-        Failure::usage(format!("`{name}` is not a sequence"))
-            .because(error)
-            .next("`tidegate run --help` shows one")
+        Failure::usage(format!("`{name}` is not a sequence")).of(Obstacle::InvalidYaml).because(error).next(
+            "correct that line, then repeat; nothing was queued. `tidegate run --help` shows a sequence",
+        )
     })?;
-    spec.check_bounds()
-        .map_err(|error| Failure::usage(format!("`{name}` cannot be queued as it is")).because(error))?;
+    spec.check_bounds().map_err(|error| {
+        Failure::usage(format!("`{name}` cannot be queued as it is"))
+            .of(Obstacle::InvalidYaml)
+            .because(error)
+            .next("correct the value that is named, then repeat; nothing was queued")
+    })?;
     Ok(spec)
 }
 

@@ -19,6 +19,7 @@ pub mod export;
 pub mod id;
 pub mod journal;
 pub mod keys;
+pub mod obstacle;
 mod openapi;
 pub mod probe;
 pub mod rhythm;

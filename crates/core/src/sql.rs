@@ -64,7 +64,11 @@ pub enum SqlErrorKind {
     Shape,
     /// The statement ran outside a transaction.
     NoTransaction,
-    /// Everything else, I/O errors and corruption included: the host decides whether it may go on.
+    /// The file cannot be written, or not be opened at all.
+    NotWritable,
+    /// The file is damaged, or no database.
+    Damaged,
+    /// Everything else, I/O errors included: the host decides whether it may go on.
     Other,
 }
 

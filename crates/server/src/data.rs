@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use tidegate_sqlite::{DirectoryLock, LockError};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
+use tidegate_sqlite::{DirectoryLock, LockError, Unusable};
 
 /// The database's name within the data directory.
 const DATABASE: &str = "tidegate.db";
@@ -21,13 +22,7 @@ pub(crate) fn database(data: &Path) -> PathBuf {
 ///
 /// When another process has it, naming the directory.
 pub(crate) fn lock(data: &Path) -> anyhow::Result<DirectoryLock> {
-    match DirectoryLock::acquire(data) {
-        Ok(lock) => Ok(lock),
-        Err(LockError::Held(directory)) => {
-            bail!("data directory `{}` is in use: another tidegate is running on it", directory.display())
-        }
-        Err(error) => Err(error).context("failed to take the data directory"),
-    }
+    DirectoryLock::acquire(data).context("failed to take the data directory")
 }
 
 /// Takes the directory when no other process has it; `None`: one has.
@@ -53,12 +48,69 @@ pub(crate) fn require_database(data: &Path) -> anyhow::Result<PathBuf> {
     if database.is_file() {
         return Ok(database);
     }
+    if let Err(error) = fs::metadata(&database)
+        && !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    {
+        return Err(error).with_context(|| format!("failed to look at `{}`", database.display()));
+    }
     bail!(no_owner(data))
 }
 
 /// What an operator is told who serves, or asks for a token of, a directory without an owner.
-pub(crate) fn no_owner(data: &Path) -> String {
-    format!("data directory `{}` has no owner yet: run `tidegate admin owner` first", data.display())
+pub(crate) fn no_owner(data: &Path) -> Obstructed {
+    let data = data.display();
+    Obstructed::new(
+        Obstacle::NoOwner,
+        format!("the data directory `{data}` has no owner yet"),
+        format!("make one, or correct --data:\ntidegate admin owner --data {data} --email YOU@EXAMPLE"),
+    )
+}
+
+/// Says of an error that came of using the data directory `data` what it means and what to do; others, and what says
+/// so already, stay as they are.
+pub(crate) fn explained(data: &Path, error: anyhow::Error) -> anyhow::Error {
+    if error.downcast_ref::<Obstructed>().is_some() {
+        return error;
+    }
+    let Some(unusable) = Unusable::of(error.as_ref()) else { return error };
+    let data = data.display();
+    let (obstacle, what, next) = match unusable {
+        Unusable::InUse => (
+            Obstacle::DataDirectoryInUse,
+            format!("the data directory `{data}` is in use: another tidegate works on it"),
+            "end that one first, or name another directory with --data; nothing was changed".to_owned(),
+        ),
+        Unusable::NotWritable => (
+            Obstacle::DataDirectoryNotWritable,
+            format!("the data directory `{data}` cannot be written"),
+            format!(
+                "run it as the user that owns the directory, on a disk that is mounted for writing:\nls -ld {data}; \
+                 findmnt --target {data}"
+            ),
+        ),
+        Unusable::Newer => (
+            Obstacle::DataDirectoryNewer,
+            format!("the data directory `{data}` was written by a newer tidegate"),
+            "start that version, or restore a backup of this one into another directory; nothing was changed"
+                .to_owned(),
+        ),
+        Unusable::Damaged => (
+            Obstacle::DataDirectoryDamaged,
+            format!("the database in the data directory `{data}` is damaged"),
+            format!(
+                "keep a copy of the directory, check the disk (`dmesg`), then put the last backup in place:\n\
+                 tidegate admin restore --data {data} --from BACKUP"
+            ),
+        ),
+        Unusable::Full => (
+            Obstacle::DiskFull,
+            format!("the disk of the data directory `{data}` is full"),
+            "free some room on the disk of the data directory, then start it again; nothing that was acknowledged is \
+             lost"
+                .to_owned(),
+        ),
+    };
+    error.context(Obstructed::new(obstacle, what, next))
 }
 
 /// Makes the directory for its owner alone; one that exists and is empty becomes so.
@@ -67,27 +119,35 @@ pub(crate) fn no_owner(data: &Path) -> String {
 ///
 /// When it cannot be made, or others may enter it although something is in it.
 pub(crate) fn create(data: &Path) -> anyhow::Result<()> {
-    let made = fs::create_dir_all(data).and_then(|()| restrict(data));
-    made.with_context(|| format!("failed to make the data directory `{}`", data.display()))
+    let failed = || format!("failed to make the data directory `{}`", data.display());
+    fs::create_dir_all(data).with_context(failed)?;
+    if restrict(data).with_context(failed)? {
+        return Ok(());
+    }
+    bail!(Obstructed::new(
+        Obstacle::DataDirectoryOpen,
+        format!("others may enter the data directory `{}`, and it holds something already", data.display()),
+        format!("close it if it is yours, or name another with --data:\nchmod 700 {}", data.display()),
+    ))
 }
 
+/// Lets nobody else in; false where others may be at home there.
 #[cfg(unix)]
-fn restrict(data: &Path) -> io::Result<()> {
+fn restrict(data: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(data)?.permissions().mode();
     if mode & 0o077 == 0 {
-        return Ok(());
+        return Ok(true);
     }
     if fs::read_dir(data)?.next().is_some() {
-        let reason = "others may enter it and it holds something already: `chmod 700` it, or choose another";
-        return Err(io::Error::other(reason));
+        return Ok(false);
     }
-    fs::set_permissions(data, fs::Permissions::from_mode(0o700))
+    fs::set_permissions(data, fs::Permissions::from_mode(0o700)).map(|()| true)
 }
 
 #[cfg(not(unix))]
-fn restrict(_: &Path) -> io::Result<()> {
-    Ok(())
+fn restrict(_: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Makes the names in `directory` durable. Windows has no such call and needs none on NTFS.

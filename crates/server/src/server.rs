@@ -46,10 +46,13 @@ impl Server {
     /// certificate does not read, or an address is taken.
     pub async fn start(options: ServeOptions) -> anyhow::Result<Running> {
         let tls = options.tls.as_ref().map(net::acceptor).transpose()?;
-        let database = data::require_database(&options.data)?;
-        let lock = data::lock(&options.data)?;
+        let database =
+            data::require_database(&options.data).map_err(|error| data::explained(&options.data, error))?;
+        let explained = |error| data::explained(&options.data, error);
+        let lock = data::lock(&options.data).map_err(explained)?;
         let (stop, stopping) = watch::channel(false);
-        let Some(host) = LocalHost::open(&database, lock, options.reserve_bytes, stopping.clone())? else {
+        let opened = LocalHost::open(&database, lock, options.reserve_bytes, stopping.clone());
+        let Some(host) = opened.map_err(explained)? else {
             bail!(data::no_owner(&options.data));
         };
         let host = Arc::new(host);

@@ -79,6 +79,10 @@ pub(crate) fn sql_error(error: &rusqlite::Error) -> SqlError {
         Some(ErrorCode::DiskFull) => SqlErrorKind::Full,
         Some(ErrorCode::SystemIoFailure) if is_index_full(error) => SqlErrorKind::Full,
         Some(ErrorCode::ConstraintViolation) => SqlErrorKind::Constraint,
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            SqlErrorKind::NotWritable
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => SqlErrorKind::Damaged,
         _ => SqlErrorKind::Other,
     };
     let code = error.sqlite_error().map(|error| format!(" (SQLite {})", error.extended_code));

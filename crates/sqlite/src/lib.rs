@@ -19,6 +19,7 @@ mod room;
 mod settings;
 mod statements;
 mod store;
+mod unusable;
 mod writer;
 
 pub use backup::{BackupError, backup};
@@ -29,4 +30,5 @@ pub use readers::Readers;
 pub use room::check_room;
 pub use settings::Settings;
 pub use store::{Store, Usage};
+pub use unusable::Unusable;
 pub use writer::{Commit, Writer};

@@ -154,7 +154,7 @@ impl Store {
     /// [`SqlError`] with the first thing that is wrong.
     pub fn check_integrity(&self) -> Result<(), SqlError> {
         let found = self.trusted(self.database.control_text("PRAGMA integrity_check(1)"))?;
-        if found == "ok" { Ok(()) } else { Err(SqlError::new(SqlErrorKind::Other, found)) }
+        if found == "ok" { Ok(()) } else { Err(SqlError::new(SqlErrorKind::Damaged, found)) }
     }
 
     /// Gives up to `bytes` of free pages back to the file system; nothing unless

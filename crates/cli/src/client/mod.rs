@@ -4,6 +4,7 @@
 //! nothing is queued twice. Answers keep their text, because `--json` prints it unchanged.
 
 mod pages;
+mod path;
 mod problem;
 mod retry;
 
@@ -16,8 +17,9 @@ use serde::de::DeserializeOwned;
 pub(crate) use pages::{LISTING_ITEMS_MAX, Listing};
 pub(crate) use retry::Retry;
 
+use tidegate_core::obstacle::Obstacle;
+
 use crate::connection::Target;
-use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// How long a connection may take. A control plane that is there answers within a round trip or two.
@@ -59,7 +61,9 @@ impl Api {
         }
         if let Some(pem) = &target.ca {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| {
-                Failure::usage("failed to read the certificate authority").caused_by(&error)
+                Failure::usage("failed to read the certificate authority")
+                    .of(Obstacle::FileUnreadable)
+                    .caused_by(&error)
             })?;
             builder = builder.tls_certs_merge(certificates);
         }
@@ -78,7 +82,7 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`Exit::NotReachable`] or what the control plane refused with.
+    /// [`crate::exit::Exit::NotReachable`] or what the control plane refused with.
     pub(crate) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, Failure> {
         let url = self.url(path, query);
         let response = self.send(Method::GET, url, Body::default(), Retry::Always).await?;
@@ -89,7 +93,7 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`Exit::NotReachable`] or what the control plane refused with.
+    /// [`crate::exit::Exit::NotReachable`] or what the control plane refused with.
     pub(crate) async fn post(&self, path: &[&str], body: &impl Serialize) -> Result<Answer, Failure> {
         self.post_with(path, body, Retry::Always).await
     }
@@ -98,7 +102,7 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`Exit::NotReachable`] or what the control plane refused with.
+    /// [`crate::exit::Exit::NotReachable`] or what the control plane refused with.
     pub(crate) async fn post_with(
         &self,
         path: &[&str],
@@ -117,7 +121,7 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`Exit::NotReachable`] or what the control plane refused with.
+    /// [`crate::exit::Exit::NotReachable`] or what the control plane refused with.
     pub(crate) async fn patch(
         &self,
         path: &[&str],
@@ -137,7 +141,7 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`Exit::NotReachable`] or what the control plane refused with.
+    /// [`crate::exit::Exit::NotReachable`] or what the control plane refused with.
     pub(crate) async fn stream(&self, path: &[&str]) -> Result<Response, Failure> {
         self.send(Method::GET, self.url(path, &[]), Body::default(), Retry::Always).await
     }
@@ -197,25 +201,23 @@ impl Api {
         let text = read_bounded(response, ANSWER_BYTES_MAX).await.map_err(|error| match error {
             ReadError::Transport(error) => self.unreachable(&error),
             ReadError::TooLong => Failure::refused(format!("the answer is over {ANSWER_BYTES_MAX} bytes"))
+                .of(Obstacle::Usage)
                 .next("ask for less, with a filter or --limit"),
-            ReadError::NotText => Failure::refused("the answer is not text: is this a control plane?"),
+            ReadError::NotText => Failure::refused("the answer is not text: is this a control plane?")
+                .of(Obstacle::NotAControlPlane),
         })?;
         Ok(Answer { text })
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let mut why = Failure::new(Exit::NotReachable, format!("failed to reach {}", self.target.base));
+        let (obstacle, next) = path::obstacle(error);
+        let failure = Failure::unreachable(obstacle, format!("failed to reach {}", self.target.base));
         // The error's own text repeats the URL; its causes say what happened.
-        match std::error::Error::source(error) {
-            Some(cause) => why = why.caused_by(cause),
-            None => why = why.caused_by(error),
-        }
-        let hint = if why.why.iter().any(|cause| cause.contains("certificate")) {
-            "if the control plane has a private certificate authority, name it with --ca FILE or TIDEGATE_CA"
-        } else {
-            "check the URL and the network, then repeat the command: it is safe to repeat"
+        let failure = match std::error::Error::source(error) {
+            Some(cause) => failure.caused_by(cause),
+            None => failure.caused_by(error),
         };
-        why.next(hint)
+        failure.next(next)
     }
 }
 
@@ -224,10 +226,11 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// [`Exit::Refused`] where it is another one.
+    /// [`crate::exit::Exit::Refused`] where it is another one.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_str(&self.text).map_err(|error| {
             Failure::refused("the control plane answered something this program does not read")
+                .of(Obstacle::NotAControlPlane)
                 .caused_by(&error)
                 .next("compare the versions of the two; `--json` shows the answer as it came")
         })

@@ -3,6 +3,8 @@
 use reqwest::Url;
 use serde::Deserialize;
 
+use tidegate_core::obstacle::Obstacle;
+
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::text::shortened;
@@ -50,6 +52,9 @@ fn next(code: &str) -> Option<&'static str> {
         ),
         "revision_mismatch" => Some("repeat the command: it reads the new revision first"),
         "rate_limited" | "unavailable" => Some("repeat the command in a moment: it is safe to repeat"),
+        "conflict" => Some("look how it stands first; the sentence above says what stands in the way"),
+        "forbidden" => Some("ask an owner to do it, or to widen your role"),
+        "too_large" => Some("send less at once: several sequences in the place of one"),
         "queue_full" => Some("see what is queued: tidegate sequences list --endpoint ENDPOINT"),
         "invalid_sequence" => Some("see what the machine knows: tidegate endpoints show ENDPOINT --probes"),
         "storage_full" => Some("free space on the control plane's disk; nothing of this request was stored"),
@@ -60,7 +65,8 @@ fn next(code: &str) -> Option<&'static str> {
 
 /// An answer that is not a control plane's: a proxy's page, another server, a redirect.
 fn foreign(base: &Url, exit: Exit, status: u16, location: Option<&str>, body: &str) -> Failure {
-    let failure = Failure::new(exit, format!("{base} answered {status}, not as a control plane does"));
+    let failure = Failure::new(exit, format!("{base} answered {status}, not as a control plane does"))
+        .of(Obstacle::NotAControlPlane);
     match location {
         Some(location) => failure
             .because(format!("it points to {location}"))

@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::connection::parse_base;
+use crate::exit::Exit;
 
 #[tokio::test]
 async fn a_post_whose_answer_is_lost_is_repeated_with_the_same_key() {

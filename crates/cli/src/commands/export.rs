@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use reqwest::Response;
 use tempfile::NamedTempFile;
 
+use tidegate_core::obstacle::Obstacle;
+
 use crate::client::Api;
 use crate::connection::Connection;
 use crate::exit::Exit;
@@ -53,7 +55,9 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
 /// at all.
 pub(crate) async fn write(api: &Api, endpoint: &str, out: &Path, force: bool) -> Result<u64, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::usage(format!("failed to write `{}`", out.display())).caused_by(&error)
+        Failure::usage(format!("failed to write `{}`", out.display()))
+            .of(Obstacle::FileNotWritten)
+            .caused_by(&error)
     };
     let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
@@ -73,10 +77,15 @@ pub(crate) async fn write(api: &Api, endpoint: &str, out: &Path, force: bool) ->
 
 async fn copy(mut response: Response, file: &mut NamedTempFile, out: &Path) -> Result<u64, Failure> {
     let (mut bytes, mut last) = (0, None);
-    let cut_off = || Failure::new(Exit::NotReachable, "the export was cut off; nothing was written");
+    let cut_off = || {
+        Failure::new(Exit::NotReachable, "the export was cut off; nothing was written")
+            .of(Obstacle::ConnectionCut)
+    };
     while let Some(chunk) = response.chunk().await.map_err(|error| cut_off().caused_by(&error))? {
         file.write_all(&chunk).map_err(|error| {
-            Failure::usage(format!("failed to write `{}`", out.display())).caused_by(&error)
+            Failure::usage(format!("failed to write `{}`", out.display()))
+                .of(Obstacle::FileNotWritten)
+                .caused_by(&error)
         })?;
         bytes += chunk.len() as u64;
         last = chunk.last().copied().or(last);
@@ -87,5 +96,6 @@ async fn copy(mut response: Response, file: &mut NamedTempFile, out: &Path) -> R
 
 fn exists(out: &Path) -> Failure {
     Failure::usage(format!("`{}` exists already", out.display()))
+        .of(Obstacle::FileExists)
         .next("choose another name, or replace it with --force")
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
+use tidegate_core::obstacle::Obstacle;
 use tidegate_core::time::Milliseconds;
 
 use crate::exit::Exit;
@@ -95,9 +96,11 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let schedule = args.schedule.unwrap_or_else(Schedule::always_open);
     let listen = args.listen;
     let options = LinkOptions { listen, to: args.to, conditions: usual, open: false };
-    let link = Link::start(options)
-        .await
-        .map_err(|error| Failure::refused(format!("failed to listen on {listen}")).caused_by(&error))?;
+    let link = Link::start(options).await.map_err(|error| {
+        Failure::refused(format!("failed to listen on {listen}"))
+            .of(Obstacle::AddressUnusable)
+            .caused_by(&error)
+    })?;
     telling.listening(&link, &schedule)?;
     tokio::select! {
         played = play(&link, &schedule, usual, telling) => played?,

@@ -6,6 +6,8 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::json;
 
+use tidegate_core::obstacle::Obstacle;
+
 use crate::client::{Api, Retry};
 use crate::connection::Connection;
 use crate::credentials::{self, Credentials};
@@ -42,6 +44,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let link = if args.link == "-" { read_line()? } else { args.link.clone() };
     let Some(path) = credentials::path() else {
         return Err(Failure::usage("there is nowhere to store the token")
+            .of(Obstacle::FileNotWritten)
             .because("neither XDG_CONFIG_HOME nor HOME is set"));
     };
     let (url, secret) = parse_link(&link)?;
@@ -54,6 +57,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let stored = Credentials { url: url.to_string(), token: signed_in.token, ca };
     credentials::store(&path, &stored).map_err(|error| {
         Failure::refused(format!("failed to store the token in `{}`", path.display()))
+            .of(Obstacle::FileNotWritten)
             .caused_by(&error)
             .next("the link is spent; ask for another once the file can be written")
     })?;
@@ -67,6 +71,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
 fn parse_link(link: &str) -> Result<(Url, String), Failure> {
     let wrong = || {
         Failure::usage("that is not a sign-in link")
+            .of(Obstacle::InvalidLink)
             .next("one looks like https://tidegate.example/sign-in#… and is copied whole")
     };
     let link = Url::parse(link.trim()).map_err(|_| wrong())?;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host::{self, LogFormat, ServeOptions};
-use crate::text::shell_word;
 
 /// Run the control plane.
 #[derive(Debug, clap::Args)]
@@ -58,19 +57,6 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         reserve_bytes: args.reserve << 20,
         log_format: args.log_format,
     };
-    let data = options.data.display().to_string();
-    host::serve(options).await.map_err(|error| {
-        let failure = Failure::from(error);
-        let said = format!("{} {}", failure.what, failure.why.join(" "));
-        if said.contains("no owner") {
-            failure.next(format!("tidegate admin owner --data {} --email YOU", shell_word(&data)))
-        } else if said.contains("no room to open") {
-            failure.next("free some room on the disk of the data directory, then start it again")
-        } else if said.contains("failed to listen") {
-            failure.next("end the other program, or choose another address with --listen")
-        } else {
-            failure
-        }
-    })?;
+    host::serve(options).await?;
     Ok(Exit::Done)
 }

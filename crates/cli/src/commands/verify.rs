@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tidegate_core::digest::Digest;
+use tidegate_core::obstacle::Obstacle;
 use tidegate_core::verify::{Fault, Report};
 
 use crate::exit::Exit;
@@ -55,16 +56,21 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Result<Exit, Failure> {
 /// Where it cannot be read, or is no export at all.
 pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failure> {
     let name = file.display();
-    let opened = File::open(file)
-        .map_err(|error| Failure::usage(format!("failed to open `{name}`")).caused_by(&error))?;
-    let report = host::verify(opened, root)
-        .map_err(|error| Failure::usage(format!("failed to read `{name}`")).caused_by(&error))?;
+    let opened = File::open(file).map_err(|error| {
+        Failure::usage(format!("failed to open `{name}`")).of(Obstacle::FileUnreadable).caused_by(&error)
+    })?;
+    let report = host::verify(opened, root).map_err(|error| {
+        Failure::usage(format!("failed to read `{name}`")).of(Obstacle::FileUnreadable).caused_by(&error)
+    })?;
     // Another owner's record is one, and says so in its findings.
     let is_foreign = report.problems.iter().any(|problem| matches!(problem.fault, Fault::OtherRoot { .. }));
     if report.endpoint.is_none() && !is_foreign {
         let why = report.problems.iter().map(ToString::to_string);
         return Err(why
-            .fold(Failure::refused(format!("`{name}` is no export of Tidegate")), Failure::because)
+            .fold(
+                Failure::refused(format!("`{name}` is no export of Tidegate")).of(Obstacle::ExportUnusable),
+                Failure::because,
+            )
             .next("make one with `tidegate export ENDPOINT --out FILE`"));
     }
     Ok(report)

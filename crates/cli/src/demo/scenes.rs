@@ -9,6 +9,7 @@ use tidegate_core::api::{
     StepView, TranscriptEntryView,
 };
 use tidegate_core::id::SequenceId;
+use tidegate_core::obstacle::Obstacle;
 use tidegate_core::sequence::{SequenceSpec, StepSpec, StopOn};
 use tidegate_core::time::Timestamp;
 
@@ -78,8 +79,9 @@ pub(super) async fn night(stage: &mut Stage, narrator: &Narrator<'_>) -> Result<
         format!("{now} ERROR servo {SERVO}: no heartbeat for 10 s, axis 2 stopped"),
     ];
     let log = stage.directory().join("app.log");
-    fs::write(&log, lines.join("\n") + "\n")
-        .map_err(|error| Failure::refused("failed to write the machine's log").caused_by(&error))?;
+    fs::write(&log, lines.join("\n") + "\n").map_err(|error| {
+        Failure::refused("failed to write the machine's log").of(Obstacle::FileNotWritten).caused_by(&error)
+    })?;
     narrator.tell(Tone::Attention, "ALERT  Plant 7: HMI lost the servo controller")?;
     stage.sleep(READING).await?;
     Ok(timetable)
@@ -149,7 +151,8 @@ pub(super) async fn windows(
             None => narrator.say("What is not back yet is safe, and goes on in the next window.")?,
         }
     }
-    Err(Failure::new(Exit::NotReachable, format!("the work did not end within {WINDOWS_MAX} windows")))
+    Err(Failure::new(Exit::NotReachable, format!("the work did not end within {WINDOWS_MAX} windows"))
+        .of(Obstacle::NoAnswer))
 }
 
 /// Tells what becomes of the steps until all have ended or the window closes.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_core::api::{EndpointView, Reachability};
+use tidegate_core::obstacle::Obstacle;
 
 use super::children::{self, Process};
 use crate::client::Api;
@@ -49,8 +50,9 @@ impl Stage {
     pub(super) fn prepare(data: Option<PathBuf>) -> Result<Self, Failure> {
         // A missing runtime is told before anything begins.
         children::runtime_program()?;
-        let failed =
-            |error: std::io::Error| Failure::refused("failed to make the directory").caused_by(&error);
+        let failed = |error: std::io::Error| {
+            Failure::refused("failed to make the directory").of(Obstacle::FileNotWritten).caused_by(&error)
+        };
         let (directory, temporary) = match data {
             Some(directory) => {
                 fs::create_dir_all(&directory).map_err(failed)?;
@@ -271,7 +273,8 @@ impl Stage {
                 return Ok(found);
             }
             if began.elapsed() > START_TIMEOUT {
-                return Err(Failure::new(Exit::NotReachable, format!("waited in vain until {what}")));
+                return Err(Failure::new(Exit::NotReachable, format!("waited in vain until {what}"))
+                    .of(Obstacle::NoAnswer));
             }
             tokio::select! {
                 () = tokio::time::sleep(ASK_DELAY) => {}
@@ -308,9 +311,11 @@ fn write_secret(path: &Path, secret: &str) -> Result<(), Failure> {
         writeln!(file, "{secret}")?;
         file.persist(path).map_err(|error| error.error)
     };
-    write()
-        .map(drop)
-        .map_err(|error| Failure::refused(format!("failed to write `{}`", path.display())).caused_by(&error))
+    write().map(drop).map_err(|error| {
+        Failure::refused(format!("failed to write `{}`", path.display()))
+            .of(Obstacle::FileNotWritten)
+            .caused_by(&error)
+    })
 }
 
 #[cfg(test)]

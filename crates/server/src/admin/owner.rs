@@ -9,6 +9,7 @@ use tidegate_core::directory::{self, token_digest};
 use tidegate_core::envelope::Envelope;
 use tidegate_core::error::Error;
 use tidegate_core::keys::{KeyPair, PublicKey, Role};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::sql::Sql;
 use tidegate_core::wire::{Authority, OrderKeyCertificate, PROTOCOL_VERSION};
 use tidegate_sqlite::Store;
@@ -54,10 +55,14 @@ pub struct Owner {
 /// When there is an owner already, the data directory is in use, the root key's place does not do, or the address
 /// is no e-mail address.
 pub fn create_owner(options: &OwnerOptions) -> anyhow::Result<Owner> {
+    create(options).map_err(|error| data::explained(&options.data, error))
+}
+
+fn create(options: &OwnerOptions) -> anyhow::Result<Owner> {
     data::create(&options.data)?;
     let _lock = data::lock(&options.data)?;
     let mut store = super::open(&data::database(&options.data))?;
-    prepare(&mut store)?;
+    prepare(&mut store, options)?;
     // After it: whoever repeats the command hears that there is an owner, and not that the key's file exists.
     root_key::check_place(&options.root_key, &options.data)?;
     let root_seed = clock::entropy();
@@ -75,11 +80,20 @@ pub fn create_owner(options: &OwnerOptions) -> anyhow::Result<Owner> {
     })
 }
 
-fn prepare(store: &mut Store) -> anyhow::Result<()> {
+fn prepare(store: &mut Store, options: &OwnerOptions) -> anyhow::Result<()> {
     store.transaction(migrate_all).context("failed to set the database up")?;
     let known = store.read(|db| identity_load(db)).context("failed to read the control plane's keys")?;
     if known.is_some() {
-        bail!("this data directory has an owner already: `tidegate admin token` gives them a new token");
+        let data = options.data.display();
+        bail!(Obstructed::new(
+            Obstacle::OwnerExists,
+            format!("the data directory `{data}` has an owner already; nothing was changed"),
+            format!(
+                "give them a new token, with the address they have there:\ntidegate admin token --data {data} --email \
+                 {}",
+                options.email
+            ),
+        ));
     }
     Ok(())
 }

@@ -11,9 +11,10 @@ use anyhow::{Context as _, bail};
 use tidegate_core::call::Context;
 use tidegate_core::control;
 use tidegate_core::error::Error;
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::sql::Sql;
 use tidegate_core::time::Timestamp;
-use tidegate_sqlite::Store;
+use tidegate_sqlite::{Store, Unusable};
 
 use crate::host::NobodyHeard;
 use crate::identity::identity_load;
@@ -38,10 +39,11 @@ pub struct Restored {
 /// Tidegate's or of a newer program. Then the directory is as it was.
 pub fn restore(data: &Path, from: &Path, replace: bool) -> anyhow::Result<Restored> {
     if !from.is_file() {
-        bail!("there is no backup `{}`", from.display());
+        bail!(unusable(&format!("there is no backup `{}`", from.display())));
     }
-    data::create(data)?;
-    let _lock = data::lock(data)?;
+    let explained = |error| data::explained(data, error);
+    data::create(data).map_err(explained)?;
+    let _lock = data::lock(data).map_err(explained)?;
     let database = data::database(data);
     if database.exists() && !replace {
         bail!("data directory `{}` has a database already: say that it is to be replaced", data.display());
@@ -49,8 +51,8 @@ pub fn restore(data: &Path, from: &Path, replace: bool) -> anyhow::Result<Restor
     let copy = beside(&database, ".restoring");
     let answer = (|| {
         remove_with_log(&copy)?;
-        copy_backup(from, &copy)?;
-        let endpoints = close_order_logs(&copy)?;
+        copy_backup(from, &copy).map_err(|error| of_backup(from, error))?;
+        let endpoints = close_order_logs(&copy).map_err(|error| of_backup(from, error))?;
         let replaced = take_place(&copy, &database, clock::now())
             .with_context(|| format!("failed to put the backup in place in `{}`", data.display()))?;
         Ok(Restored { endpoints, replaced })
@@ -59,7 +61,24 @@ pub fn restore(data: &Path, from: &Path, replace: bool) -> anyhow::Result<Restor
         // Nothing to add to the error when the copy cannot be removed either.
         let _ = remove_with_log(&copy);
     }
-    answer
+    answer.map_err(explained)
+}
+
+/// What went wrong with the copy is the backup's fault, unless the disk is full, or the copy cannot be written.
+fn of_backup(from: &Path, error: anyhow::Error) -> anyhow::Error {
+    let what = match Unusable::of(error.as_ref()) {
+        Some(Unusable::Full | Unusable::NotWritable | Unusable::InUse) => return error,
+        Some(Unusable::Newer) => format!("the backup `{}` was made by a newer tidegate", from.display()),
+        Some(Unusable::Damaged) => format!("the backup `{}` is damaged, or no backup", from.display()),
+        None => format!("the backup `{}` cannot be used", from.display()),
+    };
+    error.context(unusable(&what))
+}
+
+fn unusable(what: &str) -> Obstructed {
+    let next = "name with --from a whole file that `tidegate admin backup` of this version or an older one wrote; the data \
+                directory is as it was";
+    Obstructed::new(Obstacle::BackupUnusable, what, next)
 }
 
 /// A finished backup is one file and may lie on a medium that cannot be written. With a log beside it it is the raw

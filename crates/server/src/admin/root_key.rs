@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 
 use crate::data::sync_directory;
 
@@ -17,20 +18,25 @@ use crate::data::sync_directory;
 /// When the file exists, its directory does not, or it would be in the data directory, whose thief must not get it.
 pub(super) fn check_place(file: &Path, data: &Path) -> anyhow::Result<()> {
     if file.symlink_metadata().is_ok() {
-        bail!("`{}` exists already: choose another file for the root key", file.display());
+        bail!(misplaced(format!("`{}` exists already, and is not replaced", file.display())));
     }
     let directory = directory_of(file);
     let directory = fs::canonicalize(&directory)
-        .with_context(|| format!("failed to find the root key's directory `{}`", directory.display()))?;
+        .with_context(|| misplaced(format!("there is no directory `{}`", directory.display())))?;
     let data = fs::canonicalize(data)
         .with_context(|| format!("failed to find the data directory `{}`", data.display()))?;
     if directory.starts_with(&data) {
-        bail!(
-            "`{}` is in the data directory: who steals that must not get the root key; choose a file elsewhere",
+        bail!(misplaced(format!(
+            "`{}` is in the data directory: who steals that must not get the root key",
             file.display()
-        );
+        )));
     }
     Ok(())
+}
+
+fn misplaced(what: String) -> Obstructed {
+    let next = "name another file with --root-key, best on a medium that you can take out";
+    Obstructed::new(Obstacle::RootKeyMisplaced, what, next)
 }
 
 /// Writes the key made from `seed` as PKCS#8 (RFC 5958, RFC 8410) in PEM, for its owner alone, and makes it durable.
@@ -47,7 +53,7 @@ pub(super) fn write(file: &Path, seed: &[u8; 32]) -> anyhow::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let failed = || format!("failed to write the root key to `{}`", file.display());
+    let failed = || misplaced(format!("failed to write the root key to `{}`", file.display()));
     let created = options.open(file).with_context(failed)?;
     store(created, pem.as_bytes(), &directory_of(file)).inspect_err(|_| remove(file)).with_context(failed)
 }

@@ -24,6 +24,10 @@ use crate::{clock, data};
 ///
 /// When the directory has no owner or nobody has that address.
 pub fn create_token(data: &Path, email: &str) -> anyhow::Result<String> {
+    create(data, email).map_err(|error| data::explained(data, error))
+}
+
+fn create(data: &Path, email: &str) -> anyhow::Result<String> {
     let database = data::require_database(data)?;
     let lock = data::lock_if_free(data)?;
     let mut store = super::open(&database)?;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use axum::Router;
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
@@ -30,13 +30,28 @@ const REST: Duration = Duration::from_millis(100);
 ///
 /// When the address is taken, not this machine's, or not allowed, saying which.
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            anyhow::bail!("failed to listen on `{address}`: another program listens there already")
-        }
-        Err(error) => Err(error).with_context(|| format!("failed to listen on `{address}`")),
+    TcpListener::bind(address).await.map_err(|error| {
+        let obstructed = unbindable(address, error.kind());
+        anyhow::Error::new(error).context(obstructed)
+    })
+}
+
+fn unbindable(address: SocketAddr, kind: io::ErrorKind) -> Obstructed {
+    if kind == io::ErrorKind::AddrInUse {
+        let what = format!("failed to listen on `{address}`: another program listens there already");
+        let next = format!(
+            "end the other program, or choose another address with --listen or --runtime-listen; who it is:\nss -ltnp \
+             'sport = :{}'",
+            address.port()
+        );
+        return Obstructed::new(Obstacle::PortInUse, what, next);
     }
+    Obstructed::new(
+        Obstacle::AddressUnusable,
+        format!("failed to listen on `{address}`"),
+        "choose an address of this machine (`ip address`), or 0.0.0.0 for all of them; below port 1024 it takes root, \
+         or CAP_NET_BIND_SERVICE",
+    )
 }
 
 /// One listener with what it serves.

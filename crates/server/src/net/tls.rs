@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tokio_rustls::TlsAcceptor;
 
 use crate::options::TlsFiles;
@@ -18,6 +19,18 @@ use crate::options::TlsFiles;
 ///
 /// When a file does not read, or the key is not the certificate's.
 pub(crate) fn acceptor(files: &TlsFiles) -> anyhow::Result<TlsAcceptor> {
+    read(files).map_err(|error| {
+        let (cert, key) = (files.cert.display(), files.key.display());
+        error.context(Obstructed::new(
+            Obstacle::TlsFilesUnusable,
+            format!("TLS cannot be spoken with the certificate `{cert}` and the key `{key}`"),
+            "name two PEM files that this user may read: with --tls-cert the certificate, then those between it and the \
+             root; with --tls-key the private key of that certificate",
+        ))
+    })
+}
+
+fn read(files: &TlsFiles) -> anyhow::Result<TlsAcceptor> {
     let chain = certificates(&files.cert)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .with_context(|| format!("failed to read a private key from `{}`", files.key.display()))?;
