@@ -4,7 +4,7 @@
 //! on every host.
 
 use crate::error::Error;
-use crate::sql::{Sql, SqlError, Value};
+use crate::sql::{ReadSql, Sql, SqlError, Value};
 
 /// The tables of one kind of object.
 #[derive(Clone, Copy, Debug)]
@@ -54,12 +54,7 @@ pub fn migrate(db: &dyn Sql, schema: &Schema) -> Result<(), MigrateError> {
         "CREATE TABLE IF NOT EXISTS schema_version (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
         &[],
     )?;
-    let rows = db.query("SELECT version FROM schema_version WHERE name = ?1", &[schema.name.into()])?;
-    let found = rows.first().map_or(Ok(0), |row| row.unsigned(0))?;
-    let known = schema.migrations.len() as u64;
-    if found > known {
-        return Err(MigrateError::Newer { schema: schema.name, found, known });
-    }
+    let (found, known) = (version(db, schema)?, schema.migrations.len() as u64);
     for statement in schema.migrations.iter().skip(found as usize).copied().flat_map(statements) {
         db.execute(statement, &[])?;
     }
@@ -71,6 +66,18 @@ pub fn migrate(db: &dyn Sql, schema: &Schema) -> Result<(), MigrateError> {
         )?;
     }
     Ok(())
+}
+
+/// Answers the version of `schema` in a database that was migrated once, for whoever reads it as it is.
+///
+/// # Errors
+///
+/// [`MigrateError::Newer`] for a database of a newer program.
+pub fn version(db: &dyn ReadSql, schema: &Schema) -> Result<u64, MigrateError> {
+    let rows = db.query("SELECT version FROM schema_version WHERE name = ?1", &[schema.name.into()])?;
+    let found = rows.first().map_or(Ok(0), |row| row.unsigned(0))?;
+    let known = schema.migrations.len() as u64;
+    if found > known { Err(MigrateError::Newer { schema: schema.name, found, known }) } else { Ok(found) }
 }
 
 /// The statements of a migration: each ends with a semicolon at the end of a line.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::time::Milliseconds;
 use tidegate_core::wire::Policy;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,10 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::doctor::{DoctorArguments, doctor};
 use crate::enrol::{EnrolOptions, enrol};
 use crate::net::{Intervals, ServerAddress};
-use crate::service::{self, InstallArguments, ServiceError, UninstallArguments};
+use crate::service::{self, InstallArguments, UninstallArguments};
 use crate::session::{RunEnd, RunOptions, run};
-use crate::transport::TransportError;
-use crate::{executor, state_directory, status};
+use crate::{executor, failure, state_directory, status};
 
 /// Runs diagnostic work that Tidegate keeps for this machine, whenever a path to the control plane is open.
 #[derive(Debug, Parser)]
@@ -124,23 +124,7 @@ pub fn main() -> ExitCode {
     }
     match perform(arguments.command) {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            exit_code(&error)
-        }
-    }
-}
-
-fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if let Some(error) = error.downcast_ref::<ServiceError>() {
-        return ExitCode::from(if error.is_usage() { 2 } else { 4 });
-    }
-    match error.downcast_ref::<TransportError>() {
-        Some(TransportError::Unreachable(_)) => ExitCode::from(3),
-        Some(TransportError::Refused { .. } | TransportError::Strange { .. } | TransportError::TimeFirst) => {
-            ExitCode::from(4)
-        }
-        None => ExitCode::from(1),
+        Err(error) => failure::print(&error),
     }
 }
 
@@ -164,8 +148,11 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
             let code = if code == "-" { std::io::read_to_string(std::io::stdin())? } else { code };
             let ca_pem = ca
                 .map(|file| {
-                    std::fs::read_to_string(&file)
-                        .with_context(|| format!("failed to read `{}`", file.display()))
+                    std::fs::read_to_string(&file).with_context(|| {
+                        let what = format!("failed to read the CA `{}`", file.display());
+                        let next = "name with --ca a PEM file that this user may read; nothing was sent";
+                        Obstructed::new(Obstacle::FileUnreadable, what, next)
+                    })
                 })
                 .transpose()?;
             let options = EnrolOptions {
@@ -255,10 +242,15 @@ fn retired(service: Option<&str>) -> ExitCode {
 fn policy(forbid_shell: bool, probes: Vec<String>, paths: Vec<String>) -> anyhow::Result<Policy> {
     let known = crate::probes::catalogue();
     if let Some(unknown) = probes.iter().find(|probe| known.find(probe).is_none()) {
-        anyhow::bail!("`{unknown}` is not a probe of this runtime");
+        let names: Vec<_> = known.0.iter().map(|probe| probe.name.as_str()).collect();
+        let next = format!("this runtime has: {}", names.join(", "));
+        let what = format!("`{unknown}` is not a probe of this runtime");
+        anyhow::bail!(Obstructed::new(Obstacle::InvalidPolicy, what, next));
     }
     if let Some(relative) = paths.iter().find(|path| !Path::new(path).is_absolute()) {
-        anyhow::bail!("--allow-path takes absolute folders, not `{relative}`");
+        let what = format!("--allow-path takes absolute folders, not `{relative}`");
+        let next = format!("write the whole path: --allow-path /…/{relative}");
+        anyhow::bail!(Obstructed::new(Obstacle::InvalidPolicy, what, next));
     }
     let listed = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
     Ok(Policy { shell: !forbid_shell, probes: listed(probes), paths: listed(paths) })
@@ -267,12 +259,14 @@ fn policy(forbid_shell: bool, probes: Vec<String>, paths: Vec<String>) -> anyhow
 /// Refuses to send secrets in the clear to another machine.
 fn check_address(server: &str, allow_http: bool) -> anyhow::Result<()> {
     let address = ServerAddress::parse(server)?;
-    anyhow::ensure!(
-        address.is_tls || address.is_here() || allow_http,
-        "http:// to another machine can be read and changed on the way: use https://, or pass --allow-http \
-         where the path is protected otherwise"
-    );
-    Ok(())
+    if address.is_tls || address.is_here() || allow_http {
+        return Ok(());
+    }
+    anyhow::bail!(Obstructed::new(
+        Obstacle::HttpNotAllowed,
+        format!("`{server}` is http:// to another machine, which can be read and changed on the way"),
+        "use https://, or pass --allow-http where the path is protected otherwise; nothing was sent",
+    ))
 }
 
 fn stopped() -> anyhow::Result<impl Future<Output = ()>> {

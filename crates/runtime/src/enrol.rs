@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 use tidegate_core::envelope::Envelope;
 use tidegate_core::id::EndpointId;
 use tidegate_core::keys::Role;
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::runtime::{self, verify_time};
 use tidegate_core::wire::{
-    EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, PROTOCOL_VERSION, Policy, RecoverRequest,
-    TimeAnswer, TimeRequest,
+    EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, InvalidCode, PROTOCOL_VERSION, Policy,
+    RecoverRequest, TimeAnswer, TimeRequest,
 };
 
 use crate::identity::{Enrolled, Identity};
@@ -53,7 +54,7 @@ pub(crate) struct EnrolmentDone {
 
 /// Enrols this machine. Repeating one whose answer was lost gives the same endpoint.
 pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<EnrolmentDone> {
-    let code: EnrolmentCode = options.code.parse()?;
+    let code: EnrolmentCode = options.code.parse().map_err(unreadable_code)?;
     let mut directory = StateDirectory::open(options.state)?;
     if !options.allow_volatile {
         volatile::check(options.state)?;
@@ -64,10 +65,16 @@ pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<Enrolment
             return Ok(EnrolmentDone { endpoint: enrolled.endpoint, was_enrolled: true });
         }
         Some(Identity { enrolled: Some(enrolled), server: known, .. }) => {
-            bail!(
-                "this state directory is enrolled already, as `{}` at {known}: to enrol anew choose another --state",
-                enrolled.endpoint
-            );
+            bail!(Obstructed::new(
+                Obstacle::AlreadyEnrolled,
+                format!(
+                    "the state directory `{}` is enrolled already, as `{}` at {known}",
+                    options.state.display(),
+                    enrolled.endpoint
+                ),
+                "nothing, if that is where it belongs; to enrol it here as another machine choose another --state; \
+                 nothing was changed",
+            ));
         }
         // A try before this one may have reached the control plane: ask with the same keys again.
         Some(identity) => Identity { server, ca_pem: options.ca_pem, ..identity },
@@ -79,11 +86,11 @@ pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<Enrolment
     let authority = check_authority(&transport, &code).await?;
     let answer: EnrolAnswer = transport.post_json(PATH, &request(&identity, &code, options.name)).await?;
     if answer.authority != authority {
-        bail!("the control plane answered with another authority than it proved: nothing was kept");
+        bail!(wrong("the control plane answered with another authority than it proved"));
     }
     let certificate: EnrolmentCertificate = answer.enrolment.open(&authority.order_key()?)?;
     if certificate.endpoint != answer.endpoint || certificate.key != identity.key() {
-        bail!("the control plane certified another machine: nothing was kept");
+        bail!(wrong("the control plane certified another machine"));
     }
     let enrolled = Enrolled { endpoint: answer.endpoint, enrolment: answer.enrolment, authority };
     let (journal, reading) = (identity.journal, clock::read());
@@ -103,15 +110,26 @@ async fn check_authority(
     let nonce = nonce();
     let answer: TimeAnswer = transport.post_json(TIME_PATH, &TimeRequest { nonce: nonce.clone() }).await?;
     if answer.root.fingerprint() != code.root_fingerprint {
-        bail!(
-            "this is not the control plane that the code is for: its owner's key has another fingerprint; \
-             the code's secret was not sent. Check the address, or ask for a fresh code"
-        );
+        bail!(wrong(
+            "this is not the control plane that the code is for: its owner's key has another fingerprint"
+        ));
     }
     let (time, authority) = verify_time(&answer, &nonce, &answer.root)
-        .context("the control plane could not prove that it speaks for the code's owner; the code's secret was not sent")?;
+        .with_context(|| wrong("the control plane could not prove that it speaks for the code's owner"))?;
     transport.confirm_time(time);
     Ok(authority)
+}
+
+fn wrong(what: &str) -> Obstructed {
+    let next = "check --server, and that the whole code is of that control plane; else ask for a fresh one. The code's \
+                secret was not sent to whom it is not for, and nothing was kept";
+    Obstructed::new(Obstacle::WrongControlPlane, what, next)
+}
+
+fn unreadable_code(error: InvalidCode) -> Obstructed {
+    let next = "copy it whole: it begins with `tg1.` and has four parts with dots between; `tidegate enrolment-codes \
+                create` makes another. Nothing was sent";
+    Obstructed::new(Obstacle::UnreadableCode, error.to_string(), next)
 }
 
 /// A nonce for one request for time.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use tidegate_core::id::RequestId;
+use tidegate_core::obstacle::Obstacle;
 use tidegate_core::runtime::{Input, Request, Status, Ticket, verify_time};
 use tidegate_core::wire::{EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
 use tokio::time::Instant;
 
 use crate::session::{Flight, Session, TIME_EVERY};
-use crate::transport::TransportError;
+use crate::transport::{NOT_A_CONTROL_PLANE, TransportError, after_refusal};
 use crate::{clock, enrol, entropy};
 
 /// Where syncs go.
@@ -227,6 +228,9 @@ impl Session {
             );
         }
         self.retry.reset();
+        if self.last_refusal.take().is_some() {
+            tracing::info!("the control plane listens to this machine again");
+        }
         if let Some(closed_at_ms) = self.closed_at_ms.take() {
             tracing::info!(attempts, "the path is open again");
             let closed_for_ms = clock::monotonic_ms().saturating_sub(closed_at_ms);
@@ -241,15 +245,15 @@ impl Session {
     fn failed(&mut self, error: &TransportError) {
         let wait = match error {
             TransportError::Unreachable(cause) => {
-                self.no_path(cause.code(), cause.to_string(), cause.remedy())
+                self.no_path(cause.obstacle().as_str(), cause.to_string(), cause.remedy())
             }
             TransportError::Strange { problem, .. } => {
-                let remedy =
-                    "a captive portal or a gateway may answer in its place: open the address in a browser";
-                self.no_path("not_a_control_plane", problem.clone(), remedy)
+                let code = Obstacle::NotAControlPlane.as_str();
+                self.no_path(code, problem.clone(), NOT_A_CONTROL_PLANE)
             }
             TransportError::TimeFirst => {
                 tracing::warn!(
+                    code = Obstacle::ClockUnknown.as_str(),
                     "the certificate's dates do not fit this machine's clock: asking for signed time first"
                 );
                 self.time_at = Instant::now();
@@ -287,11 +291,24 @@ impl Session {
                 self.must_recover = true;
                 Duration::ZERO
             }
-            "unavailable" | "rate_limited" | "storage_full" => self.retry.failed(entropy::fraction()),
+            "unavailable" | "rate_limited" | "storage_full" => {
+                self.refused_say(code, detail);
+                self.retry.failed(entropy::fraction())
+            }
             _ => {
-                tracing::error!(code, detail, "the control plane refuses this machine");
+                self.refused_say(code, detail);
                 self.intervals.of(AFTER_REFUSAL)
             }
         }
+    }
+
+    /// Says why once, and again when the reason changes or after it was let in meanwhile.
+    fn refused_say(&mut self, code: &str, detail: &str) {
+        if self.last_refusal.as_deref() == Some(code) {
+            return;
+        }
+        let remedy = after_refusal(code);
+        tracing::error!(code, detail, remedy, "the control plane refuses this machine; trying on");
+        self.last_refusal = Some(code.to_owned());
     }
 }

@@ -1,10 +1,12 @@
 //! Who this machine is: keys that never leave, what was pinned at enrolment.
 
-use anyhow::Context as _;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use tidegate_core::envelope::Envelope;
 use tidegate_core::id::{EndpointId, JournalId};
 use tidegate_core::keys::{KeyPair, PublicKey, Role};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::wire::{Authority, seal_public_key};
 
 use crate::entropy;
@@ -68,11 +70,17 @@ impl Identity {
     pub(crate) fn seal_key(&self) -> PublicKey {
         seal_public_key(&self.sealing_seed)
     }
+}
 
-    /// What enrolment pinned.
-    pub(crate) fn enrolled(&self) -> anyhow::Result<&Enrolled> {
-        self.enrolled
-            .as_ref()
-            .context("this state directory is not enrolled: run `tidegate-runtime enrol` first")
-    }
+/// What a person is told whose command needs an enrolment that `state` has not got.
+pub(crate) fn not_enrolled(state: &Path) -> Obstructed {
+    let state = state.display();
+    Obstructed::new(
+        Obstacle::NotEnrolled,
+        format!("this machine is not enrolled: there is no enrolment in the state directory `{state}`"),
+        format!(
+            "enrol it with a code that `tidegate enrolment-codes create` makes, or correct --state:\ntidegate-runtime \
+             enrol --server URL --code CODE --state {state}"
+        ),
+    )
 }

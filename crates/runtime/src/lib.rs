@@ -11,6 +11,7 @@ mod entropy;
 mod exchange;
 pub mod executor;
 mod facts;
+mod failure;
 mod identity;
 mod net;
 mod pace;

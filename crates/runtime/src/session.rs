@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::bail;
 use tidegate_core::id::{BootId, RequestId};
 use tidegate_core::keys::{KeyPair, PublicKey};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::{self, Input, Limits, Status, Ticket, document_load, document_save};
 use tidegate_core::sql::{SqlError, SqlErrorKind};
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::exchange::CHECK_IN;
 use crate::executor::{Executor, ExecutorOptions};
-use crate::identity::{Enrolled, Identity};
+use crate::identity::{self, Enrolled, Identity};
 use crate::net::{Intervals, KeepAlive};
 use crate::pace::{Hold, Retry};
 use crate::room::{self, Room};
@@ -77,6 +78,8 @@ pub(crate) struct Session {
     /// When the path was first seen closed, in milliseconds since the machine started: its clock may yet be set right.
     pub(crate) closed_at_ms: Option<u64>,
     pub(crate) last_problem: String,
+    /// The code of the refusal that the log was told last; absent: it was let in since.
+    pub(crate) last_refusal: Option<String>,
     /// An idle sync that broke after this long: a proxy's doing, if the next attempt succeeds.
     pub(crate) broke_after: Option<Duration>,
     /// When the last exchange began.
@@ -198,9 +201,9 @@ impl Session {
     fn open(state: &Path, options: RunOptions) -> anyhow::Result<Self> {
         let directory = StateDirectory::open(state)?;
         let Some(identity) = directory.identity()? else {
-            bail!("this state directory is not enrolled: run `tidegate-runtime enrol` first");
+            bail!(identity::not_enrolled(state));
         };
-        let enrolled = identity.enrolled()?.clone();
+        let Some(enrolled) = identity.enrolled.clone() else { bail!(identity::not_enrolled(state)) };
         let order_key = enrolled.authority.order_key()?;
         let executor = Executor::new(ExecutorOptions::new(&directory.place_id()?))?;
         let keep_alive = if options.is_metered { KeepAlive::Silent } else { KeepAlive::Probed };
@@ -223,6 +226,7 @@ impl Session {
             retry: Retry::new(options.retry_max, intervals),
             closed_at_ms: None,
             last_problem: String::new(),
+            last_refusal: None,
             broke_after: None,
             departed_at: now,
             next_at: now,
@@ -245,11 +249,14 @@ impl Session {
     fn boot(&mut self) -> anyhow::Result<()> {
         let swept = self.steps.sweep();
         if swept.survivors > 0 {
-            bail!(
-                "{} processes of an earlier step cannot be ended: nothing is started beside them. \
-                 Look for processes in uninterruptible sleep, or restart the machine",
-                swept.survivors
-            );
+            bail!(Obstructed::new(
+                Obstacle::ProcessesSurvive,
+                format!(
+                    "{} processes of an earlier step cannot be ended: nothing is started beside them",
+                    swept.survivors
+                ),
+                "look for processes in uninterruptible sleep (`ps axo pid,stat,args | grep ' D'`), or restart the machine",
+            ));
         }
         let leftovers = u32::try_from(swept.found).unwrap_or(u32::MAX);
         self.perform(Input::Booted { version: env!("CARGO_PKG_VERSION").to_owned(), leftovers })?;

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use tidegate_core::digest::Digest;
 use tidegate_core::error::Error;
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::runtime::{self, document_load, document_save};
 use tidegate_core::schema::migrate;
 use tidegate_core::sql::{ReadSql, Sql, SqlErrorKind};
-use tidegate_sqlite::{DirectoryLock, Fatal, ReadError, Settings, Store, WriteError};
+use tidegate_sqlite::{DirectoryLock, Fatal, ReadError, Settings, Store, Unusable, WriteError};
 
 use crate::identity::{DOCUMENT, Identity};
 use crate::room::RESERVE_BYTES;
@@ -36,6 +37,10 @@ impl StateDirectory {
     ///
     /// When another program holds it, it cannot be written, or a newer program wrote it.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        Self::open_plain(path).map_err(|error| explained(path, error))
+    }
+
+    fn open_plain(path: &Path) -> anyhow::Result<Self> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -49,7 +54,7 @@ impl StateDirectory {
         let mut directory = Self { path: path.to_owned(), store, _lock: lock };
         directory
             .store
-            .transaction(|db| migrate(db, &runtime::SCHEMA).map_err(Error::from))
+            .transaction(|db| migrate(db, &runtime::SCHEMA))
             .map_err(|error| write_error(error, "migrate the state directory"))?;
         Ok(directory)
     }
@@ -126,7 +131,53 @@ impl StateDirectory {
     }
 }
 
-fn write_error(error: WriteError<Error>, what: &str) -> anyhow::Error {
+/// Says of an error that came of using the state directory `state` what it means and what to do; others, and what says
+/// so already, stay as they are.
+pub(crate) fn explained(state: &Path, error: anyhow::Error) -> anyhow::Error {
+    if error.downcast_ref::<Obstructed>().is_some() {
+        return error;
+    }
+    let Some(unusable) = Unusable::of(error.as_ref()) else { return error };
+    let state = state.display();
+    let (obstacle, what, next) = match unusable {
+        Unusable::InUse => (
+            Obstacle::StateDirectoryInUse,
+            format!("the state directory `{state}` is in use: another tidegate-runtime works on it"),
+            format!("nothing, if a service runs it; else end that one first:\nfuser -v {state}/lock"),
+        ),
+        Unusable::NotWritable => (
+            Obstacle::StateDirectoryNotWritable,
+            format!("the state directory `{state}` cannot be written"),
+            format!(
+                "run it as root, on a disk that is mounted for writing, or choose another directory with --state:\nls -ld \
+                 {state}; findmnt --target {state}"
+            ),
+        ),
+        Unusable::Newer => (
+            Obstacle::StateDirectoryNewer,
+            format!("the state directory `{state}` was written by a newer tidegate-runtime"),
+            "install that version again; nothing was changed".to_owned(),
+        ),
+        Unusable::Damaged => (
+            Obstacle::StateDirectoryDamaged,
+            format!("the state directory `{state}` is damaged"),
+            "keep a copy of the directory, check the disk (`dmesg`), then enrol with a code made for this very machine \
+             (`tidegate enrolment-codes create --site SITE --endpoint MACHINE`) and another --state"
+                .to_owned(),
+        ),
+        Unusable::Full => (
+            Obstacle::DiskFull,
+            format!("the disk of the state directory `{state}` is full"),
+            "free some room on it; a runtime that runs goes on by itself, and nothing that was reported is lost".to_owned(),
+        ),
+    };
+    error.context(Obstructed::new(obstacle, what, next))
+}
+
+fn write_error<E>(error: WriteError<E>, what: &str) -> anyhow::Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
     match error {
         WriteError::Job(error) => anyhow::Error::new(error),
         WriteError::Storage(error) if error.kind == SqlErrorKind::Full => {

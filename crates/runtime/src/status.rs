@@ -7,11 +7,13 @@ use serde::Serialize;
 use tidegate_core::error::Error;
 use tidegate_core::id::EndpointId;
 use tidegate_core::runtime::{self, document_load};
+use tidegate_core::schema;
 use tidegate_sqlite::{Fatal, ReadError, Readers, Settings, check_room};
 
 use crate::clock;
-use crate::identity::{DOCUMENT, Identity};
+use crate::identity::{DOCUMENT, Identity, not_enrolled};
 use crate::room::RESERVE_BYTES;
+use crate::state_directory::explained;
 use crate::traffic::{self, DayTraffic};
 
 /// What `status` says.
@@ -31,30 +33,39 @@ pub(crate) struct Report {
 /// Reads the state directory; a program that runs on it is not disturbed.
 pub(crate) fn read(state: &Path) -> anyhow::Result<Report> {
     let file = state.join("state.db");
-    anyhow::ensure!(
-        file.exists(),
-        "there is no state in `{}`: run `tidegate-runtime enrol` first",
-        state.display()
-    );
+    if let Err(error) = std::fs::metadata(&file) {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            anyhow::bail!(not_enrolled(state));
+        }
+        return Err(explained(state, error.into()));
+    }
+    read_existing(state, &file).map_err(|error| explained(state, error))
+}
+
+fn read_existing(state: &Path, file: &Path) -> anyhow::Result<Report> {
     let running = tidegate_sqlite::DirectoryLock::acquire(state).is_err();
     if !running {
-        check_room(&file).with_context(|| {
+        check_room(file).with_context(|| {
             format!("no step starts: the disk of `{}` is full; free some room on it", state.display())
         })?;
     }
-    let readers = Readers::open(&file, 1, &Settings::endpoint(), Fatal::default())
+    let readers = Readers::open(file, 1, &Settings::endpoint(), Fatal::default())
         .with_context(|| format!("failed to open `{}`", file.display()))?;
     let read = readers.with(|db| {
+        if let Err(newer) = schema::version(db, &runtime::SCHEMA) {
+            return Ok(Err(newer));
+        }
         let identity: Option<Identity> = document_load(db, DOCUMENT)?;
         let is_enrolled = identity.as_ref().is_some_and(|identity| identity.enrolled.is_some());
         let status = if is_enrolled { Some(runtime::status(db, &clock::read())?) } else { None };
         let traffic: Option<DayTraffic> = document_load(db, traffic::DOCUMENT)?;
-        Ok::<_, Error>((identity, status, traffic))
+        Ok::<_, Error>(Ok((identity, status, traffic)))
     });
-    let (identity, status, traffic_today) = read.map_err(|error| match error {
+    let read = read.map_err(|error| match error {
         ReadError::Job(error) => anyhow::Error::new(error),
         ReadError::Storage(error) => anyhow::Error::new(error).context("failed to read the state directory"),
     })?;
+    let (identity, status, traffic_today) = read?;
     Ok(Report {
         endpoint_id: identity.as_ref().and_then(|identity| Some(identity.enrolled.as_ref()?.endpoint)),
         server: identity.map(|identity| identity.server),

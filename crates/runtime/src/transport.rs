@@ -69,6 +69,33 @@ pub(crate) enum TransportError {
     },
 }
 
+/// What to do where something else answers than a control plane.
+pub(crate) const NOT_A_CONTROL_PLANE: &str = "a captive portal, a gateway or another server answers in its place: open the address in a browser and look";
+
+/// What a person at the machine can do about a refusal with this code of the control plane's.
+pub(crate) fn after_refusal(code: &str) -> &'static str {
+    match code {
+        "revoked" => {
+            "nothing here, if that is meant. Otherwise have a code made for this very machine (`tidegate \
+             enrolment-codes create --site SITE --endpoint MACHINE`) and enrol it with another --state"
+        }
+        "invalid_code" => {
+            "have another code made: `tidegate enrolment-codes create --site SITE`; nothing was kept of this one"
+        }
+        "rate_limited" => "nothing, if it is rare: it waits; else something at this address asks too often",
+        "unavailable" => "nothing: it is tried again shortly; repeat a command that was typed",
+        "storage_full" => {
+            "make room on the control plane's disk; nothing is lost here, and it is tried again"
+        }
+        "invalid_signature" => {
+            "compare this machine's state with what the control plane shows: was it copied?"
+        }
+        "conflict" => "do what the sentence says, in the control plane; it is tried again",
+        "internal" => "look into the control plane's log, and report it; it is tried again",
+        _ => "compare the versions of this runtime and the control plane; it is tried again",
+    }
+}
+
 #[derive(Deserialize)]
 struct Problem {
     code: String,

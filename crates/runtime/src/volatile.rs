@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 
 /// File systems that forget at a restart, or may: statfs(2) `f_type`.
 const FORGETFUL: [(u64, &str); 3] =
@@ -22,12 +23,16 @@ pub(crate) fn kind(directory: &Path) -> anyhow::Result<Option<&'static str>> {
 /// Refuses a directory on a file system that forgets.
 pub(crate) fn check(directory: &Path) -> anyhow::Result<()> {
     if let Some(name) = kind(directory)? {
-        bail!(
-            "the state directory `{}` is on {name}, which may forget what it was told at a restart: then work could \
-             run twice. Choose a directory on a disk that is excluded from any write filter, or pass \
-             --allow-volatile-state if you know that it lasts",
-            directory.display()
-        );
+        bail!(Obstructed::new(
+            Obstacle::VolatileState,
+            format!(
+                "the state directory `{}` is on {name}, which may forget what it was told at a restart: then work could \
+                 run twice",
+                directory.display()
+            ),
+            "choose with --state a directory on a disk that is excluded from any write filter, or pass \
+             --allow-volatile-state if you know that it lasts; nothing was sent",
+        ));
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ pub(crate) fn explained(data: &Path, error: anyhow::Error) -> anyhow::Error {
     let (obstacle, what, next) = match unusable {
         Unusable::InUse => (
             Obstacle::DataDirectoryInUse,
-            format!("the data directory `{data}` is in use: another tidegate works on it"),
+            format!("the data directory `{data}` is in use: another tidegate is running on it"),
             "end that one first, or name another directory with --data; nothing was changed".to_owned(),
         ),
         Unusable::NotWritable => (

@@ -4,6 +4,7 @@ use std::fmt;
 
 use anyhow::{Context as _, bail};
 use hyper::Uri;
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 
 /// The address of a control plane: scheme, host and port, and a path that goes before every route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,19 +25,25 @@ impl ServerAddress {
     ///
     /// What of it does not read.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
-        let hint = "write it as https://tidegate.example";
         let text = text.trim().trim_end_matches('/');
-        let uri: Uri = text.parse().with_context(|| format!("`{text}` is not an address: {hint}"))?;
+        let wrong = |what: String| {
+            Obstructed::new(
+                Obstacle::InvalidUrl,
+                what,
+                "write it as https://tidegate.example or https://host:8443",
+            )
+        };
+        let uri: Uri = text.parse().with_context(|| wrong(format!("`{text}` is not an address")))?;
         let is_tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            Some(other) => bail!("`{other}://` is not spoken: {hint}"),
-            None => bail!("`{text}` does not say https:// or http://: {hint}"),
+            Some(other) => bail!(wrong(format!("`{other}://` is not spoken"))),
+            None => bail!(wrong(format!("`{text}` does not say https:// or http://"))),
         };
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let authority = uri.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
         if host.is_empty() || authority.contains('@') || uri.query().is_some() {
-            bail!("`{text}` is more or less than scheme, host and port: {hint}");
+            bail!(wrong(format!("`{text}` is more or less than scheme, host and port")));
         }
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let base = uri.path().trim_end_matches('/').to_owned();
@@ -105,8 +112,9 @@ mod tests {
         for text in
             ["", "tidegate.example", "ftp://a", "https://", "https://a b", "https://u:p@a", "https://a?q"]
         {
-            let error = format!("{:#}", ServerAddress::parse(text).unwrap_err());
-            assert!(error.contains("https://tidegate.example"), "{text}: {error}");
+            let error = ServerAddress::parse(text).unwrap_err();
+            let told = error.downcast_ref::<Obstructed>().expect("it says what to do");
+            assert!(told.next.contains("https://tidegate.example"), "{text}: {error:#}");
         }
     }
 }

@@ -176,7 +176,7 @@ mod tests {
         let words = refused.to_string();
         assert!(words.contains("plant.example") && words.contains("refused"), "{words}");
         let unknown = resolve("no.such.name.invalid", 443, Intervals::default()).await.unwrap_err();
-        assert_eq!(unknown.code(), "name_not_resolved");
+        assert_eq!(unknown.obstacle().as_str(), "name_not_resolved");
         assert!(unknown.to_string().contains("`no.such.name.invalid`"), "{unknown}");
     }
 }

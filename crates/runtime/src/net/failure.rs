@@ -3,7 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-/// Why there is no path. The text says what happened; [`code`](Self::code) is for programs and `docs/errors.md`;
+use tidegate_core::obstacle::Obstacle;
+
+/// Why there is no path. The text says what happened; [`obstacle`](Self::obstacle) is for programs and `docs/errors.md`;
 /// [`remedy`](Self::remedy) says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NetError {
@@ -134,25 +136,25 @@ pub(crate) enum NetError {
 }
 
 impl NetError {
-    /// The stable code.
-    pub(crate) fn code(&self) -> &'static str {
+    /// What it is, by its stable code.
+    pub(crate) fn obstacle(&self) -> Obstacle {
         match self {
-            Self::Name { .. } => "name_not_resolved",
-            Self::Connect { .. } => "connection_refused",
-            Self::ConnectTimeout { .. } => "connection_timeout",
-            Self::ProxyUnreachable { .. } => "proxy_unreachable",
-            Self::ProxySetting { .. } => "proxy_setting",
-            Self::ProxyAuthentication { .. } => "proxy_authentication",
-            Self::ProxyRefused { .. } => "proxy_refused",
-            Self::ProxyStrange { .. } => "proxy_strange",
-            Self::CertificateUntrusted { .. } => "certificate_untrusted",
-            Self::CertificateName { .. } => "certificate_name",
-            Self::CertificateExpired { .. } => "certificate_expired",
-            Self::CertificateNotYetValid { .. } => "certificate_not_yet_valid",
-            Self::Tls { .. } => "tls_failed",
-            Self::NoRoots(_) => "no_trusted_certificates",
-            Self::Cut(_) => "connection_cut",
-            Self::NoAnswer { .. } => "no_answer",
+            Self::Name { .. } => Obstacle::NameNotResolved,
+            Self::Connect { .. } => Obstacle::ConnectionRefused,
+            Self::ConnectTimeout { .. } => Obstacle::ConnectionTimeout,
+            Self::ProxyUnreachable { .. } => Obstacle::ProxyUnreachable,
+            Self::ProxySetting { .. } => Obstacle::ProxySetting,
+            Self::ProxyAuthentication { .. } => Obstacle::ProxyAuthentication,
+            Self::ProxyRefused { .. } => Obstacle::ProxyRefused,
+            Self::ProxyStrange { .. } => Obstacle::ProxyStrange,
+            Self::CertificateUntrusted { .. } => Obstacle::CertificateUntrusted,
+            Self::CertificateName { .. } => Obstacle::CertificateName,
+            Self::CertificateExpired { .. } => Obstacle::CertificateExpired,
+            Self::CertificateNotYetValid { .. } => Obstacle::CertificateNotYetValid,
+            Self::Tls { .. } => Obstacle::TlsFailed,
+            Self::NoRoots(_) => Obstacle::NoTrustedCertificates,
+            Self::Cut(_) => Obstacle::ConnectionCut,
+            Self::NoAnswer { .. } => Obstacle::NoAnswer,
         }
     }
 

@@ -148,7 +148,7 @@ mod tests {
             [("socks5://10.0.0.9", "socks5"), ("https://10.0.0.9", "https"), ("http://", "not the address")]
         {
             let error = choice("https://a.example", &[("HTTPS_PROXY", value)]).unwrap_err();
-            assert_eq!(error.code(), "proxy_setting");
+            assert_eq!(error.obstacle().as_str(), "proxy_setting");
             assert!(error.to_string().contains(word) && error.to_string().contains("HTTPS_PROXY"), "{error}");
         }
     }

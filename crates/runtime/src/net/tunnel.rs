@@ -149,10 +149,10 @@ mod tests {
             (b"", false, "connection_cut", "by the proxy"),
         ] {
             let error = answered(bytes, has_password).await.0.unwrap_err();
-            assert_eq!(error.code(), code, "{error}");
+            assert_eq!(error.obstacle().as_str(), code, "{error}");
             assert!(error.to_string().contains(words), "{error}");
         }
         let endless = [b"HTTP/1.1 200 ".as_slice(), &vec![b'a'; 2 * HEAD_BYTES_MAX]].concat();
-        assert_eq!(answered(&endless, false).await.0.unwrap_err().code(), "proxy_strange");
+        assert_eq!(answered(&endless, false).await.0.unwrap_err().obstacle().as_str(), "proxy_strange");
     }
 }

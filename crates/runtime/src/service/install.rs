@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_sqlite::{DirectoryLock, LockError};
 
 use super::file::{self, NewFile};
@@ -114,15 +115,18 @@ fn check_runs(program: &Path) -> anyhow::Result<()> {
         .status()
         .with_context(|| {
             let folder = program.parent().unwrap_or(program);
-            format!(
-                "failed to execute the copy in `{}` (is it mounted noexec?); nothing was replaced",
-                folder.display()
-            )
+            not_executable(format!("failed to execute the copy in `{}`", folder.display()))
         })?;
     if !status.success() {
-        bail!("the copy of this program ended with {status}; nothing was replaced");
+        bail!(not_executable(format!("the copy of this program ended with {status}")));
     }
     Ok(())
+}
+
+fn not_executable(what: String) -> Obstructed {
+    let next =
+        "see whether that folder is mounted noexec (`findmnt --target /usr/local/bin`); nothing was replaced";
+    Obstructed::new(Obstacle::ProgramNotExecutable, what, next)
 }
 
 /// Writes the unit; false when it is there already, letter for letter.
@@ -163,7 +167,9 @@ fn start(places: &Places, no_start: bool, has_changed: bool) -> anyhow::Result<S
     };
     systemctl::run(&[verb, &unit]).with_context(|| {
         let said = systemctl::last_words(&unit);
-        format!("the service is installed and does not start. It said:\n{said}\nIt goes on trying by itself")
+        let what = format!("the service is installed and does not start. It said:\n{said}\n");
+        let next = format!("mend what it says; it goes on trying by itself:\nsystemctl status {unit}");
+        Obstructed::new(Obstacle::SystemdFailed, what, next)
     })?;
     let how = if was_active { "restarted with the new version" } else { "running" };
     Ok(format!("{how}, and starts with the machine"))

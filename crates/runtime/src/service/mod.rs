@@ -16,6 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tidegate_core::obstacle::Obstacle;
 
 use crate::state_directory;
 
@@ -65,22 +66,19 @@ pub(crate) struct UninstallArguments {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServiceError {
     /// Units and programs are root's.
-    #[error("this changes the machine's services, which only root may do: run it again with `sudo`")]
+    #[error("this changes the machine's services, which only root may do")]
     NotRoot,
     /// There is nothing to install into.
-    #[error(
-        "systemd does not run this machine: let its own service manager start `tidegate-runtime run`, or pass \
-         --root for the image of a machine that systemd will run"
-    )]
+    #[error("systemd does not run this machine")]
     NoSystemd,
     /// The name cannot be a unit's.
-    #[error("`{0}` cannot be a service's name: use letters, digits, `-`, `_` and `.`, 100 at most")]
+    #[error("`{0}` cannot be a service's name")]
     Name(String),
     /// A path that a unit cannot name.
-    #[error("`{0}` cannot be named in a unit: give an absolute path in UTF-8 without control characters")]
+    #[error("`{0}` cannot be named in a unit")]
     Path(PathBuf),
     /// Somebody else's unit has the name.
-    #[error("`{0}` is a unit that this program did not write, and is left alone: choose another --unit-name")]
+    #[error("`{0}` is a unit that this program did not write, and is left alone")]
     Foreign(PathBuf),
     /// A unit that may not be read.
     #[error("failed to read `{file}`")]
@@ -91,24 +89,17 @@ pub(crate) enum ServiceError {
         source: io::Error,
     },
     /// A service without an enrolment would do nothing.
-    #[error(
-        "the state directory `{0}` is not enrolled: run `tidegate-runtime enrol --server … --code …` with the same \
-         --state first"
-    )]
+    #[error("the state directory `{0}` is not enrolled")]
     NotEnrolled(PathBuf),
     /// A retired machine takes no work.
-    #[error(
-        "the machine in `{0}` was retired, and takes no work any more: enrol it anew with another --state, then \
-         install that"
-    )]
+    #[error("the machine in `{0}` was retired, and takes no work any more")]
     Retired(PathBuf),
     /// Two runtimes on one state directory: the second would never start.
-    #[error("another runtime works on `{0}`, started by hand or as another service: stop it, then repeat")]
+    #[error("another runtime works on `{0}`, started by hand or as another service")]
     InUse(PathBuf),
     /// A purge that nobody confirmed.
     #[error(
-        "`{0}` would be removed for good, with results that were not returned yet, and nobody here can be asked: \
-         repeat with --yes if that is meant. Nothing was changed"
+        "`{0}` would be removed for good, with results that were not returned yet, and nobody here can be asked"
     )]
     Unconfirmed(PathBuf),
     /// A purge that somebody declined.
@@ -120,6 +111,47 @@ pub(crate) enum ServiceError {
 }
 
 impl ServiceError {
+    /// What it is, by its stable code.
+    pub(crate) fn obstacle(&self) -> Obstacle {
+        match self {
+            Self::NotRoot => Obstacle::NotRoot,
+            Self::NoSystemd => Obstacle::NoSystemd,
+            Self::Name(_) => Obstacle::InvalidServiceName,
+            Self::Path(_) => Obstacle::InvalidServicePath,
+            Self::Foreign(_) => Obstacle::ForeignUnit,
+            Self::Unreadable { .. } => Obstacle::FileUnreadable,
+            Self::NotEnrolled(_) => Obstacle::NotEnrolled,
+            Self::Retired(_) => Obstacle::Retired,
+            Self::InUse(_) => Obstacle::StateDirectoryInUse,
+            Self::Unconfirmed(_) | Self::Declined => Obstacle::NotConfirmed,
+            Self::NotAState(_) => Obstacle::NotAStateDirectory,
+        }
+    }
+
+    /// What to do next.
+    pub(crate) fn next(&self) -> &'static str {
+        match self {
+            Self::NotRoot => "run it again with `sudo`; nothing was changed",
+            Self::NoSystemd => {
+                "let the machine's own service manager start `tidegate-runtime run`, or pass --root for the image of a \
+                 machine that systemd will run; nothing was changed"
+            }
+            Self::Name(_) => "use letters, digits, `-`, `_` and `.`, 100 at most",
+            Self::Path(_) => "give an absolute path in UTF-8 without control characters",
+            Self::Foreign(_) => "choose another --unit-name; nothing was changed",
+            Self::Unreadable { .. } => "look at its owner and mode; nothing was changed",
+            Self::NotEnrolled(_) => {
+                "run `tidegate-runtime enrol --server … --code …` with the same --state first; nothing was changed"
+            }
+            Self::Retired(_) => "enrol it anew with another --state, then install that; nothing was changed",
+            Self::InUse(_) => "stop it, then repeat; nothing was changed",
+            Self::Unconfirmed(_) | Self::Declined => {
+                "repeat with --yes if that is meant; nothing was changed"
+            }
+            Self::NotAState(_) => "name the state directory with --state; nothing was changed",
+        }
+    }
+
     /// Whether the command line is at fault, and not the machine.
     pub(crate) fn is_usage(&self) -> bool {
         match self {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, bail};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 
 /// Most lines of the journal that an error repeats.
 const LAST_WORDS: &str = "5";
@@ -22,7 +23,9 @@ pub(super) fn run(arguments: &[&str]) -> anyhow::Result<()> {
     let output = ask(arguments)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`systemctl {}` failed: {}", arguments.join(" "), said.trim());
+        let what = format!("`systemctl {}` failed: {}", arguments.join(" "), said.trim());
+        let next = "mend what it says, then repeat: repeating is safe";
+        bail!(Obstructed::new(Obstacle::SystemdFailed, what, next));
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ async fn a_taken_address_is_named() {
     let taken = running.addresses().people;
     let options = tidegate_server::ServeOptions { listen: taken, ..second.options() };
     let refused = Server::start(options).await.err().unwrap();
-    let text = format!("{refused:#}");
+    let text = refused.to_string();
     assert_eq!(text, format!("failed to listen on `{taken}`: another program listens there already"));
     running.shutdown().await;
 }
