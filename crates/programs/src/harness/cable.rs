@@ -1,13 +1,18 @@
-//! A network cable between this host and the machine: two ends and nothing beyond.
+//! A network cable between this network and another: two ends and nothing beyond.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::fs;
+use std::net::Ipv4Addr;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
-/// The cable. It goes when the machine's network goes.
+/// Cables of this process so far.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// The cable. It goes when the other network goes.
 #[derive(Debug)]
-pub(super) struct Cable {
+pub struct Cable {
     name: String,
     host: Ipv4Addr,
     machine: Ipv4Addr,
@@ -15,23 +20,33 @@ pub(super) struct Cable {
 
 impl Cable {
     /// A cable of this process's own, not plugged in. Its addresses are of a range that is nobody's (RFC 2544).
-    pub(super) fn new() -> Self {
-        let process = std::process::id();
-        let third = u8::try_from(process % 250).unwrap_or(0);
+    pub fn new() -> Self {
+        let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let third = u8::try_from((process + number) % 250).unwrap_or(0);
         Self {
-            name: format!("tidegate{}", process % 1_000_000),
+            // A name has 15 characters at most.
+            name: format!("tg{}n{}", process % 10_000_000, number % 10_000),
             host: Ipv4Addr::new(198, 18, third, 1),
             machine: Ipv4Addr::new(198, 18, third, 2),
         }
     }
 
-    /// The host's address on it.
-    pub(super) fn host(&self) -> IpAddr {
-        self.host.into()
+    /// The address of the end that is here.
+    pub fn host(&self) -> Ipv4Addr {
+        self.host
+    }
+
+    /// The address of the other end.
+    pub fn machine(&self) -> Ipv4Addr {
+        self.machine
     }
 
     /// Plugs it into the network of the process `init`.
-    pub(super) fn plug_into(&self, init: u32) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// What `ip` said.
+    pub fn plug_into(&self, init: u32) -> anyhow::Result<()> {
         let init = init.to_string();
         let inside = format!(
             "ip address add {}/30 dev eth0 && ip link set eth0 up && ip route add default via {}",
@@ -44,9 +59,37 @@ impl Cable {
         run(&["nsenter", "--target", &init, "--net", "sh", "-c", &inside])
     }
 
-    /// Whether its end on the host is there.
-    pub(super) fn is_there(&self) -> bool {
-        std::path::Path::new("/sys/class/net").join(&self.name).exists()
+    /// Whether the end that is here is there.
+    pub fn is_there(&self) -> bool {
+        self.counters().is_ok()
+    }
+
+    /// Packets and bytes that went through it, both ways together, by the kernel's count: headers of Ethernet included.
+    ///
+    /// # Errors
+    ///
+    /// When it is not plugged in.
+    pub fn counters(&self) -> anyhow::Result<(u64, u64)> {
+        // Not in /sys, which shows the network in which it was mounted.
+        let devices = fs::read_to_string("/proc/net/dev")?;
+        let here = |line: &&str| line.trim_start().starts_with(&format!("{}:", self.name));
+        let line = devices.lines().find(here).context("the cable is not plugged in")?;
+        let counters: Vec<u64> = line
+            .rsplit(':')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|count| count.parse().ok())
+            .collect();
+        // proc(5): received bytes and packets come first, sent ones ninth and tenth.
+        let count = |index: usize| counters.get(index).copied().context("a device has 16 counters");
+        Ok((count(1)? + count(9)?, count(0)? + count(8)?))
+    }
+}
+
+impl Default for Cable {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Real programs in a temporary directory: a control plane, machines, and the API between them.
 
 mod api;
+mod cable;
 mod certificates;
 mod connection;
 mod detour;
@@ -13,6 +14,7 @@ mod process;
 mod tap;
 
 pub use api::{Api, ApiError, sequence_of};
+pub use cable::Cable;
 pub use certificates::{Certificates, Validity};
 pub use connection::{Answer, Connection, loopback, request_bytes};
 pub use detour::{Detour, DetourOptions, Tamper};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::cable::Cable;
+use crate::harness::Cable;
 use crate::harness::wait_for;
 
 /// Names the folder of a minimal system with systemd; `./dev` makes it.

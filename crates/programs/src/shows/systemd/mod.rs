@@ -2,7 +2,6 @@
 //!
 //! Takes root and a system to boot, which `./dev shows systemd` makes; so it is no part of every test run.
 
-mod cable;
 mod container;
 
 use std::fs;
@@ -12,8 +11,9 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::{Scale, figure};
-use crate::harness::{Detour, DetourOptions, Tamper, World, binary, descendants, sequence_of, wait_for};
-use cable::Cable;
+use crate::harness::{
+    Cable, Detour, DetourOptions, Tamper, World, binary, descendants, sequence_of, wait_for,
+};
 use container::Container;
 
 const SERVICE: &str = "tidegate-runtime";
@@ -36,7 +36,7 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     machine.plug_in(&cable)?;
     let options =
         DetourOptions { to: world.plane.port(), from: [127, 0, 0, 9].into(), tamper: Tamper::Nothing };
-    let detour = Detour::start_at(cable.host(), options)?;
+    let detour = Detour::start_at(cable.host().into(), options)?;
 
     let mut site = Site { world, machine, cable, endpoint: String::new() };
     site.install(&detour.url())?;
