@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tidegate_core::obstacle::Obstacle;
 use tidegate_core::time::Timestamp;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -78,7 +79,9 @@ fn in_2026() -> Timestamp {
 #[tokio::test]
 async fn before_the_time_is_known_wrong_dates_let_the_time_be_asked_and_afterwards_nothing() {
     let authority = authority();
-    for (years, code) in [(PAST, "certificate_expired"), (FUTURE, "certificate_not_yet_valid")] {
+    for (years, obstacle) in
+        [(PAST, Obstacle::CertificateExpired), (FUTURE, Obstacle::CertificateNotYetValid)]
+    {
         let port = server(&authority, "localhost", years).await;
         let (trust, clock) = trust(&authority);
         for _ in 0..2 {
@@ -87,7 +90,7 @@ async fn before_the_time_is_known_wrong_dates_let_the_time_be_asked_and_afterwar
         // A session of before is not resumed: it was never verified.
         clock.confirm(in_2026());
         let error = connect(port, &trust).await.err().unwrap();
-        assert_eq!(error.code(), code);
+        assert_eq!(error.obstacle(), obstacle);
         assert!(
             error.to_string().contains(if years == PAST { "2003-01-01" } else { "2500-01-01" }),
             "{error}"
@@ -121,11 +124,11 @@ async fn wrong_dates_excuse_neither_another_name_nor_another_authority() {
         let (trust, _) = trust(&authority);
         let port = server(&authority, "elsewhere.example", years).await;
         let error = connect(port, &trust).await.err().unwrap();
-        assert_eq!(error.code(), "certificate_name", "{years:?}: {error}");
+        assert_eq!(error.obstacle(), Obstacle::CertificateName, "{years:?}: {error}");
         assert!(error.to_string().contains("`elsewhere.example`"), "{error}");
         let port = server(&self::authority(), "localhost", years).await;
         let error = connect(port, &trust).await.err().unwrap();
-        assert_eq!(error.code(), "certificate_untrusted", "{years:?}: {error}");
+        assert_eq!(error.obstacle(), Obstacle::CertificateUntrusted, "{years:?}: {error}");
     }
 }
 
@@ -141,5 +144,5 @@ async fn what_does_not_speak_tls_is_said_so() {
     });
     let (trust, _) = trust(&authority());
     let error = connect(port, &trust).await.err().unwrap();
-    assert_eq!(error.code(), "tls_failed", "{error}");
+    assert_eq!(error.obstacle(), Obstacle::TlsFailed, "{error}");
 }
