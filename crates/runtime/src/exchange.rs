@@ -20,6 +20,9 @@ pub(crate) const CHECK_IN: Duration = Duration::from_secs(30);
 /// The wait after a refusal that only a person can clear.
 const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 
+/// The longest wait that a server can ask for: whoever answers in its place must not silence a machine.
+const ASKED_WAIT_MAX: Duration = Duration::from_secs(300);
+
 /// The shortest pause after an attempt that took longer than the wait that follows it.
 const SOONEST: Duration = Duration::from_millis(500);
 
@@ -96,7 +99,14 @@ impl Session {
     pub(crate) fn land(&mut self, landed: Landed) -> anyhow::Result<()> {
         self.next_at = Instant::now();
         match landed {
+            Landed::Sync { is_idle: false, answer: Ok(None), .. } => {
+                // Only an idle sync may be answered so; what carried entries would be sent again at once.
+                let problem = "its answer to a whole sync is empty".to_owned();
+                self.failed(&TransportError::Strange { problem, is_gateway: false });
+                Ok(())
+            }
             Landed::Sync { request, is_idle, before, hold, took, answer: Ok(answer) } => {
+                self.has_recovered = false;
                 let asks_whether_open = self.broke_after.is_some();
                 self.path_is_open()?;
                 self.has_contact = true;
@@ -125,24 +135,28 @@ impl Session {
                     Ok((time, _)) => {
                         self.transport.confirm_time(time);
                         self.perform(Input::TimeLearned(time))?;
+                        self.path_is_open()
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the control plane's time is not believed");
                         self.time_at = Instant::now() + self.intervals.of(AFTER_REFUSAL);
+                        // The sync that follows may need the time first: together they would be a loop.
+                        self.next_at = Instant::now() + self.retry.failed(entropy::fraction());
+                        Ok(())
                     }
                 }
-                self.path_is_open()
             }
             Landed::Time { answer: Err(error), .. } => {
-                self.time_at = Instant::now() + self.intervals.of(CHECK_IN);
                 self.failed(&error);
+                // Later than the next sync, which a time that is refused for ever must not hold up.
+                self.time_at = self.next_at + self.intervals.of(CHECK_IN);
                 Ok(())
             }
             Landed::Recover { answer: Ok(_) } => {
                 tracing::warn!(
                     "the control plane did not know this machine: it waits for the owner to confirm it"
                 );
-                self.must_recover = false;
+                (self.must_recover, self.has_recovered) = (false, true);
                 self.path_is_open()
             }
             Landed::Recover { answer: Err(error) } => {
@@ -166,16 +180,14 @@ impl Session {
             return Ok(());
         };
         let ticket = answer.ticket.clone();
-        let brings =
-            !answer.offered.is_empty() || answer.void.is_some() || answer.transcript.is_some() || answer.more;
-        let may_idle = ticket.is_some();
-        let journal = self.status()?.journal.id;
+        let stood = self.status()?;
         self.perform(Input::SyncAnswered { request, answer })?;
         let status = self.status()?;
         self.ticket = ticket.map(|text| Ticket::new(text, &status));
-        // A copy or a rollback was found out: people decide sooner the sooner they hear of the new journal.
-        let is_new_journal = status.journal.id != journal;
-        let moves_a_log = brings || status.acknowledged > before || is_new_journal;
+        // What the answer brings counts by what became of it: an order that comes altered again and again moves nothing.
+        let moves_a_log =
+            status.acknowledged > before || (stood.journal, stood.orders) != (status.journal, status.orders);
+        let may_idle = self.ticket.is_some() && status.acknowledged >= status.journal.number;
         if moves_a_log {
             // The ticket was rightly refused: an answer had been lost, and the logs stood otherwise than it said.
             self.tickets_refused = 0;
@@ -260,7 +272,8 @@ impl Session {
                 Duration::ZERO
             }
             TransportError::Refused { code, detail, retry_after } => {
-                self.refused(code, detail).max(retry_after.unwrap_or_default())
+                let asked = retry_after.unwrap_or_default().min(self.intervals.of(ASKED_WAIT_MAX));
+                self.refused(code, detail).max(asked)
             }
         };
         // What the attempt itself took counts: a window may be as short as the slowest retry.
@@ -289,7 +302,8 @@ impl Session {
             }
             "unknown_endpoint" if !self.must_recover => {
                 self.must_recover = true;
-                Duration::ZERO
+                // A recovery that did not help is not repeated at once.
+                if self.has_recovered { self.intervals.of(AFTER_REFUSAL) } else { Duration::ZERO }
             }
             "unavailable" | "rate_limited" | "storage_full" => {
                 self.refused_say(code, detail);
@@ -297,6 +311,8 @@ impl Session {
             }
             _ => {
                 self.refused_say(code, detail);
+                // It may be the ticket that cannot be read: at length more is said.
+                self.ticket = None;
                 self.intervals.of(AFTER_REFUSAL)
             }
         }
@@ -312,3 +328,6 @@ impl Session {
         self.last_refusal = Some(code.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests;

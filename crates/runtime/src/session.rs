@@ -98,6 +98,8 @@ pub(crate) struct Session {
     traffic: Traffic,
     pub(crate) room: Room,
     pub(crate) must_recover: bool,
+    /// Whether a recovery succeeded since the last answer to a sync.
+    pub(crate) has_recovered: bool,
 }
 
 /// Why the program ended.
@@ -178,8 +180,7 @@ impl Session {
     ) -> anyhow::Result<Option<Self>> {
         let mut has_told = false;
         loop {
-            let started = Self::open(state, options).and_then(|mut session| session.boot().map(|()| session));
-            match started {
+            match Self::begin(state, options) {
                 Err(error) if room::is_full(&error) => {
                     if !std::mem::replace(&mut has_told, true) {
                         tracing::error!(
@@ -196,6 +197,13 @@ impl Session {
                 () = tokio::time::sleep(room::RETRY) => {}
             }
         }
+    }
+
+    /// Opens the state directory and tells the journal.
+    pub(crate) fn begin(state: &Path, options: RunOptions) -> anyhow::Result<Self> {
+        let mut session = Self::open(state, options)?;
+        session.boot()?;
+        Ok(session)
     }
 
     fn open(state: &Path, options: RunOptions) -> anyhow::Result<Self> {
@@ -238,6 +246,7 @@ impl Session {
             traffic: Traffic::new(directory.read(|db| document_load(db, traffic::DOCUMENT))?),
             room: Room::default(),
             must_recover: false,
+            has_recovered: false,
             directory,
             identity,
             enrolled,
@@ -379,7 +388,7 @@ impl Session {
     }
 
     /// Decides when fresh entries are sent: at once when nothing runs, with a little patience while a step does.
-    fn plan_sending(&mut self, status: &Status) {
+    pub(crate) fn plan_sending(&mut self, status: &Status) {
         if status.acknowledged >= status.journal.number {
             self.send_at = None;
             return;
@@ -392,7 +401,7 @@ impl Session {
 
     /// When to ask next while nothing is in flight. Results do not wait for the next check-in; while there is no path,
     /// retries pace everything.
-    fn due_at(&self) -> Instant {
+    pub(crate) fn due_at(&self) -> Instant {
         self.next_at.max(self.send_at.unwrap_or(self.idle_until))
     }
 }
