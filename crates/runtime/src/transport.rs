@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_core::time::Timestamp;
 
+use crate::clock;
 use crate::enrol::TIME_PATH;
 use crate::net::{
     Answer, Connection, Intervals, KeepAlive, Meter, NetError, PostRequest, ServerAddress, TlsClock, Trust,
@@ -24,6 +25,10 @@ use crate::net::{
 
 /// Largest answer, as it travels and once decompressed: orders of one answer and what surrounds them.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A clock that is off by less judges a certificate's dates well enough.
+const CLOCK_TOLERANCE_MS: u64 = 3_600_000;
+/// Longest words of a stranger that are repeated, in characters: they go to logs and to whoever reads them.
+const WORDS_MAX: usize = 500;
 /// Bodies below this travel as they are: compressing them saves nothing.
 const COMPRESS_FROM_BYTES: usize = 512;
 
@@ -124,10 +129,13 @@ impl Transport {
     }
 
     /// Takes in that it is `time` now, by the control plane's signature. Certificates are judged by it from here on,
-    /// so a connection that was let through to ask the time is ended.
+    /// so a connection that was let through to ask the time is ended, and one that a wrong clock judged too.
     pub(crate) fn confirm_time(&self, time: Timestamp) {
+        let is_clock_wrong = clock::wall().milliseconds().abs_diff(time.milliseconds()) > CLOCK_TOLERANCE_MS;
         self.tls_clock.confirm(time);
-        self.kept.borrow_mut().take_if(|connection| connection.is_time_only);
+        self.kept.borrow_mut().take_if(|connection| {
+            connection.is_time_only || (connection.is_judged_by_clock && is_clock_wrong)
+        });
     }
 
     /// Posts a JSON document and reads one.
@@ -161,7 +169,7 @@ impl Transport {
     }
 
     /// The kept connection, or a new one.
-    async fn connection(&self) -> Result<Connection, NetError> {
+    pub(crate) async fn connection(&self) -> Result<Connection, NetError> {
         if let Some(kept) = self.kept.borrow().as_ref().filter(|kept| kept.is_usable()) {
             return Ok(kept.clone());
         }
@@ -209,11 +217,12 @@ fn judge<A: DeserializeOwned>(answer: Answer) -> Result<A, TransportError> {
     }
     if status.is_success() {
         return serde_json::from_slice(&bytes)
-            .map_err(|error| strange(&format!("its answer does not read: {error}")));
+            .map_err(|error| strange(&format!("its answer does not read: {}", shown(&error.to_string()))));
     }
     match serde_json::from_slice(&bytes) {
         Ok(Problem { code, detail }) => {
             let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let (code, detail) = (shown(&code), shown(&detail));
             Err(TransportError::Refused { code, detail, retry_after: seconds.map(Duration::from_secs) })
         }
         Err(_) => Err(TransportError::Strange {
@@ -221,6 +230,11 @@ fn judge<A: DeserializeOwned>(answer: Answer) -> Result<A, TransportError> {
             is_gateway: matches!(status.as_u16(), 502..=504),
         }),
     }
+}
+
+/// Words of whoever answered, bounded and without what a terminal would obey.
+fn shown(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(WORDS_MAX).collect()
 }
 
 fn strange(problem: &str) -> TransportError {
@@ -254,5 +268,18 @@ mod tests {
         let bomb = deflate(&vec![0; ANSWER_BYTES_MAX + 1]).unwrap();
         assert!(matches!(inflate(&bomb), Err(TransportError::Strange { .. })));
         assert!(matches!(inflate(b"garbage"), Err(TransportError::Strange { .. })));
+    }
+
+    #[test]
+    fn what_a_stranger_says_is_repeated_in_part_and_without_control_characters() {
+        let long = format!("\u{1b}[2J{}\n", "a".repeat(1 << 20));
+        let refusal = serde_json::json!({ "code": long, "detail": long }).to_string();
+        let unreadable = serde_json::json!(long).to_string();
+        for (status, body) in [(403, &refusal), (200, &unreadable)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let answer = Answer { status, headers: HeaderMap::new(), body: Some(body.clone().into_bytes()) };
+            let error = judge::<u64>(answer).unwrap_err().to_string();
+            assert!(error.len() < 1_200 && !error.contains(char::is_control), "{} bytes", error.len());
+        }
     }
 }

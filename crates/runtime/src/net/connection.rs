@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::gather::Gathered;
@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     driver: Rc<Driver>,
     /// The certificate's dates do not fit the clock: only the time may be asked.
     pub(crate) is_time_only: bool,
+    /// Its dates were judged by the machine's own clock.
+    pub(crate) is_judged_by_clock: bool,
 }
 
 /// How requests are handed over.
@@ -126,7 +128,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(trust) = way.trust else { return Self::one(stream, false).await };
+        let Some(trust) = way.trust else { return Self::one(stream).await };
         let host = &way.server.host;
         let name = ServerName::try_from(host.clone())
             .map_err(|error| NetError::Tls { host: host.clone(), problem: error.to_string() })?;
@@ -134,31 +136,37 @@ impl Connection {
         let connector = TlsConnector::from(judgement.config.clone());
         let stream = connector.connect(name, stream).await.map_err(|error| handshake_error(host, &error))?;
         let is_time_only = judgement.is_time_only();
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            Self::two(stream, is_time_only).await
+        let connection = if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            Self::two(stream).await
         } else {
-            Self::one(stream, is_time_only).await
-        }
+            Self::one(stream).await
+        };
+        let is_judged_by_clock = judgement.is_by_clock();
+        connection.map(|connection| Self { is_time_only, is_judged_by_clock, ..connection })
     }
 
-    async fn one<S>(stream: S, is_time_only: bool) -> Result<Self, NetError>
+    async fn one<S>(stream: S) -> Result<Self, NetError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (sender, driver) =
             http1::handshake(TokioIo::new(Gathered::new(stream))).await.map_err(|error| cut(&error))?;
         let driver = Rc::new(Driver(tokio::spawn(driver).abort_handle()));
-        Ok(Self { sender: Sender::One(Rc::new(tokio::sync::Mutex::new(sender))), driver, is_time_only })
+        Ok(Self::new(Sender::One(Rc::new(tokio::sync::Mutex::new(sender))), driver))
     }
 
-    async fn two<S>(stream: S, is_time_only: bool) -> Result<Self, NetError>
+    async fn two<S>(stream: S) -> Result<Self, NetError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let greeting = http2::handshake(TokioExecutor::new(), TokioIo::new(Gathered::new(stream)));
         let (sender, driver) = greeting.await.map_err(|error| cut(&error))?;
         let driver = Rc::new(Driver(tokio::spawn(driver).abort_handle()));
-        Ok(Self { sender: Sender::Two(sender), driver, is_time_only })
+        Ok(Self::new(Sender::Two(sender), driver))
+    }
+
+    fn new(sender: Sender, driver: Rc<Driver>) -> Self {
+        Self { sender, driver, is_time_only: false, is_judged_by_clock: false }
     }
 
     /// Whether another request may be tried on it.
@@ -223,9 +231,12 @@ async fn read(
 ) -> Result<Answer, NetError> {
     let (parts, mut body) = response.into_parts();
     let mut bytes = Vec::new();
-    let limit = intervals.answer();
+    let started = Instant::now();
     loop {
-        let frame = timeout(limit, body.frame()).await;
+        // Of the whole and not of each piece: else one byte now and then would keep results waiting for ever.
+        let travel = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
+        let limit = intervals.answer() + travel;
+        let frame = timeout(limit.saturating_sub(started.elapsed()), body.frame()).await;
         match frame.map_err(|_| NetError::NoAnswer { seconds: limit.as_secs() })? {
             None => return Ok(Answer { status: parts.status, headers: parts.headers, body: Some(bytes) }),
             Some(Err(error)) => return Err(cut(&error)),

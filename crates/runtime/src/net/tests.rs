@@ -11,6 +11,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::Way;
+use crate::transport::{Transport, TransportError};
+
 use super::{Connection, Intervals, KeepAlive, Meter, NetError, ServerAddress, TlsClock, Trust};
 
 /// From the first year to the first day of the second.
@@ -145,4 +147,42 @@ async fn what_does_not_speak_tls_is_said_so() {
     let (trust, _) = trust(&authority());
     let error = connect(port, &trust).await.err().unwrap();
     assert_eq!(error.obstacle(), Obstacle::TlsFailed, "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_a_wrong_clock_judged_ends_with_the_signed_time() {
+    let authority = authority();
+    let port = server(&authority, "localhost", PRESENT).await;
+    let address = format!("https://localhost:{port}");
+    let transport =
+        Transport::new(&address, Some(&authority.pem()), KeepAlive::Silent, Intervals::default()).unwrap();
+    let connection = transport.connection().await.unwrap();
+    while !connection.is_usable() {
+        tokio::task::yield_now().await;
+    }
+    transport.confirm_time("2501-06-01T00:00:00Z".parse().unwrap());
+    let error = transport.connection().await.err().unwrap();
+    assert_eq!(error.code(), "certificate_expired", "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_by_single_bytes_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt as _;
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n").await.unwrap();
+        while stream.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    // An answer has 450 ms.
+    let intervals = Intervals::divided_by(100);
+    let transport =
+        Transport::new(&format!("http://127.0.0.1:{port}"), None, KeepAlive::Silent, intervals).unwrap();
+    let answer = transport.post::<u64>("/", Vec::new(), std::time::Duration::ZERO);
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(30), answer).await;
+    let error = answer.expect("it is given up").unwrap_err();
+    assert!(matches!(error, TransportError::Unreachable(NetError::NoAnswer { .. })), "{error:?}");
 }

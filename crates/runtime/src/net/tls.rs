@@ -77,6 +77,11 @@ impl Judgement {
     pub(crate) fn is_time_only(&self) -> bool {
         self.verifier.as_ref().is_some_and(|verifier| verifier.were_dates_wrong.load(Ordering::SeqCst))
     }
+
+    /// Whether it was the machine's own clock that the dates were held against.
+    pub(crate) fn is_by_clock(&self) -> bool {
+        self.verifier.is_some()
+    }
 }
 
 impl Trust {
