@@ -56,8 +56,12 @@ fn session(state: &Path) -> Session {
         })
         .unwrap();
     drop(directory);
-    let options =
-        RunOptions { retry_max: Duration::from_secs(60), is_metered: false, intervals: Intervals::default() };
+    let options = RunOptions {
+        retry_max: Duration::from_secs(60),
+        is_metered: false,
+        is_polling: false,
+        intervals: Intervals::default(),
+    };
     Session::begin(state, options).unwrap()
 }
 

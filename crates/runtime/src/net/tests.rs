@@ -162,7 +162,7 @@ async fn a_connection_that_a_wrong_clock_judged_ends_with_the_signed_time() {
     }
     transport.confirm_time("2501-06-01T00:00:00Z".parse().unwrap());
     let error = transport.connection().await.err().unwrap();
-    assert_eq!(error.code(), "certificate_expired", "{error}");
+    assert_eq!(error.obstacle(), Obstacle::CertificateExpired, "{error}");
 }
 
 #[tokio::test]
