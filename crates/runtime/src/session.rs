@@ -44,8 +44,11 @@ pub(crate) struct RunOptions {
 /// How long fresh entries wait for company while a step runs: six quick steps come back in one sync, and a page
 /// learns of a long step's start within a second.
 const COMPANY: Duration = Duration::from_secs(1);
-/// How often the core is asked whether time alone changed something, while something waits for time.
+/// How often the core is asked whether something may go on that waits for room, which comes back at no known moment.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it is asked, at the most and at the least, while something waits for a moment that is known. That a clock
+/// was set brings the moment nearer, and nobody tells.
+const TICK_TIMED: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(60)];
 /// How long trusted time is used before it is asked for again: a drift of 100 ppm makes 9 s of a day.
 pub(crate) const TIME_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -142,6 +145,7 @@ pub(crate) async fn run(
             // It carries what waited; what comes after it waits for company of its own.
             session.send_at = None;
         }
+        let tick = session.tick(&status)?;
         let is_flying = flight.is_some();
         let wake_at = send_at.filter(|_| is_flying).unwrap_or_else(|| session.due_at());
         tokio::select! {
@@ -156,7 +160,7 @@ pub(crate) async fn run(
                 session.traffic_look()?;
             }
             () = sleep_until(wake_at), if !is_flying || send_at.is_some() => {}
-            () = tokio::time::sleep(TICK), if status.live > 0 && !session.steps.is_running() => {
+            () = tokio::time::sleep(tick), if status.live > 0 && !session.steps.is_running() => {
                 session.perform(Input::Tick)?;
             }
         }
@@ -362,6 +366,17 @@ impl Session {
 
     pub(crate) fn status(&self) -> anyhow::Result<Status> {
         self.directory.read(|db| runtime::status(db, &clock::read()))
+    }
+
+    /// How long until time alone may change something for work that is here and does not run.
+    fn tick(&self, status: &Status) -> anyhow::Result<Duration> {
+        if status.live == 0 || status.waiting_for_room > 0 || self.room.is_missing() {
+            return Ok(TICK);
+        }
+        let [shortest, longest] = TICK_TIMED;
+        let deadline = self.directory.read(|db| runtime::next_deadline(db, status.time))?;
+        let left = deadline.map_or(longest, |at| Duration::from_millis(at.since(status.time).0));
+        Ok(left.clamp(shortest, longest))
     }
 
     /// Looks at what the path cost.

@@ -267,13 +267,14 @@ pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
     })
 }
 
-/// When the endpoint next needs [`Input::Tick`] by itself; `None`: only an event changes something.
+/// The first moment after `now` at which time alone changes something, so that [`Input::Tick`] is needed; `None`: only
+/// an event does. Room on a disk comes back at no known moment ([`Status::waiting_for_room`]).
 ///
 /// # Errors
 ///
 /// As [`request`].
-pub fn next_deadline(db: &dyn ReadSql) -> Result<Option<Timestamp>, Error> {
+pub fn next_deadline(db: &dyn ReadSql, now: Timestamp) -> Result<Option<Timestamp>, Error> {
     let live = work::live(db)?;
     let deadlines = live.iter().flat_map(|live| [live.work.not_before, Some(live.work.expires_at)]);
-    Ok(deadlines.flatten().min())
+    Ok(deadlines.flatten().filter(|at| *at > now).min())
 }
