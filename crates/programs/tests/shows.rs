@@ -1,6 +1,6 @@
 //! Everything that is shown holds in its quick form too: the same code with fewer rounds, in every test run.
 
-use tidegate_programs::shows::{SHOWS, Scale, can_mount, run};
+use tidegate_programs::shows::{SHOWS, Scale, can_make_networks, can_mount, run};
 
 #[test]
 fn work_for_a_machine_that_is_off_runs_once_and_in_order() {
@@ -90,6 +90,15 @@ fn a_rolled_back_machine_does_not_do_its_work_again() {
 #[test]
 fn the_doctor_names_what_is_broken_and_nothing_else() {
     holds("doctor");
+}
+
+#[test]
+fn an_idle_day_stays_within_its_budgets() {
+    if can_make_networks() {
+        holds("idle-day");
+    } else {
+        eprintln!("SKIPPED: idle-day makes networks of its own, which is not allowed here");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod detour;
 mod fleet;
 mod light;
 mod machine;
+mod namespace;
 mod network;
 mod plane;
 mod process;
@@ -21,9 +22,10 @@ pub use detour::{Detour, DetourOptions, Tamper};
 pub use fleet::{enrol_light, enrol_many, settle};
 pub use light::{ENROL_PATH, LightMachine, Newcomer, SYNC_PATH, random};
 pub use machine::{Machine, Surroundings};
+pub use namespace::Namespace;
 pub use network::{Network, Path};
 pub use plane::ControlPlane;
-pub use process::{binary, cpu_seconds, descendants, free_port, memory_kib, wait_for};
+pub use process::{Effort, binary, cpu_seconds, descendants, effort, free_port, memory_kib, wait_for};
 pub use tap::Exchange;
 
 use anyhow::Context as _;
@@ -87,6 +89,29 @@ impl World {
                     certificates.issue(&["localhost", "127.0.0.1"], Validity::Now)?,
                     certificates.ca_pem(),
                 );
+                Ok(())
+            },
+        )
+    }
+
+    /// The same with TLS and a listener for machines at `listen`, where they know it by `names`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a program said.
+    pub fn with_tls_at(
+        certificates: &Certificates,
+        listen: std::net::SocketAddr,
+        names: &[String],
+    ) -> anyhow::Result<Self> {
+        let names: Vec<_> = names.iter().map(String::as_str).chain(["localhost", "127.0.0.1"]).collect();
+        let files = certificates.issue(&names, Validity::Now)?;
+        Self::with_plane(
+            &binary("tidegate")?,
+            |_| Ok(()),
+            |plane| {
+                plane.use_tls(files, certificates.ca_pem());
+                plane.arguments = vec![format!("--runtime-listen={listen}")];
                 Ok(())
             },
         )

@@ -77,6 +77,33 @@ pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok((ticks(11).context("no user time")? + ticks(12).context("no system time")?) / TICKS_PER_SECOND)
 }
 
+/// What a process did so far, in all of its threads that still live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Nanoseconds of processor time.
+    pub cpu_ns: u64,
+    /// How often it went to sleep by itself, and so how often something woke it.
+    pub wake_ups: u64,
+}
+
+/// What the process did so far, finer than [`cpu_seconds`].
+///
+/// # Errors
+///
+/// When the process is gone.
+pub fn effort(pid: u32) -> anyhow::Result<Effort> {
+    let mut effort = Effort::default();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        let spent = std::fs::read_to_string(task.join("schedstat"))?;
+        effort.cpu_ns += spent.split_whitespace().next().context("no time is told")?.parse::<u64>()?;
+        let status = std::fs::read_to_string(task.join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        effort.wake_ups += line.context("no switches are told")?.trim().parse::<u64>()?;
+    }
+    Ok(effort)
+}
+
 /// The ids of living processes whose command line holds `mark`.
 ///
 /// # Errors

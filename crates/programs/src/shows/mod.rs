@@ -8,6 +8,7 @@ mod doctor;
 mod full_disk;
 mod garbage;
 mod identity;
+mod idle_day;
 mod kill_mid_step;
 mod link_cut;
 mod offline_queue;
@@ -19,6 +20,7 @@ mod trickle;
 mod two_minute_window;
 
 pub use full_disk::can_mount;
+pub use idle_day::can_make_networks;
 
 use std::time::Instant;
 
@@ -53,6 +55,16 @@ impl Scale {
             Self::Full | Self::Unscaled => full,
             Self::Times(count) => full * usize::from(count),
             Self::Quick => quick,
+        }
+    }
+
+    /// What says so on the command line of `shows`.
+    fn arguments(self) -> Vec<String> {
+        match self {
+            Self::Full => Vec::new(),
+            Self::Times(count) => vec!["--times".to_owned(), count.to_string()],
+            Self::Quick => vec!["--quick".to_owned()],
+            Self::Unscaled => vec!["--unscaled".to_owned()],
         }
     }
 }
@@ -153,6 +165,11 @@ pub const SHOWS: &[Show] = &[
         name: "proxies",
         about: "squid, squid with Basic and with NTLM, mitmproxy, nginx, cuts after 30, 60 and 100 s: the job or clear words",
         run: proxies::run,
+    },
+    Show {
+        name: "idle-day",
+        about: "what a day without work costs: bytes with headers counted, processor time and wake-ups, against polling",
+        run: idle_day::run,
     },
     Show {
         name: "break",

@@ -19,7 +19,7 @@ const ADDRESSES_MAX: usize = 8;
 /// Whether an idle connection is probed, so that a half-open one is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeepAlive {
-    /// After 90 s, then every 10 s: noticed within two minutes, for some 75 KB a day.
+    /// After 90 s, then every 10 s: noticed within two minutes, for some 68 KB a day.
     Probed,
     /// Never: noticed when a held request is over.
     Silent,

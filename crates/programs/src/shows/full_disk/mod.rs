@@ -46,7 +46,7 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     // The mounts end with the namespace, and what lies under them is removed from out here.
     let directory = tempfile::Builder::new().prefix("tidegate-full-disk-").tempdir()?;
     let mut command = Command::new("unshare");
-    command.args(rights()).arg(binary("shows")?).arg("full-disk").args(arguments(scale));
+    command.args(rights()).arg(binary("shows")?).arg("full-disk").args(scale.arguments());
     let status = command
         .env(VARIABLE, "1")
         .env("TMPDIR", directory.path())
@@ -70,15 +70,6 @@ fn rights() -> &'static [&'static str] {
         &["--mount"]
     } else {
         &["--mount", "--user", "--map-root-user"]
-    }
-}
-
-fn arguments(scale: Scale) -> Vec<String> {
-    match scale {
-        Scale::Full => Vec::new(),
-        Scale::Times(count) => vec!["--times".to_owned(), count.to_string()],
-        Scale::Quick => vec!["--quick".to_owned()],
-        Scale::Unscaled => vec!["--unscaled".to_owned()],
     }
 }
 
