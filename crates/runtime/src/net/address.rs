@@ -40,12 +40,18 @@ impl ServerAddress {
             Some(other) => bail!(wrong(format!("`{other}://` is not spoken"))),
             None => bail!(wrong(format!("`{text}` does not say https:// or http://"))),
         };
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let Some(host) = host(uri.host().unwrap_or_default()) else {
+            bail!(wrong(format!(
+                "`{text}` has something else than an IPv6 address, without a zone, between [ and ]"
+            )))
+        };
         let authority = uri.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
         if host.is_empty() || authority.contains('@') || uri.query().is_some() {
             bail!(wrong(format!("`{text}` is more or less than scheme, host and port")));
         }
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let Some(port) = port(authority, if is_tls { 443 } else { 80 }) else {
+            bail!(wrong(format!("`{text}` does not name a port between 1 and 65535")))
+        };
         let base = uri.path().trim_end_matches('/').to_owned();
         Ok(Self { is_tls, host, port, base })
     }
@@ -73,6 +79,23 @@ impl ServerAddress {
     /// Never for the routes of this program.
     pub(crate) fn uri(&self, route: &str) -> anyhow::Result<Uri> {
         Ok(format!("{self}{route}").parse()?)
+    }
+}
+
+/// A host without the brackets around an IPv6 address; `None`: there is something else in them.
+pub(super) fn host(host: &str) -> Option<String> {
+    let Some(bracketed) = host.strip_prefix('[') else { return Some(host.to_owned()) };
+    let address: std::net::Ipv6Addr = bracketed.strip_suffix(']')?.parse().ok()?;
+    Some(address.to_string())
+}
+
+/// The port that `authority` names, `usual` where it names none; `None`: what it names is no port. `Uri` itself takes
+/// one that is too large for none at all.
+pub(super) fn port(authority: &str, usual: u16) -> Option<u16> {
+    let place = authority.rsplit(['@', ']']).next().unwrap_or_default();
+    match place.rsplit_once(':') {
+        None | Some((_, "")) => Some(usual),
+        Some((_, port)) => port.parse().ok().filter(|port| *port != 0),
     }
 }
 
@@ -109,10 +132,23 @@ mod tests {
 
     #[test]
     fn what_is_not_an_address_is_refused_with_an_example() {
-        for text in
-            ["", "tidegate.example", "ftp://a", "https://", "https://a b", "https://u:p@a", "https://a?q"]
-        {
-            let error = ServerAddress::parse(text).unwrap_err();
+        for text in [
+            "",
+            "tidegate.example",
+            "ftp://a",
+            "https://",
+            "https://a b",
+            "https://u:p@a",
+            "https://a?q",
+            "https://a:99999",
+            "https://a:0x1",
+            "https://[fe80::1%25eth0]",
+            "https://[::1",
+            "https://[]",
+            "https://[a]",
+            "https://a:0",
+        ] {
+            let error = ServerAddress::parse(text).expect_err(text);
             let told = error.downcast_ref::<Obstructed>().expect("it says what to do");
             assert!(told.next.contains("https://tidegate.example"), "{text}: {error:#}");
         }

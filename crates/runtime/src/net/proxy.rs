@@ -4,6 +4,7 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper_util::client::proxy::matcher::Matcher;
 
+use super::address::{host, port};
 use super::{NetError, ServerAddress};
 
 /// The variables that may name a proxy for `https://`, the first that is set wins.
@@ -56,7 +57,8 @@ impl ProxyChoice {
     ///
     /// [`NetError::ProxySetting`] for one that does not read or is of a kind that is not spoken.
     pub(crate) fn from_environment(server: &ServerAddress) -> Result<Self, NetError> {
-        Self::read(server, |name| std::env::var(name).ok())
+        // What is not UTF-8 does not read, which is another thing than not being set.
+        Self::read(server, |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
     fn read(server: &ServerAddress, variable: impl Fn(&str) -> Option<String>) -> Result<Self, NetError> {
@@ -70,7 +72,14 @@ impl ProxyChoice {
             setting: setting.to_owned(),
             problem: problem.to_owned(),
         };
-        let scheme = value.split_once("://").map_or("http", |(scheme, _)| scheme);
+        let (scheme, place) = value
+            .split_once("://")
+            .filter(|(scheme, _)| scheme.chars().all(|character| character.is_ascii_alphanumeric()))
+            .unwrap_or(("http", &value));
+        if place.split_once(['/', '?', '#']).is_some_and(|(_, behind)| behind.contains('@')) {
+            // Else the name would be taken for the proxy, and what follows it, shown as its port, for no secret.
+            return Err(wrong("in a name or password `/`, `?` and `#` are written `%2F`, `%3F` and `%23`"));
+        }
         if !scheme.eq_ignore_ascii_case("http") {
             return Err(wrong(&format!(
                 "`{}://` is not spoken to a proxy, only http://",
@@ -86,8 +95,11 @@ impl ProxyChoice {
             return Err(wrong("it is not the address of a proxy"));
         }
         let Some(intercept) = intercepts(&excepted) else { return Ok(Self::Direct) };
-        let host = intercept.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = intercept.uri().port_u16().unwrap_or(80);
+        let host = host(intercept.uri().host().unwrap_or_default()).unwrap_or_default();
+        let authority = intercept.uri().authority().map(hyper::http::uri::Authority::as_str);
+        let Some(port) = port(authority.unwrap_or_default(), 80).filter(|_| !host.is_empty()) else {
+            return Err(wrong("it names no host, or no port between 1 and 65535"));
+        };
         let authorization = intercept.basic_auth().cloned();
         Ok(Self::Through(Proxy { host, port, setting: setting.to_owned(), authorization }))
     }
@@ -150,6 +162,43 @@ mod tests {
             let error = choice("https://a.example", &[("HTTPS_PROXY", value)]).unwrap_err();
             assert_eq!(error.obstacle().as_str(), "proxy_setting");
             assert!(error.to_string().contains(word) && error.to_string().contains("HTTPS_PROXY"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_not_written_as_one_is_refused_and_not_shown() {
+        for value in [
+            "line3:s3cret@10.0.0.9:3128/http://x",
+            "http://line3:12/s3cret@10.0.0.9:3128",
+            "http://line3:12#s3cret@10.0.0.9:3128",
+            "http://line3:12?s3cret@10.0.0.9:3128",
+            "line3:s3cret://x@10.0.0.9:3128",
+        ] {
+            match choice("https://a.example", &[("HTTPS_PROXY", value)]) {
+                Err(error) => {
+                    let shown = format!("{error} {error:?}");
+                    assert!(!shown.contains("12") && !shown.contains("s3cret"), "{value}: {shown}");
+                }
+                Ok(choice) => panic!("{value}: {choice:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn strange_settings_are_named_and_never_passed_over() {
+        let long = format!("http://{}", "a".repeat(1 << 20));
+        for value in [
+            "http://10.0.0.9:99999",
+            "http://[::1",
+            "http://[fe80::1%25eth0]:3128",
+            "\u{202e}",
+            "http://:3128",
+            "://",
+            &long,
+        ] {
+            let read = choice("https://a.example", &[("HTTPS_PROXY", value)]);
+            let error = read.expect_err(value.get(..20).unwrap_or(value));
+            assert!(error.obstacle().as_str() == "proxy_setting" && error.to_string().len() < 300, "{error}");
         }
     }
 }
