@@ -1,6 +1,7 @@
 //! Steps written on the command line: `--probe ping host=10.0.0.5 count=4`.
 
 use serde_json::{Map, Value};
+use tidegate_core::error::Code;
 use tidegate_core::probe::{ArgumentKind, Catalogue};
 use tidegate_core::sequence::StepSpec;
 use tidegate_core::time::Milliseconds;
@@ -70,6 +71,7 @@ impl WrittenProbe {
         if let Some(catalogue) = catalogue {
             catalogue.check(&self.probe, &with).map_err(|error| {
                 Failure::usage(error.to_string())
+                    .as_answered(Code::InvalidSequence)
                     .next("see what the machine knows with: tidegate endpoints show ENDPOINT --probes")
             })?;
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tidegate_core::error::Error;
+use tidegate_core::error::{Code, Error};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 
 use crate::exit::Exit;
@@ -15,7 +15,7 @@ pub(crate) struct Failure {
     /// How the process ends.
     pub exit: Exit,
     /// The stable code; absent: the control plane's own is among the causes.
-    pub obstacle: Option<Obstacle>,
+    pub code: Option<&'static str>,
     /// What happened, completing "failed to …". Empty: nothing is printed.
     pub what: String,
     /// The causes, the nearest first.
@@ -27,7 +27,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that ends with `exit`.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, obstacle: None, what: what.into(), why: Vec::new(), next: None }
+        Self { exit, code: None, what: what.into(), why: Vec::new(), next: None }
     }
 
     /// The command line or a file it names does not read.
@@ -48,7 +48,14 @@ impl Failure {
     /// Names what it is.
     #[must_use]
     pub(crate) fn of(mut self, obstacle: Obstacle) -> Self {
-        self.obstacle = Some(obstacle);
+        self.code = Some(obstacle.as_str());
+        self
+    }
+
+    /// Says what the control plane would have answered, had it been asked.
+    #[must_use]
+    pub(crate) fn as_answered(mut self, code: Code) -> Self {
+        self.code = Some(code.as_str());
         self
     }
 
@@ -88,7 +95,7 @@ impl Failure {
     }
 
     fn to_text(&self) -> String {
-        let code = self.obstacle.map(|obstacle| format!(" ({obstacle})")).unwrap_or_default();
+        let code = self.code.map(|code| format!(" ({code})")).unwrap_or_default();
         let mut text = format!("tidegate: {}{code}", one_line(&self.what));
         for why in &self.why {
             text.push_str(&format!("\n  why:  {}", one_line(why)));
@@ -129,7 +136,7 @@ impl From<anyhow::Error> for Failure {
             // The core's refusal: its code is one of the control plane's.
             Some(Error::Problem(problem)) => {
                 let code = problem.code;
-                Self { obstacle: None, ..failure }.because(format!("{} ({})", code.title(), code.as_str()))
+                Self { code: None, ..failure }.because(format!("{} ({})", code.title(), code.as_str()))
             }
             Some(Error::Sql(_)) | None => failure,
         }

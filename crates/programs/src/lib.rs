@@ -5,4 +5,5 @@
 pub mod bench;
 pub mod harness;
 pub mod power_cut;
+pub mod provocations;
 pub mod shows;

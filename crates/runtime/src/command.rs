@@ -194,7 +194,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
                 local.block_on(&tokio, async { run(&state, options, service::ready, stopped()?).await })?;
             Ok(match end {
                 RunEnd::Stopped => ExitCode::SUCCESS,
-                RunEnd::Retired => retired(service.as_deref()),
+                RunEnd::Retired => retired(service.as_deref(), &state),
             })
         }
         Command::Install(arguments) => {
@@ -223,7 +223,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
 
 /// A retired machine's service removes itself. Where it cannot, or nobody installed one, the exit code says that this
 /// machine is refused, and a service manager that knows the code does not start it again.
-fn retired(service: Option<&str>) -> ExitCode {
+fn retired(service: Option<&str>, state: &Path) -> ExitCode {
     match service.map(service::remove_retired) {
         Some(Ok(())) => {
             tracing::info!("the service removed itself; the state directory stays");
@@ -235,7 +235,9 @@ fn retired(service: Option<&str>) -> ExitCode {
         }
         None => {}
     }
-    ExitCode::from(4)
+    let what = format!("the machine in `{}` was retired, and takes no work any more", state.display());
+    let next = "nothing, if that is meant; to work with it again enrol it anew with another --state";
+    failure::print(&Obstructed::new(Obstacle::Retired, what, next).into())
 }
 
 /// What may run on this machine.

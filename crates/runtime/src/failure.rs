@@ -80,6 +80,7 @@ fn exit_of(obstacle: Obstacle) -> u8 {
         Obstacle::WrongControlPlane
         | Obstacle::AlreadyEnrolled
         | Obstacle::VolatileState
+        | Obstacle::Retired
         | Obstacle::ProgramNotExecutable
         | Obstacle::SystemdFailed => 4,
         _ => 1,

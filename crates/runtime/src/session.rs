@@ -211,6 +211,10 @@ impl Session {
     }
 
     fn open(state: &Path, options: RunOptions) -> anyhow::Result<Self> {
+        // One that is not there is not made for a machine that never enrolled.
+        if state.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            bail!(identity::not_enrolled(state));
+        }
         let directory = StateDirectory::open(state)?;
         let Some(identity) = directory.identity()? else {
             bail!(identity::not_enrolled(state));

@@ -2,8 +2,8 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use tidegate_core::digest::Digest;
@@ -78,8 +78,18 @@ pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Pr
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     match axum::Json::<T>::from_bytes(bytes) {
         Ok(axum::Json(value)) => Ok(value),
-        Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+        Err(rejection) => Err(Problem::invalid(plain(&rejection.body_text()))),
     }
+}
+
+/// What is wrong with a body and where, without the library's preface.
+fn plain(text: &str) -> String {
+    const PREFACES: [&str; 2] = [
+        "Failed to parse the request body as JSON: ",
+        "Failed to deserialize the JSON body into the target type: ",
+    ];
+    let place = PREFACES.iter().find_map(|preface| text.strip_prefix(preface)).unwrap_or(text);
+    format!("the body does not read: {place}; correct it and send it again")
 }
 
 fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
@@ -87,6 +97,11 @@ fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
 }
 
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().any(|value| !is_plain(value)) {
+        let detail = "a body here is read as it is: send it without `Content-Encoding`";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+    }
     let is_json = media_type(headers).is_some_and(|essence| {
         essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
     });

@@ -20,7 +20,7 @@ pub(crate) enum Encoding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeError {
     /// It would grow past the bound.
-    #[error("the body has more than {0} bytes once decompressed")]
+    #[error("a body here has at most {0} bytes once decompressed")]
     TooLarge(usize),
     /// It is cut, damaged, or followed by something else.
     #[error("the body is not what its `Content-Encoding` says")]

@@ -232,7 +232,7 @@ impl Answer {
             Failure::refused("the control plane answered something this program does not read")
                 .of(Obstacle::NotAControlPlane)
                 .caused_by(&error)
-                .next("compare the versions of the two; `--json` shows the answer as it came")
+                .next("check the URL, and any proxy in between; else compare the versions of the two: `--json` shows the answer as it came")
         })
     }
 }

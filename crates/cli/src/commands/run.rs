@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidegate_core::api::{NewSequence, SequenceView};
+use tidegate_core::error::Code;
 use tidegate_core::id::EndpointId;
 use tidegate_core::sequence::{SequenceSpec, StepSpec, StopOn};
 use tidegate_core::time::{Milliseconds, Timestamp};
@@ -179,7 +180,12 @@ async fn fit(
         }
     };
     let spec = settings.over(spec);
-    spec.check_bounds().map_err(|error| Failure::usage("it cannot be queued as it is").because(error))?;
+    spec.check_bounds().map_err(|error| {
+        Failure::usage("it cannot be queued as it is")
+            .as_answered(Code::InvalidSequence)
+            .because(error)
+            .next("correct the value that is named, then repeat; nothing was queued")
+    })?;
     Ok(spec)
 }
 

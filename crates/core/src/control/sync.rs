@@ -224,7 +224,7 @@ fn signer(request: &SyncRequest, keys: &[PublicKey]) -> Result<PublicKey, Error>
 fn not_signed(request: &SyncRequest, keys: &[PublicKey]) -> Error {
     let is_known = |keyid: &str| keys.iter().any(|key| key.key_id() == keyid);
     if request.signed.signatures.iter().any(|claimed| is_known(&claimed.keyid)) {
-        let detail = "the sync is not signed by a key of this endpoint";
+        let detail = "the sync is not signed by a key of this endpoint: sign it and send it again";
         return Error::problem(Code::InvalidSignature, detail);
     }
     let detail = "this key of the endpoint is not known here: present the enrolment certificate";

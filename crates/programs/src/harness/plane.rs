@@ -147,6 +147,38 @@ impl ControlPlane {
     ///
     /// When it does not become ready, with what it said.
     pub fn start(&mut self) -> anyhow::Result<()> {
+        self.spawn()?;
+        let api = self.api()?;
+        self.becomes("the control plane", |_| Ok(api.status("/readyz").is_ok_and(|status| status == 200)))
+    }
+
+    /// Starts it with a certificate that no client believes, and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// When it does not, with what it said.
+    pub fn start_unseen(&mut self) -> anyhow::Result<()> {
+        self.spawn()?;
+        let port = self.port;
+        self.becomes("the control plane", |_| Ok(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()))
+    }
+
+    fn becomes(
+        &mut self,
+        what: &str,
+        mut reached: impl FnMut(&Self) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let ready = wait_for(what, 30, || {
+            let child = self.child.as_mut().context("the control plane was started")?;
+            if let Some(status) = child.try_wait()? {
+                anyhow::bail!("the control plane ended with {status}");
+            }
+            reached(self)
+        });
+        ready.with_context(|| std::fs::read_to_string(&self.log).unwrap_or_default())
+    }
+
+    fn spawn(&mut self) -> anyhow::Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
         let apart = self.runtime_port.map(|port| format!("--runtime-listen=127.0.0.1:{port}"));
         let child = Command::new(&self.program)
@@ -169,15 +201,7 @@ impl ControlPlane {
             .stderr(log)
             .spawn()?;
         self.child = Some(child);
-        let api = self.api()?;
-        let ready = wait_for("the control plane", 30, || {
-            let child = self.child.as_mut().context("the control plane was started")?;
-            if let Some(status) = child.try_wait()? {
-                anyhow::bail!("the control plane ended with {status}");
-            }
-            Ok(api.status("/readyz").is_ok_and(|status| status == 200))
-        });
-        ready.with_context(|| std::fs::read_to_string(&self.log).unwrap_or_default())
+        Ok(())
     }
 
     /// Ends it as a crash would: SIGKILL.

@@ -1,0 +1,214 @@
+//! Requests that do not read, prove nothing, or ask for what is not there.
+
+use std::io::Write as _;
+
+use anyhow::ensure;
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use serde_json::{Value, json};
+
+use super::book::Book;
+use super::front::{Answered, Asker};
+use crate::harness::{ENROL_PATH, Newcomer, SYNC_PATH, World, loopback};
+
+pub(super) const CODES: &[&str] = &[
+    "invalid_request",
+    "unauthenticated",
+    "not_found",
+    "method_not_allowed",
+    "conflict",
+    "idempotency_mismatch",
+    "revision_mismatch",
+    "revision_required",
+    "too_large",
+    "unsupported_media_type",
+    "rate_limited",
+];
+
+const CLIENTS: &str = "/api/v1/clients";
+/// Decompressed, far more than any route takes; compressed, a few kilobytes.
+const BOMB_BYTES: usize = 64 << 20;
+
+pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
+    let world = World::new()?;
+    let asker = Asker::new(world.plane.port(), &world.plane.token)?;
+    let before = world.api.get(CLIENTS)?;
+    bodies(book, &world, &asker)?;
+    places(book, &asker)?;
+    credentials(book, &asker)?;
+    ensure!(world.api.get(CLIENTS)? == before, "what was refused was stored");
+    repeats(book, &world, &asker)?;
+    limits(book, &asker)?;
+    ensure!(world.api.status("/readyz")? == 200, "the control plane is well after all that");
+    Ok(())
+}
+
+fn bodies(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {
+    let mut refused = |code, how, status, answer: Answered, parts: &[&str]| {
+        ensure!(answer.status == status, "{how}: {} {}", answer.status, answer.body);
+        book.problem(code, how, status, &answer.body, parts)
+    };
+    let post = |path: &str, body: &[u8]| asker.json("POST", path, body);
+    let broken = post(CLIENTS, b"{\"name\": \"Acme\",\n \"name")?;
+    refused("invalid_request", "malformed JSON", 400, broken, &["line 2 column"])?;
+    let unknown = post(CLIENTS, br#"{"name": "Acme", "nmae": "Acme"}"#)?;
+    refused(
+        "invalid_request",
+        "an unknown field",
+        400,
+        unknown,
+        &["unknown field `nmae`", "expected `name`"],
+    )?;
+    let body = json!({ "site_id": world.site, "uses": 0 }).to_string();
+    let bounds = post("/api/v1/enrolment-codes", body.as_bytes())?;
+    refused("invalid_request", "a value out of bounds", 400, bounds, &["`uses` is 1 to 1000"])?;
+    let deep = format!("{{\"name\": {}1{}}}", "[".repeat(50_000), "]".repeat(50_000));
+    let answer = post(CLIENTS, deep.as_bytes())?;
+    ensure!(matches!(answer.status, 400 | 413), "nested 50,000 deep: {}", answer.status);
+
+    let large = vec![b' '; 10 << 20];
+    refused("too_large", "a body of 10 MB", 413, post(CLIENTS, &large)?, &["at most", "bytes"])?;
+    for path in [ENROL_PATH, SYNC_PATH] {
+        let answer = asker.ask("POST", path, &[("content-type", "application/json")], &large)?;
+        refused("too_large", "a body of 10 MB, as a machine sends it", 413, answer, &["at most"])?;
+    }
+    for (encoding, how) in [
+        ("deflate", "64 MB compressed to some kilobytes (deflate)"),
+        ("gzip", "64 MB compressed to some kilobytes (gzip)"),
+    ] {
+        let bomb = compressed(encoding, BOMB_BYTES)?;
+        let headers = [("content-type", "application/json"), ("content-encoding", encoding)];
+        for path in [ENROL_PATH, SYNC_PATH] {
+            refused("too_large", how, 413, asker.ask("POST", path, &headers, &bomb)?, &["at most"])?;
+        }
+        let answer = asker.with("POST", CLIENTS, ("content-encoding", encoding), &bomb)?;
+        refused(
+            "unsupported_media_type",
+            "a compressed body where none is read",
+            415,
+            answer,
+            &["Content-Encoding"],
+        )?;
+    }
+    let headers = [("content-type", "application/json"), ("content-encoding", "deflate")];
+    let damaged = asker.ask("POST", SYNC_PATH, &headers, b"not deflate at all")?;
+    refused("invalid_request", "a compressed body that is damaged", 400, damaged, &["deflate"])?;
+    let token = format!("Bearer {}", world.plane.token);
+    let headers = [("authorization", token.as_str()), ("content-type", "text/plain")];
+    let answer = asker.ask("POST", CLIENTS, &headers, b"name=Acme")?;
+    refused("unsupported_media_type", "a form where JSON is read", 415, answer, &["application/json"])
+}
+
+fn compressed(encoding: &str, bytes: usize) -> anyhow::Result<Vec<u8>> {
+    let chunk = vec![b' '; 1 << 20];
+    let chunks = bytes / chunk.len();
+    if encoding == "gzip" {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        (0..chunks).try_for_each(|_| encoder.write_all(&chunk))?;
+        return Ok(encoder.finish()?);
+    }
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    (0..chunks).try_for_each(|_| encoder.write_all(&chunk))?;
+    Ok(encoder.finish()?)
+}
+
+fn places(book: &mut Book, asker: &Asker) -> anyhow::Result<()> {
+    let nothing = asker.json("GET", "/api/v1/machines", b"")?;
+    book.problem(
+        "not_found",
+        "a path that is none",
+        404,
+        &nothing.body,
+        &["nothing at this path", "/api/openapi.json"],
+    )?;
+    let nobody = asker.json("GET", "/api/v1/endpoints/0123456789abcdef", b"")?;
+    book.problem("not_found", "an id that nothing has", 404, &nobody.body, &["`0123456789abcdef`"])?;
+    let method = asker.json("DELETE", CLIENTS, b"")?;
+    ensure!(method.head.contains("\nallow: "), "a 405 lists the methods: {}", method.head);
+    book.problem(
+        "method_not_allowed",
+        "a method that the path does not take",
+        405,
+        &method.body,
+        &["`Allow`"],
+    )
+}
+
+fn credentials(book: &mut Book, asker: &Asker) -> anyhow::Result<()> {
+    let nobody = asker.ask("GET", CLIENTS, &[], b"")?;
+    ensure!(nobody.head.contains("www-authenticate: bearer"), "a 401 says how: {}", nobody.head);
+    book.problem("unauthenticated", "no token", 401, &nobody.body, &["Authorization: Bearer"])?;
+    let stranger = asker.ask("GET", CLIENTS, &[("authorization", "Bearer tgp_nobody")], b"")?;
+    book.problem("unauthenticated", "a token that nobody has", 401, &stranger.body, &["sign in again"])
+}
+
+fn repeats(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {
+    let named = |name: &str| json!({ "name": name }).to_string().into_bytes();
+    let key = ("idempotency-key", "9b2e-one");
+    let first = asker.with("POST", CLIENTS, key, &named("Acme"))?;
+    let again = asker.with("POST", CLIENTS, key, &named("Acme"))?;
+    ensure!(
+        first.status == 201 && again.body == first.body,
+        "a repeat is answered as before: {}",
+        again.body
+    );
+    let other = asker.with("POST", CLIENTS, key, &named("Bolt"))?;
+    let how = "one idempotency key for two requests";
+    book.problem("idempotency_mismatch", how, 422, &other.body, &["another request", "fresh key"])?;
+    let twice = asker.json("POST", CLIENTS, &named("Acme"))?;
+    let how = "a name that is taken";
+    book.problem("conflict", how, 409, &twice.body, &["`Acme`", "choose another name"])?;
+    let clients = world.api.get(CLIENTS)?;
+    let count = |name: &str| {
+        let items = clients["items"].as_array().into_iter().flatten();
+        items.filter(|client| client["name"] == name).count()
+    };
+    ensure!((count("Acme"), count("Bolt")) == (1, 0), "one was stored, and nothing of the other: {clients}");
+
+    let newcomer = Newcomer::new(1)?;
+    let code = world.code()?;
+    let headers = [("content-type", "application/json")];
+    let body = newcomer.request(&code)?;
+    let enrolled = asker.ask("POST", ENROL_PATH, &headers, &body)?;
+    let endpoint = text(&enrolled.body["endpoint"])?;
+    let path = format!("/api/v1/endpoints/{endpoint}");
+    let edit = asker.json("PATCH", &path, br#"{"name": "press"}"#)?;
+    book.problem("revision_required", "an edit that names no revision", 428, &edit.body, &["If-Match"])?;
+    let edit = asker.with("PATCH", &path, ("if-match", "\"999\""), br#"{"name": "press"}"#)?;
+    book.problem(
+        "revision_mismatch",
+        "an edit of what changed meanwhile",
+        412,
+        &edit.body,
+        &["999", "read it again"],
+    )?;
+    ensure!(asker.json("GET", &path, b"")?.body["name"] != "press", "neither edit was stored");
+    Ok(())
+}
+
+fn limits(book: &mut Book, asker: &Asker) -> anyhow::Result<()> {
+    // From an address of its own, whose allowance nobody else needs.
+    let guess = || {
+        asker.ask_from(
+            7,
+            "POST",
+            "/api/v1/sign-in",
+            &[("content-type", "application/json")],
+            br#"{"secret":"guess"}"#,
+        )
+    };
+    for _ in 0..100 {
+        let answer = guess()?;
+        if answer.status != 429 {
+            continue;
+        }
+        ensure!(answer.head.contains("\nretry-after: "), "it says how long to wait: {}", answer.head);
+        let how = "guessing, from one address";
+        return book.problem("rate_limited", how, 429, &answer.body, &["Retry-After"]);
+    }
+    anyhow::bail!("a hundred guesses from {} were all answered", loopback(7))
+}
+
+fn text(value: &Value) -> anyhow::Result<String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| anyhow::anyhow!("no text but {value}"))
+}
