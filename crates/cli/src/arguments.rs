@@ -71,7 +71,7 @@ impl WrittenProbe {
         if let Some(catalogue) = catalogue {
             catalogue.check(&self.probe, &with).map_err(|error| {
                 Failure::usage(error.to_string())
-                    .as_answered(Code::InvalidSequence)
+                    .answered_with(Code::InvalidSequence)
                     .next("see what the machine knows with: tidegate endpoints show ENDPOINT --probes")
             })?;
         }

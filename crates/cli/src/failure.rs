@@ -54,7 +54,7 @@ impl Failure {
 
     /// Says what the control plane would have answered, had it been asked.
     #[must_use]
-    pub(crate) fn as_answered(mut self, code: Code) -> Self {
+    pub(crate) fn answered_with(mut self, code: Code) -> Self {
         self.code = Some(code.as_str());
         self
     }

@@ -182,7 +182,7 @@ async fn fit(
     let spec = settings.over(spec);
     spec.check_bounds().map_err(|error| {
         Failure::usage("it cannot be queued as it is")
-            .as_answered(Code::InvalidSequence)
+            .answered_with(Code::InvalidSequence)
             .because(error)
             .next("correct the value that is named, then repeat; nothing was queued")
     })?;

@@ -85,7 +85,7 @@ fn in_use(
     let how = "a second runtime on one state directory";
     let mut second = run("run", &machine.state);
     book.command("state_directory_in_use", how, &mut second, 1, &parts)?;
-    wait_for("the first to be told nothing", 5, || Ok(machine.is_running()?))?;
+    wait_for("the first to be told nothing", 5, || machine.is_running())?;
     ensure!(machine.said()?.matches(" running ").count() == 1, "one runs, and it was not disturbed");
     Ok(())
 }

@@ -35,7 +35,7 @@ async fn held_syncs_and_streams_are_answered_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_there_after_a_restart_and_the_log_is_empty() {
+async fn what_wanswered_with_is_there_after_a_restart_and_the_log_is_empty() {
     let home = Home::new();
     let running = home.serve().await;
     let mut owner = home.owner(&running).await;
