@@ -51,13 +51,13 @@ fn bodies(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {
     let post = |path: &str, body: &[u8]| asker.json("POST", path, body);
     let broken = post(CLIENTS, b"{\"name\": \"Acme\",\n \"name")?;
     refused("invalid_request", "malformed JSON", 400, broken, &["line 2 column"])?;
-    let unknown = post(CLIENTS, br#"{"name": "Acme", "nmae": "Acme"}"#)?;
+    let unknown = post(CLIENTS, br#"{"name": "Acme", "naming": "Acme"}"#)?;
     refused(
         "invalid_request",
         "an unknown field",
         400,
         unknown,
-        &["unknown field `nmae`", "expected `name`"],
+        &["unknown field `naming`", "expected `name`"],
     )?;
     let body = json!({ "site_id": world.site, "uses": 0 }).to_string();
     let bounds = post("/api/v1/enrolment-codes", body.as_bytes())?;

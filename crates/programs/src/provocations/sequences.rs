@@ -21,13 +21,13 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
         let answer = asker.json("POST", &path, body.as_bytes())?;
         book.problem(code, how, status, &answer.body, parts)
     };
-    let body = "{\"steps\": [\n  {\"probe\": \"ping\", \"wiht\": {}}\n]}";
+    let body = "{\"steps\": [\n  {\"probe\": \"ping\", \"given\": {}}\n]}";
     refused(
         "invalid_request",
         "an unknown field of a step",
         400,
         body,
-        &["unknown field `wiht`", "`with`", "send it again"],
+        &["unknown field `given`", "`with`", "send it again"],
     )?;
     let body = r#"{"steps": [{"probe": "pong", "with": {}}]}"#;
     refused(
