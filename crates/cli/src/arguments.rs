@@ -28,7 +28,8 @@ pub(crate) fn read_probes(words: &[String]) -> Result<Vec<WrittenProbe>, Failure
         match word.split_once('=') {
             None => probes.push(WrittenProbe { probe: word.clone(), arguments: Vec::new() }),
             Some(("", _)) => {
-                return Err(Failure::usage(format!("`{word}` has no name before the `=`")));
+                return Err(Failure::usage(format!("`{word}` has no name before the `=`"))
+                    .next("write: --probe ping host=10.0.0.5 count=4"));
             }
             Some((key, value)) => {
                 let Some(probe) = probes.last_mut() else {
@@ -36,7 +37,8 @@ pub(crate) fn read_probes(words: &[String]) -> Result<Vec<WrittenProbe>, Failure
                         .next("write: --probe ping host=10.0.0.5 count=4"));
                 };
                 if probe.arguments.iter().any(|(known, _)| known == key) {
-                    return Err(Failure::usage(format!("`{key}` of `{}` is given twice", probe.probe)));
+                    return Err(Failure::usage(format!("`{key}` of `{}` is given twice", probe.probe))
+                        .next("give it once; a second probe begins with its own name"));
                 }
                 probe.arguments.push((key.to_owned(), value.to_owned()));
             }

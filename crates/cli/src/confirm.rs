@@ -39,7 +39,9 @@ impl Confirmation {
         if is_yes(&answer) {
             Ok(())
         } else {
-            Err(Failure::usage("not confirmed; nothing was done").of(Obstacle::NotConfirmed))
+            Err(Failure::usage("not confirmed; nothing was done")
+                .of(Obstacle::NotConfirmed)
+                .next("repeat the command, and answer `yes` if that is what you want"))
         }
     }
 }

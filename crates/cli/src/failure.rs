@@ -136,7 +136,9 @@ impl From<anyhow::Error> for Failure {
             // The core's refusal: its code is one of the control plane's.
             Some(Error::Problem(problem)) => {
                 let code = problem.code;
-                Self { code: None, ..failure }.because(format!("{} ({})", code.title(), code.as_str()))
+                Self { code: None, ..failure }
+                    .because(format!("{} ({})", code.title(), code.as_str()))
+                    .next("correct what it names, then repeat; nothing was changed")
             }
             Some(Error::Sql(_)) | None => failure,
         }
@@ -189,6 +191,7 @@ mod tests {
         tidegate: failed to make the owner
           why:  an address has an @
           why:  The request does not read (invalid_request)
+          next: correct what it names, then repeat; nothing was changed
         ");
     }
 }

@@ -22,8 +22,24 @@ struct Verdict {
 pub(crate) fn print(error: &anyhow::Error) -> ExitCode {
     let Verdict { code, next, exit } = judge(error);
     let next = next.replace('\n', "\n        ");
-    eprintln!("error: {error:#} ({code})\n  next: {next}");
+    let what = chain(error);
+    // A refusal's own words end with its code.
+    let what = what.strip_suffix(&format!(" ({code})")).unwrap_or(&what);
+    eprintln!("error: {what} ({code})\n  next: {next}");
     ExitCode::from(exit)
+}
+
+/// The error and its causes, each once: some repeat theirs.
+fn chain(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 fn judge(error: &anyhow::Error) -> Verdict {

@@ -84,7 +84,9 @@ impl Problem {
     /// What a status that something else chose means here.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
-            StatusCode::NOT_FOUND => Self::new(Code::NotFound, "there is nothing at this path"),
+            StatusCode::NOT_FOUND => {
+                Self::new(Code::NotFound, "there is nothing at this path: `/api/openapi.json` has them all")
+            }
             StatusCode::METHOD_NOT_ALLOWED => {
                 Self::new(Code::MethodNotAllowed, "the path exists; `Allow` lists its methods")
             }

@@ -22,7 +22,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Puts the shell around `router`, its fallback included.
 pub(crate) fn enclose(router: Router<Shared>, host: Shared) -> Router {
     router
-        .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path"))
+        .fallback(async || {
+            Problem::new(Code::NotFound, "there is nothing at this path: `/api/openapi.json` has them all")
+        })
         .layer(CatchPanicLayer::custom(|_: Box<dyn core::any::Any + Send>| {
             // The panic hook has logged the message, which may hold what must not reach the client.
             Problem::internal(&"a request panicked").into_response()

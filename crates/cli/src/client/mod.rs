@@ -212,12 +212,12 @@ impl Api {
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let (obstacle, next) = path::obstacle(error);
         let failure = Failure::unreachable(obstacle, format!("failed to reach {}", self.target.base));
-        // The error's own text repeats the URL; its causes say what happened.
-        let failure = match std::error::Error::source(error) {
-            Some(cause) => failure.caused_by(cause),
-            None => failure.caused_by(error),
-        };
-        failure.next(next)
+        // The error's own text repeats the URL, and those below name layers of libraries; the last says what happened.
+        let mut last: &dyn std::error::Error = error;
+        while let Some(cause) = last.source() {
+            last = cause;
+        }
+        failure.because(last).next(next)
     }
 }
 

@@ -54,11 +54,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
 /// Writes the export of `endpoint` to `out` and returns its length in bytes. `out` appears whole or not
 /// at all.
 pub(crate) async fn write(api: &Api, endpoint: &str, out: &Path, force: bool) -> Result<u64, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::usage(format!("failed to write `{}`", out.display()))
-            .of(Obstacle::FileNotWritten)
-            .caused_by(&error)
-    };
+    let failed = |error: std::io::Error| not_written(out).caused_by(&error);
     let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
     let response = api.stream(&["endpoints", endpoint, "export"]).await?;
@@ -82,16 +78,18 @@ async fn copy(mut response: Response, file: &mut NamedTempFile, out: &Path) -> R
             .of(Obstacle::ConnectionCut)
     };
     while let Some(chunk) = response.chunk().await.map_err(|error| cut_off().caused_by(&error))? {
-        file.write_all(&chunk).map_err(|error| {
-            Failure::usage(format!("failed to write `{}`", out.display()))
-                .of(Obstacle::FileNotWritten)
-                .caused_by(&error)
-        })?;
+        file.write_all(&chunk).map_err(|error| not_written(out).caused_by(&error))?;
         bytes += chunk.len() as u64;
         last = chunk.last().copied().or(last);
     }
     // Every line of an export ends; one that does not was cut by something in between.
     if last == Some(b'\n') { Ok(bytes) } else { Err(cut_off().next("repeat the command")) }
+}
+
+fn not_written(out: &Path) -> Failure {
+    Failure::usage(format!("failed to write `{}`", out.display()))
+        .of(Obstacle::FileNotWritten)
+        .next("name with --out a file in a folder that exists and that you may write")
 }
 
 fn exists(out: &Path) -> Failure {

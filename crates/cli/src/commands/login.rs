@@ -45,7 +45,8 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let Some(path) = credentials::path() else {
         return Err(Failure::usage("there is nowhere to store the token")
             .of(Obstacle::FileNotWritten)
-            .because("neither XDG_CONFIG_HOME nor HOME is set"));
+            .because("neither XDG_CONFIG_HOME nor HOME is set")
+            .next("set one of them, or use TIDEGATE_URL and TIDEGATE_TOKEN"));
     };
     let (url, secret) = parse_link(&link)?;
     let target = args.connection.target_to_sign_in(url.as_str())?;

@@ -121,7 +121,8 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     for text in &args.endpoints {
         let endpoint = api.endpoint_named(text).await?;
         if planned.iter().any(|(known, _)| known.id == endpoint.id) {
-            return Err(Failure::usage(format!("machine `{}` is named twice", endpoint.name)));
+            return Err(Failure::usage(format!("machine `{}` is named twice", endpoint.name))
+                .next("name each machine once; nothing was queued"));
         }
         let spec = fit(&api, &source, &args.settings, endpoint.id, screen).await?;
         planned.push((endpoint, spec));

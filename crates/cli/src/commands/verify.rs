@@ -57,10 +57,16 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Result<Exit, Failure> {
 pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failure> {
     let name = file.display();
     let opened = File::open(file).map_err(|error| {
-        Failure::usage(format!("failed to open `{name}`")).of(Obstacle::FileUnreadable).caused_by(&error)
+        Failure::usage(format!("failed to open `{name}`"))
+            .of(Obstacle::FileUnreadable)
+            .caused_by(&error)
+            .next("name a file that you may read; `tidegate export ENDPOINT --out FILE` writes one")
     })?;
     let report = host::verify(opened, root).map_err(|error| {
-        Failure::usage(format!("failed to read `{name}`")).of(Obstacle::FileUnreadable).caused_by(&error)
+        Failure::usage(format!("failed to read `{name}`"))
+            .of(Obstacle::FileUnreadable)
+            .caused_by(&error)
+            .next("name a file that you may read; `tidegate export ENDPOINT --out FILE` writes one")
     })?;
     // Another owner's record is one, and says so in its findings.
     let is_foreign = report.problems.iter().any(|problem| matches!(problem.fault, Fault::OtherRoot { .. }));

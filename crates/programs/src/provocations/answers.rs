@@ -1,6 +1,7 @@
-//! What a control plane answers that is leaving, has no room, or does not know who speaks.
+//! What a control plane answers that is crowded, has no room, or does not know who speaks.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -12,12 +13,13 @@ use super::book::Book;
 use super::front::Asker;
 use crate::harness::{
     Connection, ENROL_PATH, LightMachine, Newcomer, SYNC_PATH, World, loopback, random, request_bytes,
-    wait_for,
 };
 
 pub(super) const CODES: &[&str] =
     &["invalid_signature", "token_expired", "unknown_endpoint", "storage_full", "unavailable"];
 
+/// More than wait for the writer, who takes some hundred out of the queue at once, and a few for the slow.
+const CROWD: usize = 2_600;
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
 pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
@@ -26,7 +28,7 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
     let mut machine = enrolled(&world, &asker, 1)?;
     strangers(book, &world, &asker, &mut machine)?;
     no_room(book, &mut world, machine.endpoint)?;
-    leaving(book, &mut world)
+    crowded(book, &world)
 }
 
 fn enrolled(world: &World, asker: &Asker, number: usize) -> anyhow::Result<LightMachine> {
@@ -111,38 +113,53 @@ fn no_room(book: &mut Book, world: &mut World, endpoint: EndpointId) -> anyhow::
     world.plane.start()
 }
 
-/// A request whose body is still coming when the control plane is told to end.
-fn leaving(book: &mut Book, world: &mut World) -> anyhow::Result<()> {
-    let body = json!({ "name": "Late" }).to_string();
+/// The database is held by somebody else, and more requests come than may wait for it.
+fn crowded(book: &mut Book, world: &World) -> anyhow::Result<()> {
+    room_for_connections()?;
     let token = format!("Bearer {}", world.plane.token);
     let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
-    let bytes = request_bytes("POST", "/api/v1/clients", &headers, body.as_bytes());
-    let (first, last) = bytes.split_at(bytes.len() - 4);
+    let bytes = Arc::new(request_bytes("POST", "/api/v1/clients", &headers, br#"{"name": "Nordwerk"}"#));
     let to = SocketAddr::from(([127, 0, 0, 1], world.plane.port()));
+    let database = rusqlite::Connection::open(world.plane.data.join("tidegate.db"))?;
+    database.execute_batch("BEGIN IMMEDIATE")?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut connection = tokio.block_on(Connection::open(to, loopback(0)))?;
-    tokio.block_on(connection.send(first))?;
-    let pid = world.plane.pid()?.to_string();
-    // Its head was read once this, which came later, is answered.
-    ensure!(world.api.status("/readyz")? == 200, "it is well");
-    std::process::Command::new("kill").args(["-TERM", &pid]).status()?;
-    wait_for("it to take no more connections", 10, || Ok(TcpListener::bind(to).is_ok()))?;
-    tokio.block_on(connection.send(last))?;
-    let answer = tokio.block_on(connection.answer())?;
-    let (status, problem) = (answer.status, serde_json::from_slice::<Value>(answer.body)?);
-    let head = String::from_utf8_lossy(connection.received()).to_lowercase();
-    ensure!(status == 503 && head.contains("\nretry-after: "), "it says when to come back: {head}");
-    book.problem(
-        "unavailable",
-        "a control plane that is told to end",
-        503,
-        &problem,
-        &["try again shortly"],
-    )?;
-    drop(connection);
-    world.plane.stop()?;
-    world.plane.start()?;
+    let refused = tokio.block_on(async {
+        let mut crowd = tokio::task::JoinSet::new();
+        for _ in 0..CROWD {
+            let bytes = Arc::clone(&bytes);
+            crowd.spawn(async move {
+                let mut connection = Connection::open(to, loopback(0)).await?;
+                connection.send(&bytes).await?;
+                let answer = connection.answer().await?;
+                let (status, body) = (answer.status, answer.body.to_vec());
+                let head = String::from_utf8_lossy(connection.received()).to_lowercase();
+                anyhow::Ok((status, body, head))
+            });
+        }
+        while let Some(answered) = crowd.join_next().await {
+            let (status, body, head) = answered??;
+            if status == 503 {
+                return anyhow::Ok(Some((body, head)));
+            }
+        }
+        Ok(None)
+    })?;
+    database.execute_batch("ROLLBACK")?;
+    let (body, head) = refused.context("nobody of a crowd was refused")?;
+    ensure!(head.contains("\nretry-after: "), "it says when to come back: {head}");
+    let problem = serde_json::from_slice::<Value>(&body)?;
+    let how = "more requests than may wait to be stored";
+    book.problem("unavailable", how, 503, &problem, &["try again shortly"])?;
     let clients = world.api.get("/api/v1/clients")?;
-    ensure!(!clients.to_string().contains("Late"), "what was refused is not stored: {clients}");
+    let count = clients["items"].as_array().map_or(0, Vec::len);
+    ensure!(count == 1, "what was refused is not stored, and everybody is served again: {clients}");
     Ok(())
+}
+
+/// A crowd needs a connection each.
+fn room_for_connections() -> anyhow::Result<()> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum.map(|most| most.min(8_192)).or(Some(8_192));
+    Ok(setrlimit(Resource::Nofile, limit)?)
 }

@@ -9,7 +9,7 @@ use anyhow::ensure;
 use super::book::{Book, Contents, program, text};
 use super::enrolment::enrol;
 use super::front;
-use crate::harness::{Machine, World, binary, wait_for};
+use crate::harness::{Machine, World, binary};
 
 pub(super) const CODES: &[&str] = &[
     "state_directory_in_use",
@@ -85,7 +85,7 @@ fn in_use(
     let how = "a second runtime on one state directory";
     let mut second = run("run", &machine.state);
     book.command("state_directory_in_use", how, &mut second, 1, &parts)?;
-    wait_for("the first to be told nothing", 5, || machine.is_running())?;
+    ensure!(machine.is_running()?, "the first goes on");
     ensure!(machine.said()?.matches(" running ").count() == 1, "one runs, and it was not disturbed");
     Ok(())
 }

@@ -92,7 +92,7 @@ fn bodies(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {
     }
     let headers = [("content-type", "application/json"), ("content-encoding", "deflate")];
     let damaged = asker.ask("POST", SYNC_PATH, &headers, b"not deflate at all")?;
-    refused("invalid_request", "a compressed body that is damaged", 400, damaged, &["deflate"])?;
+    refused("invalid_request", "a compressed body that is damaged", 400, damaged, &["`Content-Encoding`"])?;
     let token = format!("Bearer {}", world.plane.token);
     let headers = [("authorization", token.as_str()), ("content-type", "text/plain")];
     let answer = asker.ask("POST", CLIENTS, &headers, b"name=Acme")?;
@@ -154,7 +154,7 @@ fn repeats(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> 
     );
     let other = asker.with("POST", CLIENTS, key, &named("Bolt"))?;
     let how = "one idempotency key for two requests";
-    book.problem("idempotency_mismatch", how, 422, &other.body, &["another request", "fresh key"])?;
+    book.problem("idempotency_mismatch", how, 422, &other.body, &["another request", "use a fresh one"])?;
     let twice = asker.json("POST", CLIENTS, &named("Acme"))?;
     let how = "a name that is taken";
     book.problem("conflict", how, 409, &twice.body, &["`Acme`", "choose another name"])?;

@@ -74,11 +74,11 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
     let how = "a value without a probe";
     book.command("usage", how, &mut run(&["host=a"]), 2, &["`host=a`", "--probe ping"])?;
 
-    let draft = json!({ "draft": true, "steps": [{ "probe": "system_info" }] });
+    let work = json!({ "steps": [{ "probe": "system_info" }] });
     for _ in 0..LIVE_MAX {
-        world.api.post(&path, &draft)?;
+        world.api.post(&path, &work)?;
     }
-    let answer = asker.json("POST", &path, draft.to_string().as_bytes())?;
+    let answer = asker.json("POST", &path, work.to_string().as_bytes())?;
     let how = "more than a machine may have waiting";
     book.problem("queue_full", how, 409, &answer.body, &["1000 sequences", "cancel some"])
 }

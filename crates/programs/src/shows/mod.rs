@@ -5,6 +5,7 @@ mod break_on_purpose;
 mod clocks;
 mod dice;
 mod doctor;
+mod errors;
 mod full_disk;
 mod garbage;
 mod identity;
@@ -150,6 +151,11 @@ pub const SHOWS: &[Show] = &[
         name: "doctor",
         about: "machines broken in one way each: the doctor names that one, and what to do about it",
         run: doctor::run,
+    },
+    Show {
+        name: "errors",
+        about: "every error that an operator can meet, provoked on real programs, with the message that a person gets",
+        run: errors::run,
     },
     Show {
         name: "systemd",

@@ -21,7 +21,7 @@ macro_rules! areas {
 areas! {
     requests_that_do_not_read_or_prove_nothing_are_refused_in_words = "requests";
     sequences_that_cannot_be_queued_say_which_step_and_why = "sequences";
-    a_control_plane_without_room_or_about_to_end_says_so_and_stores_nothing = "answers";
+    a_control_plane_that_is_crowded_or_has_no_room_stores_nothing_and_says_so = "answers";
     a_code_admits_exactly_whom_it_is_for = "enrolment";
     what_is_held_for_somebody_shut_out_ends_at_once = "held";
     what_a_person_typed_is_named_with_what_to_type_instead = "typed";

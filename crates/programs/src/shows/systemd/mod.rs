@@ -68,7 +68,7 @@ impl Site {
         fs::copy(binary("tidegate-runtime")?, self.machine.file(BROUGHT))?;
         let said = self.machine.expect(&format!("{BROUGHT} install"), 4)?;
         ensure!(
-            said.contains("is not enrolled: run `tidegate-runtime enrol"),
+            said.contains("(not_enrolled)") && said.contains("tidegate-runtime enrol"),
             "without an enrolment: {said}"
         );
         ensure!(!self.machine.file(UNIT).exists(), "a refusal leaves nothing behind");
