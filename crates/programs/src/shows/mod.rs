@@ -154,7 +154,7 @@ pub const SHOWS: &[Show] = &[
     },
     Show {
         name: "errors",
-        about: "every error that an operator can meet, provoked on real programs, with the message that a person gets",
+        about: "the errors that an operator can meet, provoked on real programs, with the message that a person gets",
         run: errors::run,
     },
     Show {
