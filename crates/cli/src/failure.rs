@@ -9,6 +9,9 @@ use crate::exit::Exit;
 use crate::screen::Screen;
 use crate::text::one_line;
 
+/// What to do where this computer itself fails, and nothing more is known.
+const LOOK_BENEATH: &str = "see `dmesg` and the limits of this shell (`ulimit -a`), then repeat";
+
 /// What ends a command early. Printed once, at the edge, by [`Failure::print`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -100,7 +103,8 @@ impl Failure {
         for why in &self.why {
             text.push_str(&format!("\n  why:  {}", one_line(why)));
         }
-        if let Some(next) = &self.next {
+        let is_unnamed = self.code == Some(Obstacle::SystemFailed.as_str());
+        if let Some(next) = self.next.as_deref().or(is_unnamed.then_some(LOOK_BENEATH)) {
             for (index, line) in next.lines().enumerate() {
                 let label = if index == 0 { "next:" } else { "     " };
                 text.push_str(&format!("\n  {label} {}", one_line(line)));

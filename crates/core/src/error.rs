@@ -66,7 +66,7 @@ codes! {
     Revoked = "revoked", 403, "The enrolment is revoked";
     /// The enrolment code is wrong, used up or expired.
     InvalidCode = "invalid_code", 403, "The enrolment code does not admit";
-    /// The principal may not do this.
+    /// The principal may not do this, or a page of another site asked for it in their browser.
     Forbidden = "forbidden", 403, "Not allowed";
     /// Nothing there of that name.
     NotFound = "not_found", 404, "Not found";

@@ -80,7 +80,7 @@ fn other(error: &anyhow::Error) -> Verdict {
         Some(Error::Sql(_)) | None => Obstacle::SystemFailed.as_str(),
     };
     let next =
-        "look at what the system says of it (`dmesg`, `journalctl`), then repeat; if it stays, report it"
+        "see `dmesg`, `journalctl` and the limits of a process (`ulimit -a`), then repeat; if it stays, report it"
             .into();
     Verdict { code: code.to_owned(), next, exit: 1 }
 }

@@ -15,6 +15,7 @@ mod hold;
 mod host;
 mod idempotency;
 mod openapi;
+mod origin;
 mod problem;
 mod revision;
 mod routes;

@@ -1,4 +1,4 @@
-//! What is around every route: admission, panics, problems, headers.
+//! What is around every route: admission, origin, panics, problems, headers.
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -37,9 +37,13 @@ async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Respo
     let request_id = RequestId::fresh(&mut Entropy::new(host.entropy())).to_string();
     let class = class_of(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     let address = request.extensions().get::<ClientAddress>().copied();
-    let span = tracing::debug_span!("request", id = %request_id, class = class.as_str());
+    // As weighty as the gravest thing said in it: the log names a request that fails by what its answer names it.
+    let span = tracing::error_span!("request", id = %request_id, class = class.as_str());
     let mut response = match host.admit(address, class) {
-        Admittance::Admitted => next.run(request).instrument(span).await,
+        Admittance::Admitted => match crate::origin::check(&request) {
+            Ok(()) => next.run(request).instrument(span).await,
+            Err(problem) => problem.into_response(),
+        },
         Admittance::RetryAfter(wait) => {
             Problem::new(Code::RateLimited, "too many requests: wait as `Retry-After` says")
                 .retry_after(wait.as_secs())

@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
+use anyhow::{Context as _, ensure};
+
 use super::book::{Book, program, text};
 use super::enrolment::enrol;
-use crate::harness::{Certificates, Validity, World, binary};
+use super::front;
+use crate::harness::{Certificates, Machine, Surroundings, Validity, World, binary};
 
 pub(super) const CODES: &[&str] = &[
     "certificate_untrusted",
     "certificate_name",
     "certificate_expired",
     "certificate_not_yet_valid",
+    "clock_unknown",
     "tls_failed",
     "no_trusted_certificates",
 ];
@@ -19,6 +23,9 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let certificates = Certificates::new(directory.path(), "plant")?;
     let mut world = World::with_tls(&certificates)?;
+    let surroundings = Surroundings { ca: Some(certificates.ca_file("plant")), ..Surroundings::default() };
+    let server = world.plane.runtime_url();
+    let mut machine = world.machine_in(&surroundings, &server)?;
     let (state, code) = (world.directory.path().join("machine"), world.code()?);
     let ca = certificates.ca_file("plant");
 
@@ -78,7 +85,31 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
         met(book, code_of, how, &url, Some(&ca), &["localhost", says])?;
         desk(book, &world, code_of, "the same at a desk", Some(&ca), &["localhost"])?;
     }
-    Ok(())
+    unknown_clock(book, &mut world, &mut machine)
+}
+
+/// A machine that was rebooted in the dark meets dates of the future when its path opens: its clock may be wrong, so it
+/// asks for the signed time, and judges by that.
+fn unknown_clock(book: &mut Book, world: &mut World, machine: &mut Machine) -> anyhow::Result<()> {
+    if !front::may_mount() {
+        return front::not_here(book, &["clock_unknown"]);
+    }
+    world.plane.stop()?;
+    let boot = world.directory.path().join("boot_id");
+    std::fs::write(&boot, "5f0c2b1e-0d6a-4a53-9a4e-2f6c1a7be001\n")?;
+    let reboot = "mount --bind \"$0\" /proc/sys/kernel/random/boot_id && exec \"$@\"";
+    machine.wrapper = ["unshare", "--mount", "sh", "-c", reboot, &text(&boot)].map(str::to_owned).to_vec();
+    machine.start()?;
+    machine.says("code=\"connection_refused\"", 30)?;
+    world.plane.start_unseen()?;
+    machine.says("code=\"certificate_not_yet_valid\"", 30)?;
+    let said = machine.said()?;
+    let at = |code: &str| said.lines().position(|line| line.contains(&format!("code=\"{code}\"")));
+    let asked = at("clock_unknown").with_context(|| format!("it does not ask for the time first: {said}"))?;
+    ensure!(Some(asked) < at("certificate_not_yet_valid"), "first the time, then a verdict: {said}");
+    let line = said.lines().nth(asked).unwrap_or_default().to_owned();
+    let how = "dates that do not fit, and a time that nobody has told yet";
+    book.said("clock_unknown", how, line, &["do not fit this machine's clock", "signed time first"])
 }
 
 fn desk(

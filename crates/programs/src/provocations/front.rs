@@ -211,6 +211,11 @@ fn within(prepare: &'static str) -> Option<Within> {
     }))
 }
 
+/// Whether disks and files can be mounted for other users' programs too, in a namespace of its own.
+pub(super) fn may_mount() -> bool {
+    rustix::process::geteuid().is_root() && on_read_only_disk().is_some()
+}
+
 /// Says which codes are not met on a computer where nothing can be mounted.
 pub(super) fn not_here(book: &mut super::book::Book, codes: &[&'static str]) -> anyhow::Result<()> {
     let why = "not provoked: no disk can be mounted here, in a namespace of its own";

@@ -5,6 +5,7 @@
 
 mod answers;
 mod book;
+mod booted;
 mod certificates;
 mod endpoint;
 mod enrolment;
@@ -15,6 +16,7 @@ mod plane;
 mod requests;
 mod sequences;
 mod service;
+mod system;
 mod typed;
 
 pub use book::{Book, Met};
@@ -42,26 +44,10 @@ pub const AREAS: &[Area] = &[
     Area { name: "plane", codes: plane::CODES, provoke: plane::provoke },
     Area { name: "endpoint", codes: endpoint::CODES, provoke: endpoint::provoke },
     Area { name: "service", codes: service::CODES, provoke: service::provoke },
+    Area { name: "booted", codes: booted::CODES, provoke: booted::provoke },
+    Area { name: "system", codes: system::CODES, provoke: system::provoke },
     Area { name: "path", codes: path::CODES, provoke: path::provoke },
     Area { name: "certificates", codes: certificates::CODES, provoke: certificates::provoke },
-];
-
-/// Codes that no test provokes, each with the reason.
-pub const EXCLUDED: &[(&str, &str)] = &[
-    ("internal", "a defect of the control plane's own: one that is known is mended, and not provoked"),
-    ("forbidden", "every person is an owner so far, and an owner may do everything"),
-    (
-        "clock_unknown",
-        "`shows clocks` has machines in other years; it passes by itself with the first signed time",
-    ),
-    (
-        "processes_survive",
-        "a process that no signal ends is stuck in the kernel, which a test must not break",
-    ),
-    ("not_root", "takes a machine that systemd runs: `shows systemd`"),
-    ("program_not_executable", "takes a machine that systemd runs, with a noexec mount over its programs"),
-    ("systemd_failed", "takes a machine that systemd runs, and a systemd that refuses"),
-    ("system_failed", "no threads or no randomness: the operating system's own failure"),
 ];
 
 /// Provokes everything of an area.

@@ -14,6 +14,7 @@ use crate::harness::{ENROL_PATH, Newcomer, SYNC_PATH, World, loopback};
 pub(super) const CODES: &[&str] = &[
     "invalid_request",
     "unauthenticated",
+    "forbidden",
     "not_found",
     "method_not_allowed",
     "conflict",
@@ -139,7 +140,10 @@ fn credentials(book: &mut Book, asker: &Asker) -> anyhow::Result<()> {
     ensure!(nobody.head.contains("www-authenticate: bearer"), "a 401 says how: {}", nobody.head);
     book.problem("unauthenticated", "no token", 401, &nobody.body, &["Authorization: Bearer"])?;
     let stranger = asker.ask("GET", CLIENTS, &[("authorization", "Bearer tgp_nobody")], b"")?;
-    book.problem("unauthenticated", "a token that nobody has", 401, &stranger.body, &["sign in again"])
+    book.problem("unauthenticated", "a token that nobody has", 401, &stranger.body, &["sign in again"])?;
+    let foreign = asker.with("POST", CLIENTS, ("sec-fetch-site", "cross-site"), br#"{"name": "Acme"}"#)?;
+    let how = "a page of another site, in a browser";
+    book.problem("forbidden", how, 403, &foreign.body, &["another site", "nothing was done"])
 }
 
 fn repeats(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! Every error that an operator can meet: its code, what provoked it, and what a person was told.
 
 use super::{Scale, figure};
-use crate::provocations::{AREAS, EXCLUDED, provoke};
+use crate::provocations::{AREAS, provoke};
 
 pub(super) fn run(_: Scale) -> anyhow::Result<()> {
     let (mut provoked, mut codes) = (0, std::collections::BTreeSet::new());
@@ -15,10 +15,6 @@ pub(super) fn run(_: Scale) -> anyhow::Result<()> {
             codes.insert(met.code);
             provoked += 1;
         }
-    }
-    println!("\n  not provoked");
-    for (code, why) in EXCLUDED {
-        println!("    {code}: {why}");
     }
     println!();
     figure("errors provoked, each with its code, its place and what next", provoked);

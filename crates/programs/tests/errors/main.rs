@@ -28,6 +28,8 @@ areas! {
     a_control_plane_that_cannot_start_changes_nothing_and_says_why = "plane";
     a_runtime_that_cannot_use_its_state_leaves_it_as_it_is = "endpoint";
     a_service_that_cannot_be_changed_stays_as_it_is = "service";
+    a_service_that_this_machine_refuses_is_not_half_installed = "booted";
+    what_lies_beneath_a_program_fails_it_and_is_named = "system";
     whatever_is_wrong_on_the_way_is_told_with_a_remedy = "path";
     a_certificate_that_proves_nothing_is_told_with_a_remedy = "certificates";
 }
