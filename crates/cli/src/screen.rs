@@ -25,20 +25,7 @@ pub(crate) struct Screen {
     pub width: usize,
 }
 
-/// What a piece of text tells, for its colour and mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
-    /// Done, all well.
-    Good,
-    /// A person should look.
-    Attention,
-    /// Did not do what it should.
-    Bad,
-    /// Under way.
-    Active,
-    /// Waiting, or nothing to tell.
-    Quiet,
-}
+pub(crate) use tidegate_core::words::Tone;
 
 impl Screen {
     /// What this process is attached to.
@@ -142,19 +129,6 @@ fn terminal_columns() -> Option<usize> {
 #[cfg(not(unix))]
 fn terminal_columns() -> Option<usize> {
     None
-}
-
-impl Tone {
-    /// One character that tells the same without colour.
-    pub(crate) fn mark(self) -> char {
-        match self {
-            Self::Good => '✓',
-            Self::Attention => '!',
-            Self::Bad => '✗',
-            Self::Active => '▸',
-            Self::Quiet => '·',
-        }
-    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn summary(sequence: &SequenceView, machine: &str, screen: &Screen) -> String {
     let mut text = format!("{}\n", screen.heading(&one_line(&sequence.title)));
     let standing =
         verdict::standing(sequence.state, verdict::attention_count(sequence), sequence.reason.as_deref());
-    text.push_str(&format!("  {}\n", standing.show(screen)));
+    text.push_str(&format!("  {}\n", verdict::show(&standing, screen)));
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11}{value}\n"));
     if let Some(waiting_for) = &sequence.waiting_for {
         line("waits for", under_name(waiting_for, screen.width));
@@ -144,7 +144,7 @@ fn step(step: &StepView, outputs: Outputs, screen: &Screen) -> String {
             took.map(|(started, finished)| format!("  (took {})", time::span(finished.since(started))));
         text.push_str(&format!(
             "   {again}{}{}{}\n",
-            verdict.show(screen),
+            verdict::show(&verdict, screen),
             took.unwrap_or_default(),
             amended.unwrap_or_default()
         ));
@@ -156,7 +156,7 @@ fn step(step: &StepView, outputs: Outputs, screen: &Screen) -> String {
         }
     }
     if step.attempts.is_empty() {
-        text.push_str(&format!("   {}\n", verdict::of_step(step).show(screen)));
+        text.push_str(&format!("   {}\n", verdict::show(&verdict::of_step(step), screen)));
     }
     text
 }

@@ -31,6 +31,7 @@ pub mod time;
 pub mod transcript;
 pub mod verify;
 pub mod wire;
+pub mod words;
 mod zone;
 
 use call::{Answer, Context, Effect, Input, ObjectId, Question, Reply};

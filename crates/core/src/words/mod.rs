@@ -1,0 +1,9 @@
+//! What people read, in a terminal and on pages alike: verdicts, figures, and text made safe to show.
+
+mod text;
+mod verdict;
+
+pub use text::{bytes, is_unsafe, lines, one_line, shortened, span};
+pub use verdict::{
+    Tone, Verdict, attention_count, of_sequence, of_sequence_state, of_state, of_step, standing,
+};
