@@ -32,7 +32,7 @@ pub mod transcript;
 pub mod verify;
 pub mod wire;
 pub mod words;
-mod zone;
+pub mod zone;
 
 use call::{Answer, Context, Effect, Input, ObjectId, Question, Reply};
 use error::Error;

@@ -7,18 +7,18 @@ use crate::time::Timestamp;
 
 /// The clock of a site.
 #[derive(Clone, Debug)]
-pub(crate) struct Zone(jiff::tz::TimeZone);
+pub struct Zone(jiff::tz::TimeZone);
 
 impl Zone {
     /// The zone of that name in the IANA database; UTC where there is none.
-    pub(crate) fn named(name: &str) -> Self {
+    pub fn named(name: &str) -> Self {
         Self(jiff::tz::TimeZone::get(name).unwrap_or(jiff::tz::TimeZone::UTC))
     }
 
     /// `at` as short as it stays clear: `14:03 UTC`, on another day than `now` `14:03 UTC (2026-11-22)`; with a zone
     /// of its own `15:03 plant time (14:03 UTC)`, `02:00 plant time (01:00 UTC) on 2026-11-24`, and around midnight
     /// `00:30 plant time on 2026-11-24 (2026-11-23 23:30 UTC)`.
-    pub(crate) fn clock(&self, now: Timestamp, at: Timestamp) -> String {
+    pub fn clock(&self, now: Timestamp, at: Timestamp) -> String {
         let (utc_now, utc) = (civil(&jiff::tz::TimeZone::UTC, now), civil(&jiff::tz::TimeZone::UTC, at));
         if self.0 == jiff::tz::TimeZone::UTC {
             let day = if utc.0 == utc_now.0 { String::new() } else { format!(" ({})", utc.0) };
@@ -35,13 +35,20 @@ impl Zone {
     }
 
     /// A whole hour of UTC as this clock shows it at the time of `now`: `02:00`, in some zones `07:30`.
-    pub(crate) fn hour(&self, now: Timestamp, utc_hour: u8) -> String {
+    pub fn hour(&self, now: Timestamp, utc_hour: u8) -> String {
         let at = crate::day::UtcDay::of(now).starts_at().shifted_by_ms(i64::from(utc_hour) * 3_600_000);
         civil(&self.0, at).1
     }
 
+    /// Day and time of day as this clock shows them: `2026-11-23`, `15:03:05`.
+    pub fn local(&self, at: Timestamp) -> (String, String) {
+        let at = jiff::Timestamp::from_millisecond(at.milliseconds()).unwrap_or_default();
+        let at = self.0.to_datetime(at);
+        (at.date().to_string(), format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second()))
+    }
+
     /// What this clock is called beside a time.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         if self.0 == jiff::tz::TimeZone::UTC { "UTC" } else { "plant time" }
     }
 }

@@ -46,9 +46,29 @@ pub(crate) async fn act_on_endpoint(
     endpoint: EndpointId,
     command: Command<EndpointAct>,
 ) -> Result<Response, Problem> {
+    resource_response(tell_endpoint(host, endpoint, command).await?)
+}
+
+/// Lets a person act on an endpoint and answers what it became, for a page.
+pub(crate) async fn change_endpoint(
+    host: &dyn Host,
+    endpoint: EndpointId,
+    command: Command<EndpointAct>,
+) -> Result<Resource, Problem> {
+    match tell_endpoint(host, endpoint, command).await? {
+        Reply::Resource { resource, .. } => Ok(*resource),
+        _ => Err(Problem::unexpected_answer()),
+    }
+}
+
+async fn tell_endpoint(
+    host: &dyn Host,
+    endpoint: EndpointId,
+    command: Command<EndpointAct>,
+) -> Result<Reply, Problem> {
     let input = Input::Endpoint(EndpointInput::Act(Box::new(command)));
     let reply = host.handle(ObjectId::Endpoint(endpoint), input).await;
-    resource_response(reply.map_err(|error| for_people(endpoint, error))?)
+    reply.map_err(|error| for_people(endpoint, error))
 }
 
 /// What the core tells an unknown endpoint to do is of no use to the person who named it.

@@ -127,6 +127,8 @@ pub struct ClientAddress(pub IpAddr);
 pub enum RouteClass {
     /// The JSON API, the stream of events included.
     Api,
+    /// A page of the console, its files, and the stream that tells it of changes.
+    Page,
     /// An attempt to sign in: limit it tightly.
     SignIn,
     /// An attempt to enrol or recover: limit it tightly.
@@ -141,12 +143,14 @@ pub enum RouteClass {
 
 impl RouteClass {
     /// Every class, for a host that registers a counter for each.
-    pub const ALL: [Self; 6] = [Self::Api, Self::SignIn, Self::Enrol, Self::Time, Self::Sync, Self::Other];
+    pub const ALL: [Self; 7] =
+        [Self::Api, Self::Page, Self::SignIn, Self::Enrol, Self::Time, Self::Sync, Self::Other];
 
     /// The word in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
+            Self::Page => "page",
             Self::SignIn => "sign_in",
             Self::Enrol => "enrol",
             Self::Time => "time",

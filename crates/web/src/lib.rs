@@ -1,4 +1,4 @@
-//! HTTP without a runtime: Tidegate's JSON API and the endpoints' protocol as axum routers.
+//! HTTP without a runtime: Tidegate's console, its JSON API and the endpoints' protocol as axum routers.
 //!
 //! The routes read a request, ask the core through a [`Host`], and write what it answers. They hold no state, start
 //! no task, set no timer and open no socket; a program that serves them brings those. Every refusal is a problem
@@ -16,6 +16,7 @@ mod host;
 mod idempotency;
 mod openapi;
 mod origin;
+mod pages;
 mod problem;
 mod revision;
 mod routes;
@@ -31,11 +32,11 @@ pub use problem::{PROBLEM_TYPE, PROBLEM_URN, ProblemView};
 /// What every route is given.
 pub(crate) type Shared = Arc<dyn Host>;
 
-/// The routes for people and their programs: `/api/…`.
+/// The routes for people and their programs: the console's pages and `/api/…`.
 ///
 /// Like the other routers it has a fallback of its own, so it is merged with routers that have none.
 pub fn people_router(host: Arc<dyn Host>) -> axum::Router {
-    shell::enclose(routes::people().split_for_parts().0, host)
+    shell::enclose(routes::people().split_for_parts().0.merge(pages::router()), host)
 }
 
 /// The routes for endpoints: `/runtime/…`.
@@ -45,5 +46,6 @@ pub fn runtime_router(host: Arc<dyn Host>) -> axum::Router {
 
 /// Both, for one listener.
 pub fn whole_router(host: Arc<dyn Host>) -> axum::Router {
-    shell::enclose(routes::people().merge(routes::runtime()).split_for_parts().0, host)
+    let programs = routes::people().merge(routes::runtime()).split_for_parts().0;
+    shell::enclose(programs.merge(pages::router()), host)
 }

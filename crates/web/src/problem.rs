@@ -123,7 +123,7 @@ impl Problem {
         }
     }
 
-    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+    pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = Vec::new();
         // RFC 9110, section 11.6.1: a 401 says how to do better.
         match self.code {

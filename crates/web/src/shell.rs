@@ -2,8 +2,10 @@
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use tidegate_core::entropy::Entropy;
@@ -14,6 +16,7 @@ use tracing::Instrument as _;
 
 use crate::Shared;
 use crate::host::{Admittance, ClientAddress, RouteClass};
+use crate::pages;
 use crate::problem::Problem;
 
 /// Names the request in the log and to the client.
@@ -35,7 +38,9 @@ pub(crate) fn enclose(router: Router<Shared>, host: Shared) -> Router {
 
 async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Response {
     let request_id = RequestId::fresh(&mut Entropy::new(host.entropy())).to_string();
-    let class = class_of(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let (class, is_page) = (class_of(matched), pages::is_page(&request, matched));
+    let asked = is_page.then(|| request.headers().clone());
     let address = request.extensions().get::<ClientAddress>().copied();
     // As weighty as the gravest thing said in it: the log names a request that fails by what its answer names it.
     let span = tracing::error_span!("request", id = %request_id, class = class.as_str());
@@ -50,7 +55,10 @@ async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Respo
                 .into_response()
         }
     };
-    complete(&mut response, class, &request_id);
+    match asked {
+        Some(asked) => response = complete_page(&asked, response, &request_id).await,
+        None => complete(&mut response, class, &request_id),
+    }
     host.answered(address, class, response.status().as_u16());
     response
 }
@@ -72,6 +80,24 @@ fn complete(response: &mut Response, class: RouteClass, request_id: &str) {
     }
 }
 
+async fn complete_page(asked: &HeaderMap, mut response: Response, request_id: &str) -> Response {
+    let status = response.status();
+    let problem = response.extensions_mut().remove::<Problem>();
+    // A form that says itself what is wrong with it is no problem to be written.
+    let is_bare = (status.is_client_error() || status.is_server_error()) && !is_html(&response);
+    if let Some(problem) = problem.or_else(|| is_bare.then(|| Problem::of_status(status))) {
+        pages::refuse(&problem, request_id, &mut response);
+    }
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    pages::deliver(asked, response).await
+}
+
+fn is_html(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
+}
+
 /// Answers of the API are data: nothing in them may run, be sniffed as another type, be cached or be framed.
 fn protect(response: &mut Response) {
     let headers = response.headers_mut();
@@ -87,8 +113,9 @@ fn class_of(matched: Option<&str>) -> RouteClass {
         Some("/runtime/v1/sync") => RouteClass::Sync,
         Some("/runtime/v1/time") => RouteClass::Time,
         Some("/runtime/v1/enrol") => RouteClass::Enrol,
-        Some("/api/v1/sign-in") => RouteClass::SignIn,
+        Some("/api/v1/sign-in" | "/sign-in") => RouteClass::SignIn,
         Some(path) if path.starts_with("/api/v1/") => RouteClass::Api,
-        Some(_) | None => RouteClass::Other,
+        Some("/api/openapi.json") | None => RouteClass::Other,
+        Some(_) => RouteClass::Page,
     }
 }

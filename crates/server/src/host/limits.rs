@@ -29,9 +29,13 @@ struct Rate {
 fn rate(class: RouteClass, is_loopback: bool) -> Option<Rate> {
     match class {
         RouteClass::SignIn | RouteClass::Enrol => Some(Rate { per_second: 10.0 / 60.0, burst: 20.0 }),
-        RouteClass::Api | RouteClass::Sync | RouteClass::Time | RouteClass::Other if is_loopback => None,
+        RouteClass::Api | RouteClass::Page | RouteClass::Sync | RouteClass::Time | RouteClass::Other
+            if is_loopback =>
+        {
+            None
+        }
         RouteClass::Sync => Some(Rate { per_second: 2_000.0, burst: 4_000.0 }),
-        RouteClass::Api => Some(Rate { per_second: 200.0, burst: 1_000.0 }),
+        RouteClass::Api | RouteClass::Page => Some(Rate { per_second: 200.0, burst: 1_000.0 }),
         RouteClass::Time | RouteClass::Other => Some(Rate { per_second: 50.0, burst: 200.0 }),
     }
 }

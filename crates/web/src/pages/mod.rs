@@ -1,0 +1,51 @@
+//! The console: pages for people, whole without script, and forms that work as plain posts.
+//!
+//! A page reads what it shows in a bounded number of questions and is made anew for every request. Script only spares
+//! reloads: it asks for the same page again when something changed, and puts the new one in place of the old.
+
+mod assets;
+mod deliver;
+mod draft;
+mod draft_form;
+mod draft_read;
+mod form;
+mod layout;
+mod live;
+mod machine;
+mod machines;
+mod moment;
+mod output;
+mod overnight;
+mod places;
+mod refusal;
+mod result;
+mod sign_in;
+mod ticket;
+mod timeline;
+mod viewer;
+mod words;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::Shared;
+
+pub(crate) use deliver::deliver;
+pub(crate) use refusal::{is_page, refuse};
+
+/// The pages and what they need.
+pub(crate) fn router() -> Router<Shared> {
+    Router::new()
+        .route("/", get(overnight::show))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/machines", get(machines::show))
+        .route("/machines/{id}", get(machine::show))
+        .route("/machines/{id}/adopt", post(machine::adopt))
+        .route("/machines/{id}/drafts", post(draft::create))
+        .route("/sequences/{id}", get(result::show))
+        .route("/sequences/{id}/act", post(result::act))
+        .route("/sequences/{id}/edit", get(draft::show).post(draft::submit))
+        .route("/live", get(live::stream))
+        .route("/assets/{version}/{name}", get(assets::serve))
+}

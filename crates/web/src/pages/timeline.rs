@@ -1,0 +1,58 @@
+//! The times of one attempt on one line: sent, delivered, executed, returned, with the gaps in contact between.
+
+use maud::{Markup, html};
+use tidegate_core::api::{AttemptView, OutageView};
+use tidegate_core::time::{Milliseconds, Timestamp};
+use tidegate_core::words::span;
+
+use super::moment::Moment;
+
+/// A time that is told, and what it is the time of.
+struct Mark {
+    name: &'static str,
+    at: Option<Timestamp>,
+}
+
+/// The line. Equal distances, since the way there takes hours and the step itself milliseconds: how long each part
+/// took stands on it.
+pub(super) fn of(attempt: &AttemptView, outages: &[OutageView], moment: &Moment) -> Markup {
+    let marks = [
+        Mark { name: "sent", at: attempt.queued_at },
+        Mark { name: "delivered", at: attempt.delivered_at },
+        Mark { name: "started", at: attempt.started_at },
+        Mark { name: "finished", at: attempt.finished_at },
+        Mark { name: "returned", at: attempt.returned_at },
+    ];
+    let mut before: Option<Timestamp> = None;
+    html! {
+        ol .timeline aria-label="Times" {
+            @for mark in marks {
+                @let gap = before.zip(mark.at);
+                @let is_cut = gap.is_some_and(|(from, to)| has_outage(outages, from, to));
+                li .missing[mark.at.is_none()] .cut[is_cut] {
+                    @if let Some((from, to)) = gap {
+                        span .took { (took(from, to)) @if is_cut { ", no contact for a part of it" } }
+                    }
+                    span .what { (mark.name) }
+                    @match mark.at { Some(at) => { (moment.second(at)) } None => { span .quiet-tone { "not yet" } } }
+                }
+                @let _ = before = mark.at.or(before);
+            }
+        }
+        @if let Some(raw) = attempt.started_at_raw {
+            p .fine { "The machine's own clock showed " (moment.second(raw)) " at the start; the times above are corrected." }
+        }
+    }
+}
+
+fn has_outage(outages: &[OutageView], from: Timestamp, to: Timestamp) -> bool {
+    outages.iter().any(|outage| outage.closed_at < to && outage.opened_at > from)
+}
+
+/// Clocks of two machines may disagree by a little: then nothing is claimed.
+fn took(from: Timestamp, to: Timestamp) -> String {
+    match to.milliseconds() - from.milliseconds() {
+        ms @ 0.. => span(Milliseconds(ms.unsigned_abs())),
+        _ => "at once".to_owned(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Who looks at a page: a session in a cookie. Whoever has none is asked to sign in, and comes back to where they were.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use tidegate_core::call::Principal;
+use tidegate_core::digest::Digest;
+use tidegate_core::error::Code;
+
+use crate::Shared;
+use crate::auth::{authenticate, token_digest_of_session};
+use crate::problem::Problem;
+
+/// The cookie over TLS. The prefix makes browsers refuse one that another host or an unprotected page set
+/// (RFC 6265bis, section 4.1.3.2).
+const COOKIE_SECURE: &str = "__Host-tidegate";
+/// The cookie over plain HTTP, as on loopback.
+const COOKIE_PLAIN: &str = "tidegate";
+/// How long a browser keeps it, in seconds: as long as a session lasts.
+const MAX_AGE_SECONDS: u64 = 14 * 86_400;
+/// Longest secret that is looked at.
+const SECRET_BYTES_MAX: usize = 200;
+
+/// The person who looks.
+pub(super) struct Viewer {
+    /// Who.
+    pub(super) principal: Principal,
+    /// The digest of their session's secret.
+    pub(super) session: Digest,
+}
+
+/// What somebody without a session gets.
+pub(super) enum Stranger {
+    /// The way to sign in, and back.
+    SignIn(String),
+    /// Why it cannot be told who they are.
+    Problem(Problem),
+}
+
+impl FromRequestParts<Shared> for Viewer {
+    type Rejection = Stranger;
+
+    async fn from_request_parts(parts: &mut Parts, host: &Shared) -> Result<Self, Stranger> {
+        let Some(secret) = secret(&parts.headers) else { return Err(sign_in(parts)) };
+        let session = token_digest_of_session(secret);
+        match authenticate(host.as_ref(), session).await {
+            Ok(principal) => Ok(Self { principal, session }),
+            Err(problem) if problem.code == Code::Unauthenticated => Err(sign_in(parts)),
+            Err(problem) => Err(Stranger::Problem(problem)),
+        }
+    }
+}
+
+fn sign_in(parts: &Parts) -> Stranger {
+    // What was posted is lost with the session, so one comes back to where the form was and not to its address.
+    let back =
+        if parts.method == Method::GET { parts.uri.path_and_query().map(|path| path.as_str()) } else { None };
+    let back: String = form_urlencoded::byte_serialize(back.unwrap_or("/").as_bytes()).collect();
+    Stranger::SignIn(format!("/sign-in?next={back}"))
+}
+
+impl IntoResponse for Stranger {
+    fn into_response(self) -> Response {
+        match self {
+            Self::SignIn(place) => {
+                let mut response = Redirect::to(&place).into_response();
+                // A script that asked for a part of a page is told to take the whole page there.
+                if let Ok(value) = HeaderValue::from_str(&place) {
+                    response.headers_mut().insert("hx-redirect", value);
+                }
+                response
+            }
+            Self::Problem(problem) => problem.into_response(),
+        }
+    }
+}
+
+/// The secret in the cookie, if there is exactly one that may be ours.
+pub(super) fn secret(headers: &HeaderMap) -> Option<&str> {
+    let cookies = || {
+        let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='))
+    };
+    let named = |name| cookies().filter(move |(key, _)| *key == name).map(|(_, value)| value);
+    let secret = named(COOKIE_SECURE).next().or_else(|| named(COOKIE_PLAIN).next())?;
+    ((1..=SECRET_BYTES_MAX).contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic()))
+        .then_some(secret)
+}
+
+/// Leads to `place` and gives the browser a session; `None` takes it away.
+pub(super) fn with_session(place: &str, secret: Option<&str>, headers: &HeaderMap) -> Response {
+    let mut response = (StatusCode::SEE_OTHER, [("location", place.to_owned())]).into_response();
+    // A browser says itself over what it came.
+    let origin = headers.get("origin").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (name, secure) = match origin.starts_with("https://") {
+        true => (COOKIE_SECURE, "; Secure"),
+        false => (COOKIE_PLAIN, ""),
+    };
+    let cookie = match secret {
+        Some(secret) => {
+            format!("{name}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={MAX_AGE_SECONDS}{secure}")
+        }
+        None => format!("{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}"),
+    };
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+    response
+}
+
+/// Where one goes after signing in: a place here and nowhere else.
+pub(super) fn local(place: Option<&str>) -> &str {
+    let is_here = |place: &&str| {
+        place.starts_with('/')
+            && !place.starts_with("//")
+            && !place.contains(['\\', '\r', '\n', '\t'])
+            && place.bytes().all(|byte| byte.is_ascii_graphic())
+            && place.len() <= 2_000
+    };
+    place.filter(is_here).unwrap_or("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_to_no_other_site() {
+        for place in ["/", "/machines?q=pump", "/sequences/abc#step-2"] {
+            assert_eq!(local(Some(place)), place);
+        }
+        for place in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil",
+            "javascript:alert(1)",
+            "",
+            "/a\r\nset-cookie: x",
+            "machines",
+            "/\t/evil.example",
+        ] {
+            assert_eq!(local(Some(place)), "/", "{place}");
+        }
+        assert_eq!(local(None), "/");
+    }
+
+    #[test]
+    fn only_our_own_cookie_counts_and_the_protected_one_first() {
+        let read = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, HeaderValue::from_str(value).unwrap());
+            secret(&headers).map(str::to_owned)
+        };
+        assert_eq!(read("a=b; tidegate=tgs_x"), Some("tgs_x".to_owned()));
+        assert_eq!(read("tidegate=planted; __Host-tidegate=tgs_y"), Some("tgs_y".to_owned()));
+        for value in ["", "tidegate=", "tidegatex=a", "other=tidegate", "tidegate=a b"] {
+            assert_ne!(read(value), Some("a b".to_owned()), "{value}");
+        }
+        assert_eq!(read(&format!("tidegate={}", "a".repeat(201))), None);
+    }
+}

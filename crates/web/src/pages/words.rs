@@ -1,0 +1,81 @@
+//! States as people read them: a mark, a word, and what makes it particular. Never a colour alone.
+
+use maud::{Markup, html};
+use serde_json::{Map, Value};
+use tidegate_core::api::{EndpointState, EndpointView, Reachability, WorkState};
+use tidegate_core::words::{Tone, Verdict, one_line, shortened};
+
+use super::moment::Moment;
+
+/// The class that colours a tone.
+pub(super) fn tone_class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "good",
+        Tone::Attention => "attention",
+        Tone::Bad => "bad",
+        Tone::Active => "active",
+        Tone::Quiet => "quiet-tone",
+    }
+}
+
+/// A verdict with its mark.
+pub(super) fn verdict(verdict: &Verdict) -> Markup {
+    html! {
+        span .verdict .(tone_class(verdict.tone)) {
+            span .mark aria-hidden="true" { (verdict.tone.mark()) }
+            " "
+            strong { (verdict.word) }
+            @if !verdict.detail.is_empty() { ": " (verdict.detail) }
+        }
+    }
+}
+
+/// Whether a machine is heard, with how long ago that was.
+pub(super) fn reachability(endpoint: &EndpointView, moment: &Moment) -> Markup {
+    let (tone, word) = match (endpoint.state, endpoint.reachability) {
+        (EndpointState::Revoked, _) => (Tone::Bad, "Revoked"),
+        (EndpointState::Retired, _) => (Tone::Quiet, "Retired"),
+        (_, Reachability::Reachable) => (Tone::Good, "Reachable"),
+        (_, Reachability::Quiet) => (Tone::Quiet, "Quiet"),
+        (_, Reachability::NeverSeen) => (Tone::Quiet, "Never heard"),
+    };
+    html! {
+        span .(tone_class(tone)) { (word) }
+        @if let Some(at) = endpoint.last_seen_at { ", heard " (moment.ago(at)) }
+    }
+}
+
+/// What the work of a machine does, in words.
+pub(super) fn work(work: WorkState) -> Markup {
+    let (tone, word) = match work {
+        WorkState::Idle => (Tone::Quiet, "Nothing queued"),
+        WorkState::Waiting => (Tone::Active, "Work waits"),
+        WorkState::Running => (Tone::Active, "Working"),
+        WorkState::Held => (Tone::Attention, "Work is held"),
+    };
+    html! { span .(tone_class(tone)) { (word) } }
+}
+
+/// The arguments of a step in one line: `host=10.20.0.5 count=4`.
+pub(super) fn arguments(with: &Map<String, Value>) -> String {
+    let pairs = with.iter().map(|(name, value)| match value {
+        Value::String(text) if name == "command" => text.clone(),
+        Value::String(text) => format!("{name}={text}"),
+        other => format!("{name}={other}"),
+    });
+    shortened(&pairs.collect::<Vec<_>>().join(" "), 120)
+}
+
+/// A fact as one line.
+pub(super) fn fact(value: &Value) -> String {
+    match value {
+        Value::String(text) => one_line(text),
+        Value::Array(items) => shortened(&items.iter().map(fact).collect::<Vec<_>>().join(", "), 300),
+        other => shortened(&other.to_string(), 300),
+    }
+}
+
+/// `clock_skew_ms` as `clock skew ms`.
+pub(super) fn label(name: &str) -> String {
+    one_line(&name.replace('_', " "))
+}
