@@ -1,7 +1,6 @@
 //! The machine's disk is full: nothing starts without room for its result, and what was started is told.
 
 use std::fs;
-use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -12,7 +11,8 @@ use super::disk::SmallDisk;
 use super::{Tally, traces};
 use crate::harness::{Machine, World, binary, sequence_of, wait_for};
 
-/// Sequences of a round, and steps of each: with 32 KiB of output a step, more than the reserve holds.
+/// Sequences of a round, and steps of each: with 32 KiB of output a step, more than the reserve holds. A step takes a
+/// while, or a fast machine would be done before its disk is full.
 const SEQUENCES: usize = 12;
 const STEPS: usize = 6;
 /// What the log says, once, when there is no room.
@@ -48,14 +48,16 @@ fn play(
     for sequence in 0..SEQUENCES {
         let names: Vec<_> = (0..STEPS).map(|step| format!("{sequence}.{step}")).collect();
         let command = |name: &String| {
-            format!("echo {name} >> '{}'; head -c 30000 /dev/urandom | base64", file.display())
+            format!("echo {name} >> '{}'; sleep 0.05; head -c 30000 /dev/urandom | base64", file.display())
         };
         let commands: Vec<_> = names.iter().map(command).collect();
         ids.push(world.queue(machine, &sequence_of(&format!("sequence {sequence}"), &commands))?);
         expected.extend(names);
     }
     machine.start()?;
-    thread::sleep(dice.moment(100, 1_500));
+    // A quarter at most has run: what is left needs more than the reserve holds.
+    let ran = dice.below(expected.len() as u64 / 4);
+    wait_for("steps to have run", 60, || Ok(traces(&file)?.len() as u64 >= ran))?;
     let filler = disk.fill()?;
     machine.says(SAID, 60)?;
     // Every third round the program is ended while the disk is full, by turns as a crash and as an operator would.
