@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     ClientView, CodeView, EndpointPatch, EndpointView, NewClient, NewCode, NewSequence, NewSite, Page,
-    Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView, SiteView, TokenView,
-    TranscriptEntryView,
+    Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView, SessionView, SiteView,
+    TokenView, TranscriptEntryView,
 };
 use crate::chain::Entry;
 use crate::digest::Digest;
 use crate::envelope::Envelope;
-use crate::id::{ClientId, EndpointId, JournalId, PersonId, SequenceId, SiteId, TokenId};
+use crate::id::{ClientId, EndpointId, JournalId, PersonId, SequenceId, SessionId, SiteId, TokenId};
 use crate::keys::{Role, Sign};
 use crate::probe::Catalogue;
 use crate::rhythm::Rhythm;
@@ -144,6 +144,33 @@ pub enum DirectoryInput {
         /// The digest of the new token's secret.
         token: Digest,
     },
+    /// Somebody signs in with a browser. → [`Reply::Resource`] with a [`Resource::Session`].
+    OpenSession {
+        /// What they prove themselves with.
+        proof: SessionProof,
+        /// [`crate::directory::session_digest`] of the new session's secret.
+        digest: Digest,
+        /// The address they come from, for people; kept up to 64 bytes.
+        address: Option<String>,
+        /// What the browser calls itself; kept without control characters and up to 200 characters.
+        agent: String,
+    },
+}
+
+/// What somebody who signs in proves themselves with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionProof {
+    /// The secret of a one-time sign-in link, by its [`crate::directory::token_digest`]; it is used up.
+    Link(Digest),
+    /// An API token, by its [`crate::directory::token_digest`].
+    Token(Digest),
+    /// A password that the host has compared with a stored hash, which takes too long for a transaction.
+    Password {
+        /// Whose.
+        person: PersonId,
+        /// The hash it was compared with; one that was replaced meanwhile opens nothing.
+        hash: String,
+    },
 }
 
 /// What a person does in the directory. Each is answered with the resource.
@@ -159,6 +186,10 @@ pub enum DirectoryAct {
     RevokeCode(crate::id::CodeId),
     /// Withdraws a token.
     RevokeToken(TokenId),
+    /// Ends a session: one's own, or as an owner anybody's.
+    RevokeSession(SessionId),
+    /// Signs out: ends one's own session with this [`crate::directory::session_digest`].
+    EndSession(Digest),
 }
 
 /// What can happen to an endpoint object.
@@ -338,6 +369,8 @@ pub enum Resource {
     Person(PersonView),
     /// A token.
     Token(TokenView),
+    /// A session.
+    Session(SessionView),
 }
 
 /// What leaves after the commit. Losing one loses nothing that matters: what matters is a row.
@@ -361,8 +394,20 @@ pub enum Question {
 /// What can be asked of the directory.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DirectoryQuestion {
-    /// Who holds the token with this digest? → [`Answer::Principal`].
+    /// Who holds the token or the session with this digest? → [`Answer::Principal`].
+    ///
+    /// [`crate::directory::token_digest`] finds tokens alone and [`crate::directory::session_digest`] sessions alone,
+    /// so neither secret works in the other's place.
     Authenticate(Digest),
+    /// The live session with this [`crate::directory::session_digest`]. → [`Answer::Session`].
+    Session(Digest),
+    /// Sessions that live. → [`Answer::Sessions`], newest first.
+    Sessions {
+        /// Only of this person.
+        person: Option<PersonId>,
+        /// How much.
+        paging: Paging,
+    },
     /// → [`Answer::Clients`], by name.
     Clients(Paging),
     /// → [`Answer::Sites`], by name.
@@ -443,8 +488,12 @@ pub enum EndpointQuestion {
 /// What a question is answered with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Who acts; `None`: nobody has that token.
+    /// Who acts; `None`: nobody has that token or session.
     Principal(Option<Principal>),
+    /// One session; `None`: it does not live.
+    Session(Option<SessionView>),
+    /// A page of sessions.
+    Sessions(Page<SessionView>),
     /// A page of clients.
     Clients(Page<ClientView>),
     /// A page of sites.

@@ -140,6 +140,10 @@ make_id!(
     TokenId
 );
 make_id!(
+    /// One session of a person in a browser, without its secret.
+    SessionId
+);
+make_id!(
     /// A person or program that may use the API.
     PersonId
 );

@@ -29,8 +29,13 @@ pub(crate) struct Caller {
 
 /// The secret of a new token or sign-in link, made of 32 fresh random bytes.
 pub fn token_secret(entropy: [u8; 32]) -> String {
+    secret(TOKEN_PREFIX, entropy)
+}
+
+/// A secret as text: what its kind begins with, then 43 characters of base 64.
+pub(crate) fn secret(prefix: &str, entropy: [u8; 32]) -> String {
     use base64::Engine as _;
-    format!("{TOKEN_PREFIX}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(entropy))
+    format!("{prefix}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(entropy))
 }
 
 /// The digest under which a session is looked up.

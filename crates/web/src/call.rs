@@ -94,6 +94,7 @@ pub(crate) fn resource_response(reply: Reply) -> Result<Response, Problem> {
         Resource::Sequence(view) => with_revision(&view, view.revision),
         Resource::Person(view) => Json(view).into_response(),
         Resource::Token(view) => Json(view).into_response(),
+        Resource::Session(view) => Json(view).into_response(),
     };
     if created {
         *response.status_mut() = StatusCode::CREATED;
@@ -116,6 +117,6 @@ fn location(resource: &Resource) -> Option<String> {
         Resource::Code(view) => Some(format!("/api/v1/enrolment-codes/{}", view.id)),
         Resource::Endpoint(view) => Some(format!("/api/v1/endpoints/{}", view.id)),
         Resource::Sequence(view) => Some(format!("/api/v1/sequences/{}", view.id)),
-        Resource::Person(_) | Resource::Token(_) => None,
+        Resource::Person(_) | Resource::Token(_) | Resource::Session(_) => None,
     }
 }

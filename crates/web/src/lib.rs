@@ -21,6 +21,7 @@ mod problem;
 mod revision;
 mod routes;
 mod runtime_body;
+pub mod sessions;
 mod shell;
 
 pub use auth::token_secret;

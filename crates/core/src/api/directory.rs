@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClientId, CodeId, EndpointId, PersonId, SiteId, TokenId};
+use crate::id::{ClientId, CodeId, EndpointId, PersonId, SessionId, SiteId, TokenId};
 use crate::time::{Milliseconds, Timestamp};
 
 /// Asks for a client.
@@ -117,4 +117,24 @@ pub struct TokenView {
     pub email: String,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A session of a person in a browser, without its secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SessionView {
+    /// The id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub person_id: PersonId,
+    /// Their e-mail address.
+    pub email: String,
+    /// When they signed in.
+    pub created_at: Timestamp,
+    /// Until when it works at the latest.
+    pub expires_at: Timestamp,
+    /// The address it was opened from; absent: the host did not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What the browser called itself, at most 200 characters; may be empty.
+    pub agent: String,
 }

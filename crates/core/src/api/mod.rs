@@ -9,7 +9,9 @@ mod sequence;
 mod transcript;
 mod waiting;
 
-pub use directory::{ClientView, CodeView, NewClient, NewCode, NewSite, PersonView, SiteView, TokenView};
+pub use directory::{
+    ClientView, CodeView, NewClient, NewCode, NewSite, PersonView, SessionView, SiteView, TokenView,
+};
 pub use endpoint::{
     Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, OutageView,
     Reachability, TrafficView, WorkState,

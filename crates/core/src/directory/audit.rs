@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain::Link;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::id::{ClientId, CodeId, EndpointId, PersonId, SiteId, TokenId};
+use crate::id::{ClientId, CodeId, EndpointId, PersonId, SessionId, SiteId, TokenId};
 use crate::keys::PublicKey;
 use crate::sql::Value;
 use crate::time::Timestamp;
@@ -59,6 +59,22 @@ pub enum DirectoryBody {
         /// Which.
         token: TokenId,
     },
+    /// Somebody signed in with a browser.
+    SessionOpened {
+        /// The session.
+        session: SessionId,
+        /// Who.
+        person: PersonId,
+        /// With what.
+        with: SessionBy,
+    },
+    /// A session was ended: by its person, who signed out, or by an owner.
+    SessionRevoked {
+        /// Which.
+        session: SessionId,
+        /// Whose.
+        person: PersonId,
+    },
     /// A client was made.
     ClientCreated {
         /// Which.
@@ -106,6 +122,18 @@ pub enum DirectoryBody {
     },
 }
 
+/// What a session was opened with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionBy {
+    /// A one-time link.
+    Link,
+    /// An API token.
+    Token,
+    /// A password.
+    Password,
+}
+
 impl DirectoryBody {
     /// The word that the header repeats.
     pub fn kind(&self) -> &'static str {
@@ -114,6 +142,8 @@ impl DirectoryBody {
             Self::TokenCreated { .. } => "token_created",
             Self::SignedIn { .. } => "signed_in",
             Self::TokenRevoked { .. } => "token_revoked",
+            Self::SessionOpened { .. } => "session_opened",
+            Self::SessionRevoked { .. } => "session_revoked",
             Self::ClientCreated { .. } => "client_created",
             Self::SiteCreated { .. } => "site_created",
             Self::CodeCreated { .. } => "code_created",

@@ -72,7 +72,8 @@ fn without_secret(mut resource: Resource) -> Resource {
         | Resource::Site(_)
         | Resource::Endpoint(_)
         | Resource::Sequence(_)
-        | Resource::Person(_) => {}
+        | Resource::Person(_)
+        | Resource::Session(_) => {}
     }
     resource
 }

@@ -3,7 +3,7 @@
 //! What endpoints and sequences are is decided by their endpoint objects alone. The directory knows what they
 //! told of themselves and may lag behind: it serves listings and search, and decides nothing by them.
 //!
-//! Reading order: `people`, `clients`, `codes` (what people make), `admit` (a machine becomes an endpoint),
+//! Reading order: `people`, `sessions`, `clients`, `codes` (what people make), `admit` (a machine becomes an endpoint),
 //! `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `audit` (who did what).
 
 mod admit;
@@ -16,6 +16,7 @@ mod paging;
 mod people;
 mod project;
 mod sequences;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,8 @@ use crate::error::Error;
 use crate::schema::Schema;
 use crate::sql::{ReadSql, Sql, Value};
 
-pub use audit::{DirectoryBody, DirectoryHeader};
+pub use audit::{DirectoryBody, DirectoryHeader, SessionBy};
+pub use sessions::{SESSION_VALID_FOR, password_refused};
 
 /// The tables of the directory.
 pub const SCHEMA: Schema =
@@ -40,6 +42,12 @@ pub const SCHEMA: Schema =
 /// bytes as text, so a plain digest cannot be guessed back.
 pub fn token_digest(secret: &str) -> Digest {
     Digest::of_parts(&[b"tidegate token", secret.as_bytes()])
+}
+
+/// The digest under which the secret of a session is stored and looked up: another one than of a token with the same
+/// text, so that what is in a browser's cookie is no API token, and the other way round.
+pub fn session_digest(secret: &str) -> Digest {
+    Digest::of_parts(&[b"tidegate session", secret.as_bytes()])
 }
 
 /// Applies `input` to the directory in the host's transaction.
@@ -56,6 +64,9 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(
         DirectoryInput::CreateOwner { email, sign_in } => made(directory.owner_create(&email, sign_in)?),
         DirectoryInput::CreateToken { email, digest } => made(directory.token_create(&email, digest)?),
         DirectoryInput::SignIn { link, token } => made(directory.sign_in(link, token)?),
+        DirectoryInput::OpenSession { proof, digest, address, agent } => {
+            made(directory.session_open(proof, digest, address, &agent)?)
+        }
     };
     Ok((reply, Vec::new()))
 }
@@ -67,7 +78,11 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(
 /// [`Error`].
 pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) -> Result<Answer, Error> {
     Ok(match question {
-        DirectoryQuestion::Authenticate(digest) => Answer::Principal(people::principal(db, digest)?),
+        DirectoryQuestion::Authenticate(digest) => Answer::Principal(people::principal(db, cx, digest)?),
+        DirectoryQuestion::Session(digest) => Answer::Session(sessions::session(db, cx, digest)?),
+        DirectoryQuestion::Sessions { person, paging } => {
+            Answer::Sessions(sessions::sessions(db, cx, person, &paging)?)
+        }
         DirectoryQuestion::Clients(paging) => Answer::Clients(clients::clients(db, &paging)?),
         DirectoryQuestion::Sites { client, paging } => Answer::Sites(clients::sites(db, client, &paging)?),
         DirectoryQuestion::Site(id) => Answer::Site(clients::site(db, id)?),
@@ -102,6 +117,8 @@ impl Directory<'_> {
             DirectoryAct::CreateCode(new) => (self.code_create(&by, &new)?, true),
             DirectoryAct::RevokeCode(id) => (self.code_revoke(&by, id)?, false),
             DirectoryAct::RevokeToken(id) => (self.token_revoke(&by, id)?, false),
+            DirectoryAct::RevokeSession(id) => (self.session_revoke(&by, id)?, false),
+            DirectoryAct::EndSession(digest) => (self.session_end(&by, digest)?, false),
         };
         idempotency::keep(self, &by, idempotency.as_ref(), &resource, created)?;
         Ok(Reply::Resource { resource: Box::new(resource), created })

@@ -1,7 +1,7 @@
 //! People, their one-time sign-in links and their tokens. Of secrets only digests come here.
 
 use crate::api::{PersonView, TokenView};
-use crate::call::{Principal, Resource};
+use crate::call::{Context, Principal, Resource};
 use crate::digest::Digest;
 use crate::error::{Code, Error};
 use crate::id::{PersonId, TokenId};
@@ -18,12 +18,21 @@ const SIGN_IN_VALID_FOR: Milliseconds = Milliseconds::from_days(1);
 /// The only role until the console brings others.
 const ROLE_OWNER: &str = "owner";
 
-/// Who holds the token with this digest; `None`: nobody, or it was withdrawn.
-pub(super) fn principal(db: &dyn ReadSql, digest: Digest) -> Result<Option<Principal>, Error> {
+/// Who holds the token or the session with this digest; `None`: nobody, or it was withdrawn, is over, or is of
+/// somebody who was deactivated.
+pub(super) fn principal(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    digest: Digest,
+) -> Result<Option<Principal>, Error> {
     let rows = db.query(
         "SELECT person.person_id, person.email, person.role FROM token JOIN person USING (person_id)
-         WHERE token.digest = ?1 AND token.revoked_at IS NULL",
-        &[digest.into()],
+         WHERE token.digest = ?1 AND token.revoked_at IS NULL AND person.deactivated_at IS NULL
+         UNION ALL
+         SELECT person.person_id, person.email, person.role FROM session JOIN person USING (person_id)
+         WHERE session.digest = ?1 AND session.revoked_at IS NULL AND session.expires_at > ?2
+         AND person.deactivated_at IS NULL",
+        &[digest.into(), cx.now.into()],
     )?;
     let Some(row) = rows.first() else { return Ok(None) };
     Ok(Some(Principal {
@@ -73,28 +82,32 @@ impl Directory<'_> {
 
     /// Turns a sign-in link into a token, once.
     pub(super) fn sign_in(&mut self, link: Digest, token: Digest) -> Result<Resource, Error> {
+        let (person, email) = self.link_use(link)?;
+        let view = self.token_add(person, email.clone(), token)?;
+        self.record(&email, &DirectoryBody::SignedIn { token: view.id, person })?;
+        Ok(Resource::Token(view))
+    }
+
+    /// Uses up a sign-in link; answers whose it was, and their address.
+    pub(super) fn link_use(&mut self, link: Digest) -> Result<(PersonId, String), Error> {
         let used = self.db.execute(
             "UPDATE sign_in SET used_at = ?2 WHERE digest = ?1 AND used_at IS NULL AND expires_at > ?2",
             &[link.into(), self.cx.now.into()],
         )?;
-        if used == 0 {
-            // Unknown, used and expired are told alike: who guesses learns nothing.
-            return Err(Error::problem(
-                Code::Unauthenticated,
-                "this sign-in link does not work: each works once and for 24 hours; \
-                 make a token with `tidegate admin token`",
-            ));
-        }
         let rows = self.db.query(
             "SELECT person.person_id, person.email FROM sign_in JOIN person USING (person_id)
-             WHERE sign_in.digest = ?1",
+             WHERE sign_in.digest = ?1 AND person.deactivated_at IS NULL",
             &[link.into()],
         )?;
-        let row = rows.first().ok_or_else(|| SqlError::shape("the person of a sign-in link"))?;
-        let (person, email) = (row.parsed(0)?, row.text(1)?.to_owned());
-        let view = self.token_add(person, email.clone(), token)?;
-        self.record(&email, &DirectoryBody::SignedIn { token: view.id, person })?;
-        Ok(Resource::Token(view))
+        match rows.first() {
+            Some(row) if used > 0 => Ok((row.parsed(0)?, row.text(1)?.to_owned())),
+            // Unknown, used and expired are told alike: who guesses learns nothing.
+            Some(_) | None => Err(Error::problem(
+                Code::Unauthenticated,
+                "this sign-in link does not work: each works once and for 24 hours; ask an owner for a new one, or \
+                 make a token with `tidegate admin token`",
+            )),
+        }
     }
 
     /// Withdraws a token. Repeating it changes nothing.
@@ -139,6 +152,11 @@ fn token_read(row: &Row) -> Result<TokenView, SqlError> {
 fn person_load(db: &dyn ReadSql, email: &str) -> Result<Option<(PersonId, String)>, Error> {
     let rows = db.query("SELECT person_id, email FROM person WHERE email = ?1", &[email.into()])?;
     rows.first().map(|row| Ok((row.parsed(0)?, row.text(1)?.to_owned()))).transpose()
+}
+
+/// Whether somebody may act for others.
+pub(super) fn is_owner(by: &Principal) -> bool {
+    by.role == ROLE_OWNER
 }
 
 /// Judges an e-mail address by its shape alone: it is a name here, nothing is sent to it.

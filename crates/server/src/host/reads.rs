@@ -97,7 +97,7 @@ impl LocalHost {
 fn is_short(question: &Question) -> bool {
     matches!(
         question,
-        Question::Directory(DirectoryQuestion::Authenticate(_))
+        Question::Directory(DirectoryQuestion::Authenticate(_) | DirectoryQuestion::Session(_))
             | Question::Endpoint(EndpointQuestion::Sync(_) | EndpointQuestion::IdleSync(_))
     )
 }

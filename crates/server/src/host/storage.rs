@@ -177,13 +177,17 @@ fn begins_something(input: &Input) -> bool {
                 DirectoryAct::CreateClient(_) | DirectoryAct::CreateSite(_) | DirectoryAct::CreateCode(_) => {
                     true
                 }
-                DirectoryAct::RevokeCode(_) | DirectoryAct::RevokeToken(_) => false,
+                DirectoryAct::RevokeCode(_)
+                | DirectoryAct::RevokeToken(_)
+                | DirectoryAct::RevokeSession(_)
+                | DirectoryAct::EndSession(_) => false,
             },
             DirectoryInput::Admit(_) => true,
             DirectoryInput::Project(_)
             | DirectoryInput::CreateOwner { .. }
             | DirectoryInput::CreateToken { .. }
-            | DirectoryInput::SignIn { .. } => false,
+            | DirectoryInput::SignIn { .. }
+            | DirectoryInput::OpenSession { .. } => false,
         },
         Input::Endpoint(input) => match input {
             EndpointInput::Act(command) => match &command.act {

@@ -17,6 +17,8 @@ mod refusals;
 #[cfg(test)]
 mod sequences;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod sync;
 #[cfg(test)]
 mod time;

@@ -5,7 +5,10 @@ CREATE TABLE person (
     person_id  TEXT PRIMARY KEY,
     email      TEXT NOT NULL COLLATE NOCASE UNIQUE,
     role       TEXT NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    deactivated_at    INTEGER,                -- NULL: may sign in
+    password_hash     TEXT,                   -- Argon2id as a PHC string; NULL: none
+    last_signed_in_at INTEGER                 -- created_at of the newest session, which may be gone
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE token (
@@ -15,6 +18,20 @@ CREATE TABLE token (
     created_at INTEGER NOT NULL,
     revoked_at INTEGER
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session (
+    session_id TEXT PRIMARY KEY,
+    digest     TEXT NOT NULL UNIQUE,          -- session_digest of the cookie's secret
+    person_id  TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    address    TEXT,
+    agent      TEXT NOT NULL,                 -- as the browser calls itself, cut; may be empty
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX session_by_age ON session (created_at, session_id);
+CREATE INDEX session_by_person ON session (person_id, created_at, session_id);
 
 CREATE TABLE sign_in (
     digest     TEXT PRIMARY KEY,              -- token_digest of the link's secret

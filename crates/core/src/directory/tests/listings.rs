@@ -7,6 +7,8 @@ use crate::call::{Answer, DirectoryQuestion};
 use crate::error::{Code, Error};
 use crate::time::Timestamp;
 
+use super::people::owner;
+use super::sessions::{by_link, open};
 use super::support::{World, code_of, endpoint_id, endpoint_view, new_code, projection, summary};
 
 /// Walks a listing to its end, page by page, and answers the ids in its order.
@@ -35,18 +37,20 @@ fn ids_of(answer: Result<Answer, Error>) -> (Vec<String>, Option<String>) {
         Ok(Answer::Codes(page)) => of(page, |item| item.id.to_string()),
         Ok(Answer::Endpoints(page)) => of(page, |item| item.id.to_string()),
         Ok(Answer::Sequences(page)) => of(page, |item| item.id.to_string()),
+        Ok(Answer::Sessions(page)) => of(page, |item| item.id.to_string()),
         other => panic!("{other:?}"),
     }
 }
 
 type Question = fn(Paging) -> DirectoryQuestion;
 
-const LISTINGS: [Question; 5] = [
+const LISTINGS: [Question; 6] = [
     DirectoryQuestion::Clients,
     |paging| DirectoryQuestion::Sites { client: None, paging },
     DirectoryQuestion::Codes,
     |paging| DirectoryQuestion::Endpoints { text: None, client: None, site: None, paging },
     |paging| DirectoryQuestion::Sequences { state: None, since: None, paging },
+    |paging| DirectoryQuestion::Sessions { person: None, paging },
 ];
 
 /// A world with as many of everything as there are names; names and times meet often.
@@ -57,6 +61,9 @@ fn world_of(names: &BTreeSet<String>) -> World {
         let client = if name == "home" { home } else { world.client(name).id };
         let site = world.site(client, "North");
         world.code(new_code(site.id));
+        let link = format!("link {number}");
+        owner(&mut world, &format!("p{number}@example.com"), &link).unwrap();
+        open(&mut world, by_link(&link), &link).unwrap();
         // Endpoints may share a name, also one that differs in case alone.
         let shared: String = name.chars().take(1).collect();
         let mut told = projection(1, endpoint_view(number, &shared, &site));

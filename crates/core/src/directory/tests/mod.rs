@@ -6,4 +6,5 @@ mod listings;
 mod memory;
 mod people;
 mod projections;
+mod sessions;
 mod support;

@@ -1,19 +1,20 @@
 use crate::api::TokenView;
 use crate::call::{Answer, DirectoryAct, DirectoryInput, DirectoryQuestion, Principal, Reply, Resource};
+use crate::digest::Digest;
 use crate::error::{Code, Error};
 use crate::id::TokenId;
 
 use super::support::{World, code_of, problem, secret};
 
-fn owner(world: &mut World, email: &str, link: &str) -> Result<Reply, Error> {
+pub(super) fn owner(world: &mut World, email: &str, link: &str) -> Result<Reply, Error> {
     world.try_handle(DirectoryInput::CreateOwner { email: email.into(), sign_in: secret(link) })
 }
 
-fn sign_in(world: &mut World, link: &str, token: &str) -> Result<TokenView, Error> {
+pub(super) fn sign_in(world: &mut World, link: &str, token: &str) -> Result<TokenView, Error> {
     token_of(world.try_handle(DirectoryInput::SignIn { link: secret(link), token: secret(token) })?)
 }
 
-fn token(world: &mut World, email: &str, token: &str) -> Result<TokenView, Error> {
+pub(super) fn token(world: &mut World, email: &str, token: &str) -> Result<TokenView, Error> {
     token_of(world.try_handle(DirectoryInput::CreateToken { email: email.into(), digest: secret(token) })?)
 }
 
@@ -27,8 +28,12 @@ fn token_of(reply: Reply) -> Result<TokenView, Error> {
     }
 }
 
-fn who(world: &World, token: &str) -> Option<Principal> {
-    match world.try_ask(DirectoryQuestion::Authenticate(secret(token))) {
+pub(super) fn who(world: &World, token: &str) -> Option<Principal> {
+    who_by(world, secret(token))
+}
+
+pub(super) fn who_by(world: &World, digest: Digest) -> Option<Principal> {
+    match world.try_ask(DirectoryQuestion::Authenticate(digest)) {
         Ok(Answer::Principal(principal)) => principal,
         other => panic!("{other:?}"),
     }

@@ -83,11 +83,25 @@ impl World {
         key: Option<Idempotency>,
         act: DirectoryAct,
     ) -> Result<(Resource, bool), Error> {
-        let command = Command { by: anna(), idempotency: key, act };
+        self.try_act_as(anna(), key, act)
+    }
+
+    pub(super) fn try_act_as(
+        &mut self,
+        by: Principal,
+        key: Option<Idempotency>,
+        act: DirectoryAct,
+    ) -> Result<(Resource, bool), Error> {
+        let command = Command { by, idempotency: key, act };
         match self.try_handle(DirectoryInput::Act(Box::new(command)))? {
             Reply::Resource { resource, created } => Ok((*resource, created)),
             other => panic!("an act is answered with a resource and not {other:?}"),
         }
+    }
+
+    /// Acts as somebody else than [`anna`].
+    pub(super) fn act_as(&mut self, by: &Principal, act: DirectoryAct) -> Result<Resource, Error> {
+        self.try_act_as(by.clone(), None, act).map(|(resource, _)| resource)
     }
 
     pub(super) fn act(&mut self, act: DirectoryAct) -> Result<Resource, Error> {
@@ -155,6 +169,15 @@ pub(super) fn anna() -> Principal {
         person: PersonId::from_bytes([7; 10]),
         email: "anna@example.com".into(),
         role: "owner".into(),
+    }
+}
+
+/// Somebody without any rights over others.
+pub(super) fn stranger() -> Principal {
+    Principal {
+        person: PersonId::from_bytes([8; 10]),
+        email: "eve@example.com".into(),
+        role: "visitor".into(),
     }
 }
 

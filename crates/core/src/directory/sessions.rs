@@ -1,0 +1,224 @@
+//! Sessions of people in browsers.
+//!
+//! A session ends 14 days after it was opened, whatever was done in it: a session that grew with its use would be a
+//! write for every request. It ends sooner when its person signs out, or an owner ends it.
+
+use crate::api::{Page, Paging, SessionView};
+use crate::call::{Context, Principal, Resource, SessionProof};
+use crate::digest::Digest;
+use crate::error::{Code, Error};
+use crate::id::{PersonId, SessionId};
+use crate::sql::{ReadSql, Row, SqlError};
+use crate::time::{Milliseconds, Timestamp};
+
+use super::Directory;
+use super::audit::{DirectoryBody, SessionBy};
+use super::{codes, paging, people};
+
+/// How long a session lives: a shift pattern's worth, so that nobody signs in at the start of every night.
+pub const SESSION_VALID_FOR: Milliseconds = Milliseconds::from_days(14);
+/// Longest text of a browser about itself that is kept, in characters: usual ones have 80 to 180.
+const AGENT_CHARACTERS_MAX: usize = 200;
+/// Longest address that is kept: an IPv6 address with a zone has 60 bytes at most.
+const ADDRESS_BYTES_MAX: usize = 64;
+/// How many sessions that are over one sign-in removes: more than it adds, so that they are never many.
+const REMOVED_AT_ONCE: u64 = 100;
+
+/// The columns of a session, as [`session_read`] takes them. One that lives satisfies `$where` and the rest.
+macro_rules! live {
+    ($where:literal) => {
+        concat!(
+            "SELECT session.session_id, session.person_id, person.email, session.created_at, session.expires_at, \
+             session.address, session.agent
+             FROM session JOIN person USING (person_id)
+             WHERE ",
+            $where,
+            " AND session.revoked_at IS NULL AND session.expires_at > ?1 AND person.deactivated_at IS NULL"
+        )
+    };
+}
+
+/// The live session with this digest.
+pub(super) fn session(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    digest: Digest,
+) -> Result<Option<SessionView>, Error> {
+    let rows = db.query(live!("session.digest = ?2"), &[cx.now.into(), digest.into()])?;
+    Ok(rows.first().map(session_read).transpose()?)
+}
+
+/// A page of sessions that live, newest first.
+pub(super) fn sessions(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    person: Option<PersonId>,
+    wanted: &Paging,
+) -> Result<Page<SessionView>, Error> {
+    let (created_at, id) = codes::before_time::<SessionId>("sessions", wanted)?;
+    let (now, limit) = (cx.now.into(), paging::rows_wanted(wanted).into());
+    let rows = match person {
+        None => db.query(
+            concat!(
+                live!("(session.created_at, session.session_id) < (?2, ?3)"),
+                " ORDER BY session.created_at DESC, session.session_id DESC LIMIT ?4"
+            ),
+            &[now, created_at, id, limit],
+        )?,
+        Some(person) => db.query(
+            concat!(
+                live!("session.person_id = ?5 AND (session.created_at, session.session_id) < (?2, ?3)"),
+                " ORDER BY session.created_at DESC, session.session_id DESC LIMIT ?4"
+            ),
+            &[now, created_at, id, limit, person.into()],
+        )?,
+    };
+    paging::page("sessions", wanted, &rows, session_read, |session| (session.created_at, session.id))
+}
+
+impl Directory<'_> {
+    /// Opens a session for whoever the proof proves.
+    pub(super) fn session_open(
+        &mut self,
+        proof: SessionProof,
+        digest: Digest,
+        address: Option<String>,
+        agent: &str,
+    ) -> Result<Resource, Error> {
+        let ((person_id, email), with) = match proof {
+            SessionProof::Link(link) => (self.link_use(link)?, SessionBy::Link),
+            SessionProof::Token(token) => (token_proved(self.db, self.cx, token)?, SessionBy::Token),
+            SessionProof::Password { person, hash } => {
+                (password_proved(self.db, person, &hash)?, SessionBy::Password)
+            }
+        };
+        let now = self.cx.now;
+        let view = SessionView {
+            id: SessionId::fresh(&mut self.entropy),
+            person_id,
+            email,
+            created_at: now,
+            expires_at: now.plus(SESSION_VALID_FOR),
+            address: address.filter(|address| address.len() <= ADDRESS_BYTES_MAX),
+            agent: agent.chars().filter(|letter| !letter.is_control()).take(AGENT_CHARACTERS_MAX).collect(),
+        };
+        self.sessions_remove()?;
+        self.db.execute(
+            "INSERT INTO session (session_id, digest, person_id, created_at, expires_at, address, agent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            &[
+                view.id.into(),
+                digest.into(),
+                person_id.into(),
+                now.into(),
+                view.expires_at.into(),
+                view.address.clone().into(),
+                view.agent.as_str().into(),
+            ],
+        )?;
+        self.db.execute(
+            "UPDATE person SET last_signed_in_at = ?2 WHERE person_id = ?1",
+            &[person_id.into(), now.into()],
+        )?;
+        let body = DirectoryBody::SessionOpened { session: view.id, person: person_id, with };
+        self.record(&view.email, &body)?;
+        Ok(Resource::Session(view))
+    }
+
+    /// Ends a session. Repeating it changes nothing.
+    pub(super) fn session_revoke(&mut self, by: &Principal, id: SessionId) -> Result<Resource, Error> {
+        let rows = self.db.query(
+            "SELECT session.session_id, session.person_id, person.email, session.created_at, session.expires_at, \
+             session.address, session.agent
+             FROM session JOIN person USING (person_id) WHERE session.session_id = ?1",
+            &[id.into()],
+        )?;
+        let row = rows.first().ok_or_else(|| Error::not_found(format_args!("session `{id}`")))?;
+        let view = session_read(row)?;
+        if view.person_id != by.person && !people::is_owner(by) {
+            return Err(Error::problem(
+                Code::Forbidden,
+                "this session is somebody else's: they or an owner can end it",
+            ));
+        }
+        self.session_mark(by, &view)?;
+        Ok(Resource::Session(view))
+    }
+
+    /// Ends the session that this is asked in. Repeating it changes nothing.
+    pub(super) fn session_end(&mut self, by: &Principal, digest: Digest) -> Result<Resource, Error> {
+        let rows = self.db.query(
+            "SELECT session.session_id, session.person_id, person.email, session.created_at, session.expires_at, \
+             session.address, session.agent
+             FROM session JOIN person USING (person_id) WHERE session.digest = ?1 AND session.person_id = ?2",
+            &[digest.into(), by.person.into()],
+        )?;
+        let row = rows.first().ok_or_else(|| Error::not_found("a session of yours with this secret"))?;
+        let view = session_read(row)?;
+        self.session_mark(by, &view)?;
+        Ok(Resource::Session(view))
+    }
+
+    fn session_mark(&mut self, by: &Principal, view: &SessionView) -> Result<(), Error> {
+        let revoked = self.db.execute(
+            "UPDATE session SET revoked_at = ?2 WHERE session_id = ?1 AND revoked_at IS NULL AND expires_at > ?2",
+            &[view.id.into(), self.cx.now.into()],
+        )?;
+        if revoked > 0 {
+            let body = DirectoryBody::SessionRevoked { session: view.id, person: view.person_id };
+            self.record(&by.email, &body)?;
+        }
+        Ok(())
+    }
+
+    /// Removes sessions that are over. All live equally long, so the oldest are over first.
+    fn sessions_remove(&mut self) -> Result<(), Error> {
+        let opened_before = self.cx.now.shifted_by_ms(-(SESSION_VALID_FOR.0 as i64));
+        self.db.execute(
+            "DELETE FROM session WHERE session_id IN
+             (SELECT session_id FROM session WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)",
+            &[opened_before.into(), REMOVED_AT_ONCE.into()],
+        )?;
+        Ok(())
+    }
+}
+
+/// Whose an API token is.
+fn token_proved(db: &dyn ReadSql, cx: &Context<'_>, token: Digest) -> Result<(PersonId, String), Error> {
+    // `principal` finds sessions too: with the digest of a session's secret only, which no token's text makes.
+    let principal = people::principal(db, cx, token)?.ok_or_else(|| {
+        Error::problem(Code::Unauthenticated, "the token is unknown or was withdrawn: use another one")
+    })?;
+    Ok((principal.person, principal.email))
+}
+
+/// Whose a password is whose hash was compared by the host.
+fn password_proved(db: &dyn ReadSql, person: PersonId, hash: &str) -> Result<(PersonId, String), Error> {
+    let rows = db.query(
+        "SELECT email FROM person WHERE person_id = ?1 AND password_hash = ?2 AND deactivated_at IS NULL",
+        &[person.into(), hash.into()],
+    )?;
+    let row = rows.first().ok_or_else(password_refused)?;
+    Ok((person, row.text(0)?.to_owned()))
+}
+
+/// The one answer to an address that nobody has, a person without a password, and a wrong password: who guesses
+/// learns nothing.
+pub fn password_refused() -> Error {
+    Error::problem(
+        Code::Unauthenticated,
+        "the e-mail address or the password is wrong: try again, or ask an owner for a sign-in link",
+    )
+}
+
+fn session_read(row: &Row) -> Result<SessionView, SqlError> {
+    Ok(SessionView {
+        id: row.parsed(0)?,
+        person_id: row.parsed(1)?,
+        email: row.text(2)?.to_owned(),
+        created_at: Timestamp::from_milliseconds(row.integer(3)?),
+        expires_at: Timestamp::from_milliseconds(row.integer(4)?),
+        address: row.optional_text(5)?.map(str::to_owned),
+        agent: row.text(6)?.to_owned(),
+    })
+}
