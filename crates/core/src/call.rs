@@ -188,6 +188,13 @@ pub enum DirectoryAct {
     RevokeToken(TokenId),
     /// Ends a session: one's own, or as an owner anybody's.
     RevokeSession(SessionId),
+    /// Sets or replaces one's own password and ends one's other sessions. → [`Resource::Person`].
+    SetPassword {
+        /// What the host made of the password: Argon2id as a PHC string.
+        hash: String,
+        /// The [`crate::directory::session_digest`] of the session that stays; `None`: all end.
+        keep: Option<Digest>,
+    },
     /// Signs out: ends one's own session with this [`crate::directory::session_digest`].
     EndSession(Digest),
 }
@@ -399,6 +406,9 @@ pub enum DirectoryQuestion {
     /// [`crate::directory::token_digest`] finds tokens alone and [`crate::directory::session_digest`] sessions alone,
     /// so neither secret works in the other's place.
     Authenticate(Digest),
+    /// Whose e-mail address this is and the hash of their password, for the host to compare; never shown.
+    /// → [`Answer::PasswordHash`].
+    PasswordHash(String),
     /// The live session with this [`crate::directory::session_digest`]. → [`Answer::Session`].
     Session(Digest),
     /// Sessions that live. → [`Answer::Sessions`], newest first.
@@ -490,6 +500,8 @@ pub enum EndpointQuestion {
 pub enum Answer {
     /// Who acts; `None`: nobody has that token or session.
     Principal(Option<Principal>),
+    /// Who, and the hash; `None`: nobody active has that address, or has a password.
+    PasswordHash(Option<(PersonId, String)>),
     /// One session; `None`: it does not live.
     Session(Option<SessionView>),
     /// A page of sessions.

@@ -43,6 +43,26 @@ pub trait Host: Send + Sync + 'static {
     /// 32 fresh random bytes from the system's generator: for request ids and tokens.
     fn entropy(&self) -> [u8; 32];
 
+    /// Hashes a password for storage: Argon2id with a fresh salt, as a PHC string. It takes tens of milliseconds and
+    /// tens of MiB, so a host does few at once.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Busy`] while too many wait.
+    fn hash_password(&self, password: String) -> BoxFuture<'_, Result<String, HostError>>;
+
+    /// Whether `password` is the one that `hash` was made of. `None` is never; it takes as long, so that nobody
+    /// learns from the time whether an address is known.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Busy`] while too many wait.
+    fn verify_password(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> BoxFuture<'_, Result<bool, HostError>>;
+
     /// The control plane's keys, to sign the time with.
     fn keys(&self) -> &dyn Sign;
 

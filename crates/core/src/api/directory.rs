@@ -99,10 +99,18 @@ pub struct PersonView {
     pub id: PersonId,
     /// The e-mail address, which is also the name in transcripts.
     pub email: String,
-    /// `owner`; other roles come with the console.
+    /// `owner`; there are no other roles.
     pub role: String,
     /// When the record was made.
     pub created_at: Timestamp,
+    /// Since when they may not sign in and their tokens do not work; absent: they are active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deactivated_at: Option<Timestamp>,
+    /// Whether they can sign in with a password.
+    pub has_password: bool,
+    /// When they last signed in with a browser; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_signed_in_at: Option<Timestamp>,
 }
 
 /// An API token, without its secret.

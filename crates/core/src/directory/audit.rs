@@ -75,6 +75,13 @@ pub enum DirectoryBody {
         /// Whose.
         person: PersonId,
     },
+    /// Somebody set or replaced their own password.
+    PasswordSet {
+        /// Who.
+        person: PersonId,
+        /// How many other sessions of theirs that ended.
+        sessions_ended: u64,
+    },
     /// A client was made.
     ClientCreated {
         /// Which.
@@ -144,6 +151,7 @@ impl DirectoryBody {
             Self::TokenRevoked { .. } => "token_revoked",
             Self::SessionOpened { .. } => "session_opened",
             Self::SessionRevoked { .. } => "session_revoked",
+            Self::PasswordSet { .. } => "password_set",
             Self::ClientCreated { .. } => "client_created",
             Self::SiteCreated { .. } => "site_created",
             Self::CodeCreated { .. } => "code_created",

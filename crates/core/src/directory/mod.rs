@@ -3,7 +3,7 @@
 //! What endpoints and sequences are is decided by their endpoint objects alone. The directory knows what they
 //! told of themselves and may lag behind: it serves listings and search, and decides nothing by them.
 //!
-//! Reading order: `people`, `sessions`, `clients`, `codes` (what people make), `admit` (a machine becomes an endpoint),
+//! Reading order: `people`, `sessions`, `passwords`, `clients`, `codes` (what people make), `admit` (a machine becomes an endpoint),
 //! `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `audit` (who did what).
 
 mod admit;
@@ -13,6 +13,7 @@ mod codes;
 mod endpoints;
 mod idempotency;
 mod paging;
+mod passwords;
 mod people;
 mod project;
 mod sequences;
@@ -32,7 +33,8 @@ use crate::schema::Schema;
 use crate::sql::{ReadSql, Sql, Value};
 
 pub use audit::{DirectoryBody, DirectoryHeader, SessionBy};
-pub use sessions::{SESSION_VALID_FOR, password_refused};
+pub use passwords::password_refused;
+pub use sessions::SESSION_VALID_FOR;
 
 /// The tables of the directory.
 pub const SCHEMA: Schema =
@@ -79,6 +81,7 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(
 pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) -> Result<Answer, Error> {
     Ok(match question {
         DirectoryQuestion::Authenticate(digest) => Answer::Principal(people::principal(db, cx, digest)?),
+        DirectoryQuestion::PasswordHash(email) => Answer::PasswordHash(passwords::password_hash(db, &email)?),
         DirectoryQuestion::Session(digest) => Answer::Session(sessions::session(db, cx, digest)?),
         DirectoryQuestion::Sessions { person, paging } => {
             Answer::Sessions(sessions::sessions(db, cx, person, &paging)?)
@@ -118,6 +121,7 @@ impl Directory<'_> {
             DirectoryAct::RevokeCode(id) => (self.code_revoke(&by, id)?, false),
             DirectoryAct::RevokeToken(id) => (self.token_revoke(&by, id)?, false),
             DirectoryAct::RevokeSession(id) => (self.session_revoke(&by, id)?, false),
+            DirectoryAct::SetPassword { hash, keep } => (self.password_set(&by, &hash, keep)?, false),
             DirectoryAct::EndSession(digest) => (self.session_end(&by, digest)?, false),
         };
         idempotency::keep(self, &by, idempotency.as_ref(), &resource, created)?;

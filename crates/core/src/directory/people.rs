@@ -64,8 +64,7 @@ impl Directory<'_> {
         )?;
         let body = DirectoryBody::OwnerCreated { person: id, email: email.to_owned() };
         self.record(ACTOR_CONTROL_PLANE, &body)?;
-        let role = ROLE_OWNER.to_owned();
-        Ok(Resource::Person(PersonView { id, email: email.to_owned(), role, created_at: now }))
+        Ok(Resource::Person(person(self.db, id)?))
     }
 
     /// Makes a token for somebody who is known.
@@ -137,6 +136,29 @@ impl Directory<'_> {
         )?;
         Ok(TokenView { id, token: None, email, created_at })
     }
+}
+
+/// One person.
+pub(super) fn person(db: &dyn ReadSql, id: PersonId) -> Result<PersonView, Error> {
+    let rows = db.query(
+        "SELECT person_id, email, role, created_at, deactivated_at, password_hash IS NOT NULL, last_signed_in_at
+         FROM person WHERE person_id = ?1",
+        &[id.into()],
+    )?;
+    let row = rows.first().ok_or_else(|| Error::not_found(format_args!("person `{id}`")))?;
+    Ok(person_read(row)?)
+}
+
+fn person_read(row: &Row) -> Result<PersonView, SqlError> {
+    Ok(PersonView {
+        id: row.parsed(0)?,
+        email: row.text(1)?.to_owned(),
+        role: row.text(2)?.to_owned(),
+        created_at: Timestamp::from_milliseconds(row.integer(3)?),
+        deactivated_at: row.optional_integer(4)?.map(Timestamp::from_milliseconds),
+        has_password: row.integer(5)? != 0,
+        last_signed_in_at: row.optional_integer(6)?.map(Timestamp::from_milliseconds),
+    })
 }
 
 fn token_read(row: &Row) -> Result<TokenView, SqlError> {

@@ -13,7 +13,7 @@ use crate::time::{Milliseconds, Timestamp};
 
 use super::Directory;
 use super::audit::{DirectoryBody, SessionBy};
-use super::{codes, paging, people};
+use super::{codes, paging, passwords, people};
 
 /// How long a session lives: a shift pattern's worth, so that nobody signs in at the start of every night.
 pub const SESSION_VALID_FOR: Milliseconds = Milliseconds::from_days(14);
@@ -89,7 +89,7 @@ impl Directory<'_> {
             SessionProof::Link(link) => (self.link_use(link)?, SessionBy::Link),
             SessionProof::Token(token) => (token_proved(self.db, self.cx, token)?, SessionBy::Token),
             SessionProof::Password { person, hash } => {
-                (password_proved(self.db, person, &hash)?, SessionBy::Password)
+                (passwords::password_proved(self.db, person, &hash)?, SessionBy::Password)
             }
         };
         let now = self.cx.now;
@@ -171,6 +171,15 @@ impl Directory<'_> {
         Ok(())
     }
 
+    /// Ends a person's sessions but for the one with the digest `keep`; answers how many. Whoever calls records why.
+    pub(super) fn sessions_end(&mut self, person: PersonId, keep: Option<Digest>) -> Result<u64, Error> {
+        Ok(self.db.execute(
+            "UPDATE session SET revoked_at = ?2
+             WHERE person_id = ?1 AND revoked_at IS NULL AND expires_at > ?2 AND digest IS NOT ?3",
+            &[person.into(), self.cx.now.into(), keep.into()],
+        )?)
+    }
+
     /// Removes sessions that are over. All live equally long, so the oldest are over first.
     fn sessions_remove(&mut self) -> Result<(), Error> {
         let opened_before = self.cx.now.shifted_by_ms(-(SESSION_VALID_FOR.0 as i64));
@@ -190,25 +199,6 @@ fn token_proved(db: &dyn ReadSql, cx: &Context<'_>, token: Digest) -> Result<(Pe
         Error::problem(Code::Unauthenticated, "the token is unknown or was withdrawn: use another one")
     })?;
     Ok((principal.person, principal.email))
-}
-
-/// Whose a password is whose hash was compared by the host.
-fn password_proved(db: &dyn ReadSql, person: PersonId, hash: &str) -> Result<(PersonId, String), Error> {
-    let rows = db.query(
-        "SELECT email FROM person WHERE person_id = ?1 AND password_hash = ?2 AND deactivated_at IS NULL",
-        &[person.into(), hash.into()],
-    )?;
-    let row = rows.first().ok_or_else(password_refused)?;
-    Ok((person, row.text(0)?.to_owned()))
-}
-
-/// The one answer to an address that nobody has, a person without a password, and a wrong password: who guesses
-/// learns nothing.
-pub fn password_refused() -> Error {
-    Error::problem(
-        Code::Unauthenticated,
-        "the e-mail address or the password is wrong: try again, or ask an owner for a sign-in link",
-    )
 }
 
 fn session_read(row: &Row) -> Result<SessionView, SqlError> {

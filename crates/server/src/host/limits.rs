@@ -2,6 +2,10 @@
 //!
 //! Guessing a code or a sign-in link is what the tight limit is against, so an attempt that succeeds gives its
 //! token back: fifty machines behind one address can enrol with good codes, and a wrong code costs one of twenty.
+//!
+//! Failed sign-ins count against the address they come from and never against the account they name. A limit on the
+//! account would be a way to lock somebody out: whoever knows an e-mail address need only guess wrong. What an attacker
+//! with many addresses gains is bounded by the length of passwords and by how many are compared at once.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -130,6 +134,15 @@ mod tests {
         assert_eq!(limits.admit(LOOPBACK, RouteClass::Enrol, now), Admittance::RetryAfter(wait));
         assert_eq!(limits.admit(LOOPBACK, RouteClass::SignIn, now), Admittance::Admitted);
         assert_eq!(limits.admit(LOOPBACK, RouteClass::Enrol, now + wait), Admittance::Admitted);
+    }
+
+    #[test]
+    fn failed_sign_ins_from_one_address_leave_every_other_address_free() {
+        let limits = Limits::default();
+        let now = Instant::now();
+        let [attacker, owner]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
+        while limits.admit(attacker, RouteClass::SignIn, now) == Admittance::Admitted {}
+        assert_eq!(limits.admit(owner, RouteClass::SignIn, now), Admittance::Admitted);
     }
 
     #[test]

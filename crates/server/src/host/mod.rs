@@ -9,6 +9,7 @@ mod contacts;
 mod context;
 mod limits;
 mod listeners;
+mod passwords;
 mod reads;
 mod shards;
 mod storage;
@@ -38,6 +39,7 @@ use crate::schemas::migrate_all;
 pub(crate) use contacts::Unstored;
 pub(crate) use context::{NobodyHeard, World};
 use limits::Limits;
+use passwords::Passwords;
 use reads::Reads;
 pub(crate) use storage::{Level, Storage, is_disk_full};
 
@@ -53,6 +55,7 @@ pub(crate) struct LocalHost {
     pub(crate) storage: Arc<Storage>,
     reads: Reads,
     limits: Limits,
+    passwords: Passwords,
     writer: Writer,
     /// Outlives the writer: fields are dropped in their order.
     _lock: DirectoryLock,
@@ -80,8 +83,8 @@ impl LocalHost {
         let Some(identity) = reads.identity()? else { return Ok(None) };
         let storage = Arc::new(Storage::new(database, reserve_bytes));
         let world = Arc::new(World::new(identity, Arc::clone(&storage)));
-        let limits = Limits::default();
-        Ok(Some(Self { world, metrics, stopping, storage, reads, limits, writer, _lock: lock }))
+        let (limits, passwords) = (Limits::default(), Passwords::default());
+        Ok(Some(Self { world, metrics, stopping, storage, reads, limits, passwords, writer, _lock: lock }))
     }
 
     /// Whether the process takes no more work.
@@ -132,6 +135,18 @@ impl Host for LocalHost {
 
     fn entropy(&self) -> [u8; 32] {
         clock::entropy()
+    }
+
+    fn hash_password(&self, password: String) -> BoxFuture<'_, Result<String, HostError>> {
+        self.passwords.hash(password, clock::entropy()).boxed()
+    }
+
+    fn verify_password(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> BoxFuture<'_, Result<bool, HostError>> {
+        self.passwords.verify(password, hash).boxed()
     }
 
     fn keys(&self) -> &dyn Sign {

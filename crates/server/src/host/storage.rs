@@ -180,6 +180,7 @@ fn begins_something(input: &Input) -> bool {
                 DirectoryAct::RevokeCode(_)
                 | DirectoryAct::RevokeToken(_)
                 | DirectoryAct::RevokeSession(_)
+                | DirectoryAct::SetPassword { .. }
                 | DirectoryAct::EndSession(_) => false,
             },
             DirectoryInput::Admit(_) => true,

@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tidegate_core::call::{DirectoryInput, Input, ObjectId};
 use tidegate_core::directory::token_digest;
 use tidegate_core::error::{Code, Error};
 use tidegate_web::sessions::{
-    Opened, authenticate_session, end_session, open_session_by_link, open_session_by_token, session_of,
+    Opened, authenticate_session, end_session, open_session_by_link, open_session_by_password,
+    open_session_by_token, session_of, set_password,
 };
 use tidegate_web::{ClientAddress, Host as _, HostError};
 
@@ -72,4 +74,55 @@ async fn whoever_signed_out_is_out_and_another_session_stays() {
     assert_eq!(authenticate_session(world.as_ref(), &first.secret).await, Ok(None));
     assert_eq!(session_of(world.as_ref(), digest).await, Ok(None));
     assert!(authenticate_session(world.as_ref(), &second.secret).await.unwrap().is_some());
+}
+
+const PASSWORD: &str = "correct horse battery";
+
+async fn by_password(world: &Arc<World>, email: &str, password: &str) -> Result<Opened, HostError> {
+    open_session_by_password(world.as_ref(), email, password, ADDRESS, "Firefox").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_opens_sessions_and_a_new_one_ends_the_others() {
+    let world = World::new();
+    let (first, second) = (opened(&world).await, opened(&world).await);
+    let (principal, digest) = authenticate_session(world.as_ref(), &first.secret).await.unwrap().unwrap();
+    let person = set_password(world.as_ref(), principal.clone(), PASSWORD, Some(digest)).await.unwrap();
+    assert!(person.has_password);
+    assert!(authenticate_session(world.as_ref(), &first.secret).await.unwrap().is_some());
+    assert_eq!(authenticate_session(world.as_ref(), &second.secret).await, Ok(None));
+    let third = by_password(&world, "Owner@Example.com", PASSWORD).await.unwrap();
+    assert_eq!(third.session.person_id, principal.person);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_and_an_unknown_address_get_the_same_answer_after_the_same_work() {
+    let world = World::new();
+    let no_password = by_password(&world, &owner().email, PASSWORD).await.unwrap_err();
+    let first = opened(&world).await;
+    let (principal, _) = authenticate_session(world.as_ref(), &first.secret).await.unwrap().unwrap();
+    set_password(world.as_ref(), principal, PASSWORD, None).await.unwrap();
+    let wrong = by_password(&world, &owner().email, "wrong").await.unwrap_err();
+    let unknown = by_password(&world, "nobody@example.com", PASSWORD).await.unwrap_err();
+    assert_eq!((&wrong, &unknown), (&no_password, &no_password));
+    assert_eq!(world.verified.load(Ordering::Relaxed), 3, "each was compared with something");
+    let long = by_password(&world, &owner().email, &"a".repeat(801)).await.unwrap_err();
+    assert_eq!(long, no_password);
+    assert_eq!(code_of::<()>(Err(no_password)), Code::Unauthenticated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_long_enough_bounded_and_not_the_address() {
+    let world = World::new();
+    let first = opened(&world).await;
+    let (principal, _) = authenticate_session(world.as_ref(), &first.secret).await.unwrap().unwrap();
+    let set = |password: String| {
+        let (world, principal) = (Arc::clone(&world), principal.clone());
+        async move { set_password(world.as_ref(), principal, &password, None).await }
+    };
+    for refused in ["elevenchars".to_owned(), "ü".repeat(201), "Owner@EXAMPLE.com".to_owned()] {
+        assert_eq!(code_of(set(refused).await), Code::InvalidRequest);
+    }
+    assert!(set("ü".repeat(12)).await.is_ok());
+    assert!(set("a".repeat(150)).await.is_ok());
 }
