@@ -184,7 +184,39 @@ pub enum DirectoryAct {
     CreateCode(NewCode),
     /// Withdraws an enrolment code.
     RevokeCode(crate::id::CodeId),
-    /// Withdraws a token.
+    /// Invites a person, as an owner: makes them with a sign-in link. → [`Resource::Person`].
+    InvitePerson {
+        /// The e-mail address, 3 to 200 bytes.
+        email: String,
+        /// [`crate::directory::token_digest`] of the secret in the sign-in link.
+        sign_in: Digest,
+    },
+    /// Makes a sign-in link for somebody active, as an owner; it replaces one made before. → [`Resource::Person`].
+    MakeSignInLink {
+        /// Who.
+        person: PersonId,
+        /// [`crate::directory::token_digest`] of the secret in the link.
+        sign_in: Digest,
+    },
+    /// Ends all that somebody else could sign in with, as an owner. → [`Resource::Person`].
+    DeactivatePerson(PersonId),
+    /// Lets somebody who was deactivated sign in again, as an owner. → [`Resource::Person`].
+    ReactivatePerson(PersonId),
+    /// Makes an API token for oneself. → [`Resource::Token`], without the secret.
+    CreateToken {
+        /// 1 to 100 bytes.
+        name: String,
+        /// [`crate::directory::token_digest`] of the secret.
+        digest: Digest,
+    },
+    /// Renames a token: one's own, or as an owner anybody's.
+    RenameToken {
+        /// Which.
+        token: TokenId,
+        /// 1 to 100 bytes.
+        name: String,
+    },
+    /// Withdraws a token: one's own, or as an owner anybody's.
     RevokeToken(TokenId),
     /// Ends a session: one's own, or as an owner anybody's.
     RevokeSession(SessionId),
@@ -331,6 +363,9 @@ pub enum Reply {
         resource: Box<Resource>,
         /// Whether it is new (201) or changed (200).
         created: bool,
+        /// Whether this is the answer to an earlier request with the same idempotency key: nothing was done, and a
+        /// digest that came with this one was not stored.
+        repeated: bool,
     },
     /// The machine is admitted: pass it to its endpoint object.
     Admitted(Box<Admission>),
@@ -413,6 +448,15 @@ pub enum DirectoryQuestion {
     Session(Digest),
     /// Sessions that live. → [`Answer::Sessions`], newest first.
     Sessions {
+        /// Only of this person.
+        person: Option<PersonId>,
+        /// How much.
+        paging: Paging,
+    },
+    /// → [`Answer::People`], by e-mail address, those who were deactivated too.
+    People(Paging),
+    /// API tokens that work. → [`Answer::Tokens`], newest first.
+    Tokens {
         /// Only of this person.
         person: Option<PersonId>,
         /// How much.
@@ -506,6 +550,10 @@ pub enum Answer {
     Session(Option<SessionView>),
     /// A page of sessions.
     Sessions(Page<SessionView>),
+    /// A page of people.
+    People(Page<PersonView>),
+    /// A page of tokens.
+    Tokens(Page<TokenView>),
     /// A page of clients.
     Clients(Page<ClientView>),
     /// A page of sites.

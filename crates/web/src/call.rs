@@ -40,6 +40,35 @@ pub(crate) async fn act_in_directory(
     resource_response(host.handle(ObjectId::Directory, input).await?)
 }
 
+/// The same for an act that brings the digest of `secret`: the secret is in the answer that made it.
+pub(crate) async fn act_with_secret(
+    host: &dyn Host,
+    command: Command<DirectoryAct>,
+    secret: String,
+) -> Result<Response, Problem> {
+    let input = Input::Directory(DirectoryInput::Act(Box::new(command)));
+    let reply = host.handle(ObjectId::Directory, input).await?;
+    resource_response(with_secret(reply, secret))
+}
+
+/// Puts the secret into what the core made with its digest, which is all that the core knows. What an earlier request
+/// made has another secret, which nobody has kept.
+pub(crate) fn with_secret(mut reply: Reply, secret: String) -> Reply {
+    if let Reply::Resource { resource, repeated: false, .. } = &mut reply {
+        match resource.as_mut() {
+            Resource::Token(view) => view.token = Some(secret),
+            Resource::Person(view) => view.sign_in_secret = Some(secret),
+            Resource::Client(_)
+            | Resource::Site(_)
+            | Resource::Code(_)
+            | Resource::Endpoint(_)
+            | Resource::Sequence(_)
+            | Resource::Session(_) => {}
+        }
+    }
+    reply
+}
+
 /// Lets a person act on an endpoint and answers with the resource.
 pub(crate) async fn act_on_endpoint(
     host: &dyn Host,
@@ -82,7 +111,7 @@ fn for_people(endpoint: EndpointId, error: HostError) -> Problem {
 
 /// The resource of a reply: 201 with its place where it is new, 200 where it changed.
 pub(crate) fn resource_response(reply: Reply) -> Result<Response, Problem> {
-    let Reply::Resource { resource, created } = reply else {
+    let Reply::Resource { resource, created, repeated: _ } = reply else {
         return Err(Problem::unexpected_answer());
     };
     let place = created.then(|| location(&resource)).flatten();
@@ -117,6 +146,8 @@ fn location(resource: &Resource) -> Option<String> {
         Resource::Code(view) => Some(format!("/api/v1/enrolment-codes/{}", view.id)),
         Resource::Endpoint(view) => Some(format!("/api/v1/endpoints/{}", view.id)),
         Resource::Sequence(view) => Some(format!("/api/v1/sequences/{}", view.id)),
-        Resource::Person(_) | Resource::Token(_) | Resource::Session(_) => None,
+        Resource::Person(view) => Some(format!("/api/v1/people/{}", view.id)),
+        Resource::Token(view) => Some(format!("/api/v1/tokens/{}", view.id)),
+        Resource::Session(_) => None,
     }
 }

@@ -92,6 +92,30 @@ pub struct CodeView {
     pub created_by: String,
 }
 
+/// Invites a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPerson {
+    /// The e-mail address, 3 to 200 bytes; unique in whichever case it is written. Nothing is sent to it.
+    pub email: String,
+}
+
+/// Asks for an API token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// What it is for: 1 to 100 bytes without control characters; need not be unique.
+    pub name: String,
+}
+
+/// Renames a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenPatch {
+    /// 1 to 100 bytes without control characters.
+    pub name: String,
+}
+
 /// A person who may use the API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PersonView {
@@ -111,6 +135,9 @@ pub struct PersonView {
     /// When they last signed in with a browser; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_signed_in_at: Option<Timestamp>,
+    /// The secret of a sign-in link, which works once and for 24 hours; only in the answer that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in_secret: Option<String>,
 }
 
 /// An API token, without its secret.
@@ -121,7 +148,11 @@ pub struct TokenView {
     /// The secret; only in the answer that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// What its person calls it.
+    pub name: String,
     /// Whose it is.
+    pub person_id: PersonId,
+    /// Their e-mail address.
     pub email: String,
     /// When it was made.
     pub created_at: Timestamp,

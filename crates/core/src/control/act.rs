@@ -45,7 +45,7 @@ pub(super) fn act(object: &mut Object<'_>, command: Command<EndpointAct>) -> Res
         EndpointAct::Edit { if_match, patch, site } => (object.edit(&by, if_match, patch, site)?, false),
     };
     idempotency::keep(object, &by, idempotency.as_ref(), &resource, created)?;
-    Ok(Reply::Resource { resource: Box::new(resource), created })
+    Ok(Reply::Resource { resource: Box::new(resource), created, repeated: false })
 }
 
 impl Object<'_> {

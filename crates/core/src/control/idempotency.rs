@@ -34,7 +34,7 @@ pub(super) fn replay(
     let Some(row) = rows.first() else { return Ok(None) };
     check_same(row.parsed(0)?, idempotency)?;
     let (resource, created): (Resource, bool) = row.json(1)?;
-    Ok(Some(Reply::Resource { resource: Box::new(resource), created }))
+    Ok(Some(Reply::Resource { resource: Box::new(resource), created, repeated: true }))
 }
 
 /// Keeps the reply for repeats, and drops what is too old.

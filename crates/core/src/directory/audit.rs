@@ -40,7 +40,35 @@ pub enum DirectoryBody {
         /// Their e-mail address.
         email: String,
     },
-    /// A token was made on the control plane's own machine.
+    /// An owner invited somebody.
+    PersonInvited {
+        /// Who.
+        person: PersonId,
+        /// Their e-mail address.
+        email: String,
+        /// What they may do.
+        role: String,
+    },
+    /// An owner made a sign-in link.
+    SignInLinkMade {
+        /// For whom.
+        person: PersonId,
+    },
+    /// An owner ended all that somebody could sign in with.
+    PersonDeactivated {
+        /// Who.
+        person: PersonId,
+        /// How many sessions that ended.
+        sessions_ended: u64,
+        /// How many tokens that withdrew.
+        tokens_revoked: u64,
+    },
+    /// An owner let somebody sign in again.
+    PersonReactivated {
+        /// Who.
+        person: PersonId,
+    },
+    /// A token was made, by its person or on the control plane's own machine.
     TokenCreated {
         /// Which.
         token: TokenId,
@@ -53,6 +81,13 @@ pub enum DirectoryBody {
         token: TokenId,
         /// Who.
         person: PersonId,
+    },
+    /// A token got another name.
+    TokenRenamed {
+        /// Which.
+        token: TokenId,
+        /// The new name.
+        name: String,
     },
     /// A token was withdrawn.
     TokenRevoked {
@@ -148,6 +183,11 @@ impl DirectoryBody {
             Self::OwnerCreated { .. } => "owner_created",
             Self::TokenCreated { .. } => "token_created",
             Self::SignedIn { .. } => "signed_in",
+            Self::PersonInvited { .. } => "person_invited",
+            Self::SignInLinkMade { .. } => "sign_in_link_made",
+            Self::PersonDeactivated { .. } => "person_deactivated",
+            Self::PersonReactivated { .. } => "person_reactivated",
+            Self::TokenRenamed { .. } => "token_renamed",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::SessionOpened { .. } => "session_opened",
             Self::SessionRevoked { .. } => "session_revoked",

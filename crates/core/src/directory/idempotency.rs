@@ -30,7 +30,7 @@ pub(super) fn replay(
     let Some(row) = rows.first() else { return Ok(None) };
     idempotency_check_same(row.parsed(0)?, idempotency)?;
     let (resource, created): (Resource, bool) = row.json(1)?;
-    Ok(Some(Reply::Resource { resource: Box::new(resource), created }))
+    Ok(Some(Reply::Resource { resource: Box::new(resource), created, repeated: true }))
 }
 
 /// Keeps the reply for repeats, and drops what is too old.
@@ -68,11 +68,11 @@ fn without_secret(mut resource: Resource) -> Resource {
     match &mut resource {
         Resource::Code(view) => view.code = None,
         Resource::Token(view) => view.token = None,
+        Resource::Person(view) => view.sign_in_secret = None,
         Resource::Client(_)
         | Resource::Site(_)
         | Resource::Endpoint(_)
         | Resource::Sequence(_)
-        | Resource::Person(_)
         | Resource::Session(_) => {}
     }
     resource

@@ -3,7 +3,7 @@
 //! What endpoints and sequences are is decided by their endpoint objects alone. The directory knows what they
 //! told of themselves and may lag behind: it serves listings and search, and decides nothing by them.
 //!
-//! Reading order: `people`, `sessions`, `passwords`, `clients`, `codes` (what people make), `admit` (a machine becomes an endpoint),
+//! Reading order: `people`, `sessions`, `passwords`, `tokens`, `clients`, `codes` (what people make), `admit` (a machine becomes an endpoint),
 //! `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `audit` (who did what).
 
 mod admit;
@@ -20,6 +20,7 @@ mod sequences;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use serde::Serialize;
 
@@ -64,7 +65,7 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(
         DirectoryInput::Admit(envelope) => directory.admit(&envelope)?,
         DirectoryInput::Project(projections) => project::project(db, projections)?,
         DirectoryInput::CreateOwner { email, sign_in } => made(directory.owner_create(&email, sign_in)?),
-        DirectoryInput::CreateToken { email, digest } => made(directory.token_create(&email, digest)?),
+        DirectoryInput::CreateToken { email, digest } => made(directory.token_create_for(&email, digest)?),
         DirectoryInput::SignIn { link, token } => made(directory.sign_in(link, token)?),
         DirectoryInput::OpenSession { proof, digest, address, agent } => {
             made(directory.session_open(proof, digest, address, &agent)?)
@@ -86,6 +87,8 @@ pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) ->
         DirectoryQuestion::Sessions { person, paging } => {
             Answer::Sessions(sessions::sessions(db, cx, person, &paging)?)
         }
+        DirectoryQuestion::People(paging) => Answer::People(people::people(db, &paging)?),
+        DirectoryQuestion::Tokens { person, paging } => Answer::Tokens(tokens::tokens(db, person, &paging)?),
         DirectoryQuestion::Clients(paging) => Answer::Clients(clients::clients(db, &paging)?),
         DirectoryQuestion::Sites { client, paging } => Answer::Sites(clients::sites(db, client, &paging)?),
         DirectoryQuestion::Site(id) => Answer::Site(clients::site(db, id)?),
@@ -119,18 +122,28 @@ impl Directory<'_> {
             DirectoryAct::CreateSite(new) => (self.site_create(&by, new)?, true),
             DirectoryAct::CreateCode(new) => (self.code_create(&by, &new)?, true),
             DirectoryAct::RevokeCode(id) => (self.code_revoke(&by, id)?, false),
+            DirectoryAct::InvitePerson { email, sign_in } => {
+                (self.person_invite(&by, &email, sign_in)?, true)
+            }
+            DirectoryAct::MakeSignInLink { person, sign_in } => {
+                (self.link_make(&by, person, sign_in)?, false)
+            }
+            DirectoryAct::DeactivatePerson(id) => (self.person_deactivate(&by, id)?, false),
+            DirectoryAct::ReactivatePerson(id) => (self.person_reactivate(&by, id)?, false),
+            DirectoryAct::CreateToken { name, digest } => (self.token_create(&by, &name, digest)?, true),
+            DirectoryAct::RenameToken { token, name } => (self.token_rename(&by, token, name)?, false),
             DirectoryAct::RevokeToken(id) => (self.token_revoke(&by, id)?, false),
             DirectoryAct::RevokeSession(id) => (self.session_revoke(&by, id)?, false),
             DirectoryAct::SetPassword { hash, keep } => (self.password_set(&by, &hash, keep)?, false),
             DirectoryAct::EndSession(digest) => (self.session_end(&by, digest)?, false),
         };
         idempotency::keep(self, &by, idempotency.as_ref(), &resource, created)?;
-        Ok(Reply::Resource { resource: Box::new(resource), created })
+        Ok(Reply::Resource { resource: Box::new(resource), created, repeated: false })
     }
 }
 
 fn made(resource: Resource) -> Reply {
-    Reply::Resource { resource: Box::new(resource), created: true }
+    Reply::Resource { resource: Box::new(resource), created: true, repeated: false }
 }
 
 /// A value as JSON text.

@@ -1,22 +1,37 @@
-//! People, their one-time sign-in links and their tokens. Of secrets only digests come here.
+//! People and their one-time sign-in links. Of secrets only digests come here.
+//!
+//! Whoever is deactivated is out at once: sessions and tokens end in the same transaction, and neither a link nor a
+//! password opens anything. The record stays, since transcripts name people for ever.
 
-use crate::api::{PersonView, TokenView};
+use crate::api::{Page, Paging, PersonView};
 use crate::call::{Context, Principal, Resource};
 use crate::digest::Digest;
 use crate::error::{Code, Error};
-use crate::id::{PersonId, TokenId};
+use crate::id::PersonId;
 use crate::sql::{ReadSql, Row, SqlError};
 use crate::time::{Milliseconds, Timestamp};
 use crate::transcript::ACTOR_CONTROL_PLANE;
 
 use super::Directory;
 use super::audit::DirectoryBody;
+use super::{clients, paging};
 
 /// How long a sign-in link works: long enough to be opened on another machine, short enough to be forgotten in a
 /// terminal. After that, `admin token` makes a token.
 const SIGN_IN_VALID_FOR: Milliseconds = Milliseconds::from_days(1);
-/// The only role until the console brings others.
+/// The only role so far; every invitation gives it.
 const ROLE_OWNER: &str = "owner";
+
+/// The columns of a person, as [`person_read`] takes them.
+macro_rules! person {
+    ($rest:literal) => {
+        concat!(
+            "SELECT person_id, email, role, created_at, deactivated_at, password_hash IS NOT NULL, \
+             last_signed_in_at FROM person ",
+            $rest
+        )
+    };
+}
 
 /// Who holds the token or the session with this digest; `None`: nobody, or it was withdrawn, is over, or is of
 /// somebody who was deactivated.
@@ -42,8 +57,25 @@ pub(super) fn principal(
     }))
 }
 
+/// A page of people, by e-mail address.
+pub(super) fn people(db: &dyn ReadSql, wanted: &Paging) -> Result<Page<PersonView>, Error> {
+    let (email, id) = clients::after_name::<PersonId>("people", wanted)?;
+    let rows = db.query(
+        person!("WHERE (email, person_id) > (?1, ?2) ORDER BY email, person_id LIMIT ?3"),
+        &[email.into(), id.into(), paging::rows_wanted(wanted).into()],
+    )?;
+    paging::page("people", wanted, &rows, person_read, |person| (person.email.clone(), person.id))
+}
+
+/// One person.
+pub(super) fn person(db: &dyn ReadSql, id: PersonId) -> Result<PersonView, Error> {
+    let rows = db.query(person!("WHERE person_id = ?1"), &[id.into()])?;
+    let row = rows.first().ok_or_else(|| Error::not_found(format_args!("person `{id}`")))?;
+    Ok(person_read(row)?)
+}
+
 impl Directory<'_> {
-    /// Makes an owner with a sign-in link.
+    /// Makes an owner with a sign-in link, on the control plane's own machine.
     pub(super) fn owner_create(&mut self, email: &str, sign_in: Digest) -> Result<Resource, Error> {
         check_email(email)?;
         if person_load(self.db, email)?.is_some() {
@@ -51,40 +83,95 @@ impl Directory<'_> {
                 "`{email}` is an owner already: make a token with `tidegate admin token --email {email}`"
             )));
         }
-        let now = self.cx.now;
-        let id = PersonId::fresh(&mut self.entropy);
-        self.db.execute(
-            "INSERT INTO person (person_id, email, role, created_at) VALUES (?1, ?2, ?3, ?4)",
-            &[id.into(), email.into(), ROLE_OWNER.into(), now.into()],
-        )?;
-        self.db.execute("DELETE FROM sign_in WHERE expires_at <= ?1", &[now.into()])?;
-        self.db.execute(
-            "INSERT INTO sign_in (digest, person_id, expires_at) VALUES (?1, ?2, ?3)",
-            &[sign_in.into(), id.into(), now.plus(SIGN_IN_VALID_FOR).into()],
-        )?;
+        let id = self.person_add(email, ROLE_OWNER, sign_in)?;
         let body = DirectoryBody::OwnerCreated { person: id, email: email.to_owned() };
         self.record(ACTOR_CONTROL_PLANE, &body)?;
         Ok(Resource::Person(person(self.db, id)?))
     }
 
-    /// Makes a token for somebody who is known.
-    pub(super) fn token_create(&mut self, email: &str, digest: Digest) -> Result<Resource, Error> {
-        let (person, email) = person_load(self.db, email)?.ok_or_else(|| {
-            Error::not_found(format_args!(
-                "person `{email}`: make one with `tidegate admin owner --email {email}`"
-            ))
-        })?;
-        let view = self.token_add(person, email, digest)?;
-        self.record(ACTOR_CONTROL_PLANE, &DirectoryBody::TokenCreated { token: view.id, person })?;
-        Ok(Resource::Token(view))
+    /// Makes a person with a sign-in link.
+    pub(super) fn person_invite(
+        &mut self,
+        by: &Principal,
+        email: &str,
+        sign_in: Digest,
+    ) -> Result<Resource, Error> {
+        check_owner(by)?;
+        check_email(email)?;
+        if let Some((known, _)) = person_load(self.db, email)? {
+            let known = person(self.db, known)?;
+            return Err(Error::conflict(match known.deactivated_at {
+                None => format!("`{}` is known already: make a new sign-in link for them", known.email),
+                Some(_) => format!("`{}` was deactivated: reactivate them", known.email),
+            }));
+        }
+        let role = ROLE_OWNER;
+        let id = self.person_add(email, role, sign_in)?;
+        let body =
+            DirectoryBody::PersonInvited { person: id, email: email.to_owned(), role: role.to_owned() };
+        self.record(&by.email, &body)?;
+        Ok(Resource::Person(person(self.db, id)?))
     }
 
-    /// Turns a sign-in link into a token, once.
-    pub(super) fn sign_in(&mut self, link: Digest, token: Digest) -> Result<Resource, Error> {
-        let (person, email) = self.link_use(link)?;
-        let view = self.token_add(person, email.clone(), token)?;
-        self.record(&email, &DirectoryBody::SignedIn { token: view.id, person })?;
-        Ok(Resource::Token(view))
+    /// Makes a sign-in link for somebody active; it replaces one that was made before.
+    pub(super) fn link_make(
+        &mut self,
+        by: &Principal,
+        id: PersonId,
+        sign_in: Digest,
+    ) -> Result<Resource, Error> {
+        check_owner(by)?;
+        let view = person_active(self.db, id)?;
+        self.links_remove(id)?;
+        self.link_add(id, sign_in)?;
+        self.record(&by.email, &DirectoryBody::SignInLinkMade { person: id })?;
+        Ok(Resource::Person(view))
+    }
+
+    /// Ends all that a person could sign in with. Repeating it changes nothing.
+    pub(super) fn person_deactivate(&mut self, by: &Principal, id: PersonId) -> Result<Resource, Error> {
+        check_owner(by)?;
+        let view = person(self.db, id)?;
+        if id == by.person {
+            return Err(Error::conflict("you cannot deactivate yourself: another owner can"));
+        }
+        if view.deactivated_at.is_some() {
+            return Ok(Resource::Person(view));
+        }
+        let others = self.db.query(
+            "SELECT 1 FROM person WHERE role = ?2 AND deactivated_at IS NULL AND person_id <> ?1 LIMIT 1",
+            &[id.into(), ROLE_OWNER.into()],
+        )?;
+        if others.is_empty() {
+            return Err(Error::conflict(format!(
+                "`{}` is the last active owner: invite another owner first, or nobody could manage anything",
+                view.email
+            )));
+        }
+        self.db.execute(
+            "UPDATE person SET deactivated_at = ?2 WHERE person_id = ?1",
+            &[id.into(), self.cx.now.into()],
+        )?;
+        self.links_remove(id)?;
+        let sessions_ended = self.sessions_end(id, None)?;
+        let tokens_revoked = self.tokens_revoke(id)?;
+        let body = DirectoryBody::PersonDeactivated { person: id, sessions_ended, tokens_revoked };
+        self.record(&by.email, &body)?;
+        Ok(Resource::Person(person(self.db, id)?))
+    }
+
+    /// Lets a person sign in again: with their password, or a new link. What ended stays ended.
+    pub(super) fn person_reactivate(&mut self, by: &Principal, id: PersonId) -> Result<Resource, Error> {
+        check_owner(by)?;
+        let reactivated = self.db.execute(
+            "UPDATE person SET deactivated_at = NULL WHERE person_id = ?1 AND deactivated_at IS NOT NULL",
+            &[id.into()],
+        )?;
+        let view = person(self.db, id)?;
+        if reactivated > 0 {
+            self.record(&by.email, &DirectoryBody::PersonReactivated { person: id })?;
+        }
+        Ok(Resource::Person(view))
     }
 
     /// Uses up a sign-in link; answers whose it was, and their address.
@@ -109,44 +196,30 @@ impl Directory<'_> {
         }
     }
 
-    /// Withdraws a token. Repeating it changes nothing.
-    pub(super) fn token_revoke(&mut self, by: &Principal, id: TokenId) -> Result<Resource, Error> {
-        let rows = self.db.query(
-            "SELECT token.token_id, person.email, token.created_at FROM token JOIN person USING (person_id)
-             WHERE token.token_id = ?1",
-            &[id.into()],
-        )?;
-        let row = rows.first().ok_or_else(|| Error::not_found(format_args!("token `{id}`")))?;
-        let revoked = self.db.execute(
-            "UPDATE token SET revoked_at = ?2 WHERE token_id = ?1 AND revoked_at IS NULL",
-            &[id.into(), self.cx.now.into()],
-        )?;
-        if revoked > 0 {
-            self.record(&by.email, &DirectoryBody::TokenRevoked { token: id })?;
-        }
-        Ok(Resource::Token(token_read(row)?))
-    }
-
-    fn token_add(&mut self, person: PersonId, email: String, digest: Digest) -> Result<TokenView, Error> {
-        let id = TokenId::fresh(&mut self.entropy);
-        let created_at = self.cx.now;
+    fn person_add(&mut self, email: &str, role: &str, sign_in: Digest) -> Result<PersonId, Error> {
+        let id = PersonId::fresh(&mut self.entropy);
         self.db.execute(
-            "INSERT INTO token (token_id, digest, person_id, created_at) VALUES (?1, ?2, ?3, ?4)",
-            &[id.into(), digest.into(), person.into(), created_at.into()],
+            "INSERT INTO person (person_id, email, role, created_at) VALUES (?1, ?2, ?3, ?4)",
+            &[id.into(), email.into(), role.into(), self.cx.now.into()],
         )?;
-        Ok(TokenView { id, token: None, email, created_at })
+        self.link_add(id, sign_in)?;
+        Ok(id)
     }
-}
 
-/// One person.
-pub(super) fn person(db: &dyn ReadSql, id: PersonId) -> Result<PersonView, Error> {
-    let rows = db.query(
-        "SELECT person_id, email, role, created_at, deactivated_at, password_hash IS NOT NULL, last_signed_in_at
-         FROM person WHERE person_id = ?1",
-        &[id.into()],
-    )?;
-    let row = rows.first().ok_or_else(|| Error::not_found(format_args!("person `{id}`")))?;
-    Ok(person_read(row)?)
+    fn link_add(&mut self, person: PersonId, sign_in: Digest) -> Result<(), Error> {
+        let now = self.cx.now;
+        self.db.execute("DELETE FROM sign_in WHERE expires_at <= ?1", &[now.into()])?;
+        self.db.execute(
+            "INSERT INTO sign_in (digest, person_id, expires_at) VALUES (?1, ?2, ?3)",
+            &[sign_in.into(), person.into(), now.plus(SIGN_IN_VALID_FOR).into()],
+        )?;
+        Ok(())
+    }
+
+    fn links_remove(&mut self, person: PersonId) -> Result<(), Error> {
+        self.db.execute("DELETE FROM sign_in WHERE person_id = ?1", &[person.into()])?;
+        Ok(())
+    }
 }
 
 fn person_read(row: &Row) -> Result<PersonView, SqlError> {
@@ -158,20 +231,12 @@ fn person_read(row: &Row) -> Result<PersonView, SqlError> {
         deactivated_at: row.optional_integer(4)?.map(Timestamp::from_milliseconds),
         has_password: row.integer(5)? != 0,
         last_signed_in_at: row.optional_integer(6)?.map(Timestamp::from_milliseconds),
-    })
-}
-
-fn token_read(row: &Row) -> Result<TokenView, SqlError> {
-    Ok(TokenView {
-        id: row.parsed(0)?,
-        token: None,
-        email: row.text(1)?.to_owned(),
-        created_at: Timestamp::from_milliseconds(row.integer(2)?),
+        sign_in_secret: None,
     })
 }
 
 /// The person of this address, in whichever case it is written, and the address as it was written first.
-fn person_load(db: &dyn ReadSql, email: &str) -> Result<Option<(PersonId, String)>, Error> {
+pub(super) fn person_load(db: &dyn ReadSql, email: &str) -> Result<Option<(PersonId, String)>, Error> {
     let rows = db.query("SELECT person_id, email FROM person WHERE email = ?1", &[email.into()])?;
     rows.first().map(|row| Ok((row.parsed(0)?, row.text(1)?.to_owned()))).transpose()
 }
@@ -179,6 +244,22 @@ fn person_load(db: &dyn ReadSql, email: &str) -> Result<Option<(PersonId, String
 /// Whether somebody may act for others.
 pub(super) fn is_owner(by: &Principal) -> bool {
     by.role == ROLE_OWNER
+}
+
+fn check_owner(by: &Principal) -> Result<(), Error> {
+    if is_owner(by) {
+        return Ok(());
+    }
+    Err(Error::problem(Code::Forbidden, "only an owner manages people: ask one"))
+}
+
+/// One person who is to get something to sign in with; nobody who was deactivated does.
+pub(super) fn person_active(db: &dyn ReadSql, id: PersonId) -> Result<PersonView, Error> {
+    let view = person(db, id)?;
+    match view.deactivated_at {
+        None => Ok(view),
+        Some(_) => Err(Error::conflict(format!("`{}` was deactivated: reactivate them first", view.email))),
+    }
 }
 
 /// Judges an e-mail address by its shape alone: it is a name here, nothing is sent to it.

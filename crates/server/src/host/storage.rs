@@ -174,10 +174,16 @@ fn begins_something(input: &Input) -> bool {
     match input {
         Input::Directory(input) => match input {
             DirectoryInput::Act(command) => match &command.act {
-                DirectoryAct::CreateClient(_) | DirectoryAct::CreateSite(_) | DirectoryAct::CreateCode(_) => {
-                    true
-                }
+                DirectoryAct::CreateClient(_)
+                | DirectoryAct::CreateSite(_)
+                | DirectoryAct::CreateCode(_)
+                | DirectoryAct::InvitePerson { .. }
+                | DirectoryAct::CreateToken { .. } => true,
                 DirectoryAct::RevokeCode(_)
+                | DirectoryAct::MakeSignInLink { .. }
+                | DirectoryAct::DeactivatePerson(_)
+                | DirectoryAct::ReactivatePerson(_)
+                | DirectoryAct::RenameToken { .. }
                 | DirectoryAct::RevokeToken(_)
                 | DirectoryAct::RevokeSession(_)
                 | DirectoryAct::SetPassword { .. }

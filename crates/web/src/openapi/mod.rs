@@ -12,12 +12,13 @@ and actions for an endpoint, read what came back whenever the machine had a path
 
 Send `Authorization: Bearer` with an API token. Times are RFC 3339 in UTC with milliseconds; absent means not yet. \
 Lists page by cursor: send `next` of one page as `cursor` of the following. A `POST` with an `Idempotency-Key` may be \
-repeated for 24 hours and answers the same. An edit names the revision it saw in `If-Match`. Every refusal is a \
+repeated for 24 hours and answers the same, but for secrets. An edit of an endpoint or a sequence names the revision \
+it saw in `If-Match`; of two edits of anything else the later one stays. Every refusal is a \
 problem (RFC 9457) with a stable `code`.";
 
 /// The groups of routes in the order people read them.
 const TAGS: [(&str, &str); 10] = [
-    ("people", "Signing in, and who one is."),
+    ("people", "Signing in, who one is, and who else may."),
     ("clients", "The customers of the organization."),
     ("sites", "The plants and places of a client."),
     ("enrolment codes", "What admits machines."),
@@ -111,7 +112,8 @@ mod tests {
                 "{route}"
             );
             assert_eq!(refusals.contains("415"), !operation["requestBody"].is_null(), "{route}");
-            assert_eq!(refusals.contains("428"), method == "PATCH", "{route}");
+            let of_revisions = ["/api/v1/endpoints/{id}", "/api/v1/sequences/{id}"].contains(&path.as_str());
+            assert_eq!(refusals.contains("428"), method == "PATCH" && of_revisions, "{route}");
         }
     }
 

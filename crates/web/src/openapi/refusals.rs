@@ -18,7 +18,7 @@ pub(super) fn describe(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             let codes = codes_of(path, &method, operation);
-            add_headers(&method, operation);
+            add_headers(path, &method, operation);
             for code in codes {
                 operation.responses.responses.insert(
                     code.status().to_string(),
@@ -52,13 +52,13 @@ fn codes_of(path: &str, method: &HttpMethod, operation: &Operation) -> Vec<Code>
     if operation.request_body.is_some() {
         codes.push(Code::UnsupportedMediaType);
     }
-    if matches!(method, HttpMethod::Patch) {
+    if names_revision(path, method) {
         codes.extend([Code::RevisionMismatch, Code::RevisionRequired]);
     }
     codes
 }
 
-fn add_headers(method: &HttpMethod, operation: &mut Operation) {
+fn add_headers(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let is_authenticated = operation.security.is_some();
     let parameters = operation.parameters.get_or_insert_default();
     match method {
@@ -67,7 +67,7 @@ fn add_headers(method: &HttpMethod, operation: &mut Operation) {
             "Makes a repeat within 24 hours answer the same; 1 to 200 visible ASCII characters.",
             Required::False,
         ))),
-        HttpMethod::Patch => parameters.push(RefOr::T(header_parameter(
+        HttpMethod::Patch if names_revision(path, method) => parameters.push(RefOr::T(header_parameter(
             "If-Match",
             "The `ETag` of what was read.",
             Required::True,
@@ -83,6 +83,13 @@ fn add_headers(method: &HttpMethod, operation: &mut Operation) {
             .build();
         created.headers.insert("Location".to_owned(), RefOr::T(place));
     }
+}
+
+/// Whether the route edits what has revisions: several people and the machine itself work on it at once. Names of
+/// clients, sites and tokens are edited one at a time, and the later edit stays.
+fn names_revision(path: &str, method: &HttpMethod) -> bool {
+    matches!(method, HttpMethod::Patch)
+        && ["/api/v1/endpoints/", "/api/v1/sequences/"].iter().any(|of| path.starts_with(of))
 }
 
 fn header_parameter(name: &str, about: &str, required: Required) -> Parameter {

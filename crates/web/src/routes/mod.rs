@@ -10,7 +10,9 @@ mod people;
 mod runtime;
 mod sequence_acts;
 mod sequences;
+mod sign_in;
 mod sites;
+mod tokens;
 mod transcript;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -21,9 +23,15 @@ use crate::Shared;
 /// The routes for people and their programs.
 pub(crate) fn people() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(people::sign_in))
-        .routes(routes!(people::me))
-        .routes(routes!(people::revoke_token))
+        .routes(routes!(sign_in::sign_in))
+        .routes(routes!(sign_in::me))
+        .routes(routes!(people::list, people::invite))
+        .routes(routes!(people::sign_in_link))
+        .routes(routes!(people::deactivate))
+        .routes(routes!(people::reactivate))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::rename))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(clients::list, clients::create))
         .routes(routes!(sites::list, sites::create))
         .routes(routes!(sites::get))

@@ -1,89 +1,109 @@
-//! Signing in, and who one is.
+//! People, as an owner manages them.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use tidegate_core::api::TokenView;
-use tidegate_core::call::{DirectoryAct, DirectoryInput, Input, ObjectId, Reply, Resource};
+use tidegate_core::api::{NewPerson, Page, PersonView};
+use tidegate_core::call::{Answer, DirectoryAct, DirectoryQuestion};
 use tidegate_core::directory::token_digest;
-use tidegate_core::id::{PersonId, TokenId};
+use tidegate_core::id::PersonId;
 
+use super::clients::Paged;
 use crate::Shared;
 use crate::auth::{Caller, token_secret};
 use crate::body::{NoBody, SmallJson};
-use crate::call::{act_in_directory, resource_response};
-use crate::extract::{Id, NoQuery};
+use crate::call::{act_in_directory, act_with_secret, ask_directory};
+use crate::extract::{Id, Query, paging};
 use crate::idempotency::Acting;
 use crate::problem::Problem;
 
-/// Turns a one-time sign-in link into a token.
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SignIn {
-    /// The secret in the link.
-    secret: String,
-}
-
-/// The person who holds the token.
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct Me {
-    /// The id.
-    id: PersonId,
-    /// The e-mail address, which is also the name in transcripts.
-    email: String,
-    /// What they may do.
-    role: String,
-}
-
-/// Signs in: turns the secret of a one-time link into an API token.
-///
-/// The link works once. The token is in this answer alone; only its digest is stored.
+/// Lists the people by e-mail address, those who were deactivated too.
 #[utoipa::path(
-    post, path = "/api/v1/sign-in", tag = "people", operation_id = "signIn",
-    request_body = SignIn,
-    responses((status = 201, description = "The token", body = TokenView)),
+    get, path = "/api/v1/people", tag = "people", operation_id = "listPeople",
+    params(Paged),
+    responses((status = 200, description = "A page of people", body = Page<PersonView>)),
+    security(("token" = [])),
 )]
-pub(crate) async fn sign_in(
+pub(crate) async fn list(
     State(host): State<Shared>,
-    _: NoQuery,
-    SmallJson { value, .. }: SmallJson<SignIn>,
-) -> Result<Response, Problem> {
-    let secret = token_secret(host.entropy());
-    let input = DirectoryInput::SignIn { link: token_digest(&value.secret), token: token_digest(&secret) };
-    let mut reply = host.handle(ObjectId::Directory, Input::Directory(input)).await?;
-    if let Reply::Resource { resource, .. } = &mut reply
-        && let Resource::Token(view) = resource.as_mut()
-    {
-        // The core knows the digest alone, so the secret joins the answer here.
-        view.token = Some(secret);
+    _: Caller,
+    Query(query): Query<Paged>,
+) -> Result<Json<Page<PersonView>>, Problem> {
+    let paging = paging(query.cursor, query.limit)?;
+    match ask_directory(host.as_ref(), DirectoryQuestion::People(paging)).await? {
+        Answer::People(page) => Ok(Json(page)),
+        _ => Err(Problem::unexpected_answer()),
     }
-    resource_response(reply)
 }
 
-/// Tells who holds the token of this request.
+/// Invites a person: makes them with a sign-in link.
+///
+/// Nothing is sent: hand over the link, which is `/sign-in#` and `sign_in_secret`. The secret is in this answer alone;
+/// a repeat with the same key names the person without it.
 #[utoipa::path(
-    get, path = "/api/v1/me", tag = "people", operation_id = "getMe",
-    responses((status = 200, description = "The person", body = Me)),
+    post, path = "/api/v1/people", tag = "people", operation_id = "invitePerson",
+    request_body = NewPerson,
+    responses((status = 201, description = "The person", body = PersonView)),
     security(("token" = [])),
 )]
-pub(crate) async fn me(caller: Caller, _: NoQuery) -> Json<Me> {
-    let Caller { principal, token: _ } = caller;
-    Json(Me { id: principal.person, email: principal.email, role: principal.role })
-}
-
-/// Withdraws an API token; requests with it are refused from then on.
-#[utoipa::path(
-    post, path = "/api/v1/tokens/{id}/revoke", tag = "people", operation_id = "revokeToken",
-    params(("id" = TokenId, Path, description = "The token's id")),
-    responses((status = 200, description = "The token", body = TokenView)),
-    security(("token" = [])),
-)]
-pub(crate) async fn revoke_token(
+pub(crate) async fn invite(
     State(host): State<Shared>,
     acting: Acting,
-    Id(token): Id<TokenId>,
+    SmallJson { value, digest }: SmallJson<NewPerson>,
+) -> Result<Response, Problem> {
+    let secret = token_secret(host.entropy());
+    let act = DirectoryAct::InvitePerson { email: value.email, sign_in: token_digest(&secret) };
+    act_with_secret(host.as_ref(), acting.command(act, digest), secret).await
+}
+
+/// Makes a sign-in link for a person, which replaces one that was made before.
+///
+/// The secret is in this answer alone; a repeat with the same key is answered without it.
+#[utoipa::path(
+    post, path = "/api/v1/people/{id}/sign-in-link", tag = "people", operation_id = "makeSignInLink",
+    params(("id" = PersonId, Path, description = "The person's id")),
+    responses((status = 200, description = "The person", body = PersonView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn sign_in_link(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(person): Id<PersonId>,
     NoBody { digest }: NoBody,
 ) -> Result<Response, Problem> {
-    act_in_directory(host.as_ref(), acting.command(DirectoryAct::RevokeToken(token), digest)).await
+    let secret = token_secret(host.entropy());
+    let act = DirectoryAct::MakeSignInLink { person, sign_in: token_digest(&secret) };
+    act_with_secret(host.as_ref(), acting.command(act, digest), secret).await
+}
+
+/// Deactivates a person: their sessions, tokens and links end at once. Oneself and the last active owner cannot be.
+#[utoipa::path(
+    post, path = "/api/v1/people/{id}/deactivate", tag = "people", operation_id = "deactivatePerson",
+    params(("id" = PersonId, Path, description = "The person's id")),
+    responses((status = 200, description = "The person", body = PersonView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn deactivate(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(person): Id<PersonId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act_in_directory(host.as_ref(), acting.command(DirectoryAct::DeactivatePerson(person), digest)).await
+}
+
+/// Lets a person who was deactivated sign in again, with their password or a new link; what ended stays ended.
+#[utoipa::path(
+    post, path = "/api/v1/people/{id}/reactivate", tag = "people", operation_id = "reactivatePerson",
+    params(("id" = PersonId, Path, description = "The person's id")),
+    responses((status = 200, description = "The person", body = PersonView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn reactivate(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(person): Id<PersonId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act_in_directory(host.as_ref(), acting.command(DirectoryAct::ReactivatePerson(person), digest)).await
 }

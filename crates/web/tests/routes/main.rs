@@ -13,6 +13,8 @@ mod hostile;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod sequences;

@@ -14,10 +14,14 @@ CREATE TABLE person (
 CREATE TABLE token (
     token_id   TEXT PRIMARY KEY,
     digest     TEXT NOT NULL UNIQUE,          -- token_digest of the secret
+    name       TEXT NOT NULL,
     person_id  TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX token_by_age ON token (created_at, token_id) WHERE revoked_at IS NULL;
+CREATE INDEX token_by_person ON token (person_id, created_at, token_id) WHERE revoked_at IS NULL;
 
 CREATE TABLE session (
     session_id TEXT PRIMARY KEY,

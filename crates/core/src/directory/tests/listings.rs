@@ -7,7 +7,7 @@ use crate::call::{Answer, DirectoryQuestion};
 use crate::error::{Code, Error};
 use crate::time::Timestamp;
 
-use super::people::owner;
+use super::people::{owner, token};
 use super::sessions::{by_link, open};
 use super::support::{World, code_of, endpoint_id, endpoint_view, new_code, projection, summary};
 
@@ -37,6 +37,8 @@ fn ids_of(answer: Result<Answer, Error>) -> (Vec<String>, Option<String>) {
         Ok(Answer::Codes(page)) => of(page, |item| item.id.to_string()),
         Ok(Answer::Endpoints(page)) => of(page, |item| item.id.to_string()),
         Ok(Answer::Sequences(page)) => of(page, |item| item.id.to_string()),
+        Ok(Answer::People(page)) => of(page, |item| item.id.to_string()),
+        Ok(Answer::Tokens(page)) => of(page, |item| item.id.to_string()),
         Ok(Answer::Sessions(page)) => of(page, |item| item.id.to_string()),
         other => panic!("{other:?}"),
     }
@@ -44,13 +46,15 @@ fn ids_of(answer: Result<Answer, Error>) -> (Vec<String>, Option<String>) {
 
 type Question = fn(Paging) -> DirectoryQuestion;
 
-const LISTINGS: [Question; 6] = [
+const LISTINGS: [Question; 8] = [
     DirectoryQuestion::Clients,
     |paging| DirectoryQuestion::Sites { client: None, paging },
     DirectoryQuestion::Codes,
     |paging| DirectoryQuestion::Endpoints { text: None, client: None, site: None, paging },
     |paging| DirectoryQuestion::Sequences { state: None, since: None, paging },
     |paging| DirectoryQuestion::Sessions { person: None, paging },
+    DirectoryQuestion::People,
+    |paging| DirectoryQuestion::Tokens { person: None, paging },
 ];
 
 /// A world with as many of everything as there are names; names and times meet often.
@@ -62,7 +66,9 @@ fn world_of(names: &BTreeSet<String>) -> World {
         let site = world.site(client, "North");
         world.code(new_code(site.id));
         let link = format!("link {number}");
-        owner(&mut world, &format!("p{number}@example.com"), &link).unwrap();
+        let email = format!("p{number}@example.com");
+        owner(&mut world, &email, &link).unwrap();
+        token(&mut world, &email, &link).unwrap();
         open(&mut world, by_link(&link), &link).unwrap();
         // Endpoints may share a name, also one that differs in case alone.
         let shared: String = name.chars().take(1).collect();

@@ -9,3 +9,4 @@ mod people;
 mod projections;
 mod sessions;
 mod support;
+mod tokens;

@@ -1,10 +1,11 @@
-use crate::api::TokenView;
+use crate::api::{PersonView, TokenView};
 use crate::call::{Answer, DirectoryAct, DirectoryInput, DirectoryQuestion, Principal, Reply, Resource};
 use crate::digest::Digest;
 use crate::error::{Code, Error};
-use crate::id::TokenId;
+use crate::id::PersonId;
 
-use super::support::{World, code_of, problem, secret};
+use super::sessions::{by_link, by_token, in_session, open, recorded, world_signed_in};
+use super::support::{World, all, code_of, problem, secret, stranger};
 
 pub(super) fn owner(world: &mut World, email: &str, link: &str) -> Result<Reply, Error> {
     world.try_handle(DirectoryInput::CreateOwner { email: email.into(), sign_in: secret(link) })
@@ -20,7 +21,7 @@ pub(super) fn token(world: &mut World, email: &str, token: &str) -> Result<Token
 
 fn token_of(reply: Reply) -> Result<TokenView, Error> {
     match reply {
-        Reply::Resource { resource, created: true } => match *resource {
+        Reply::Resource { resource, created: true, .. } => match *resource {
             Resource::Token(view) => Ok(view),
             other => panic!("{other:?}"),
         },
@@ -85,26 +86,146 @@ fn a_token_is_made_for_somebody_known_only() {
 }
 
 #[test]
-fn a_withdrawn_token_ends_at_once_and_the_others_stay() {
-    let mut world = World::new();
-    owner(&mut world, "anna@example.com", "link").unwrap();
-    let first = token(&mut world, "anna@example.com", "first").unwrap();
-    token(&mut world, "anna@example.com", "second").unwrap();
-    for _ in 0..2 {
-        let answer = world.act(DirectoryAct::RevokeToken(first.id));
-        assert_eq!(answer, Ok(Resource::Token(first.clone())));
-    }
-    assert_eq!(who(&world, "first"), None);
-    assert!(who(&world, "second").is_some());
-    let unknown = DirectoryAct::RevokeToken(TokenId::from_bytes([0; 10]));
-    assert_eq!(code_of(world.act(unknown)), Code::NotFound);
-}
-
-#[test]
 fn what_is_no_address_is_refused() {
     let mut world = World::new();
     let long = format!("a@{}", "b".repeat(199));
     for email in ["", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", long.as_str()] {
         assert_eq!(code_of(owner(&mut world, email, "link")), Code::InvalidRequest, "{email:?}");
     }
+}
+
+fn invite(world: &mut World, by: &Principal, email: &str, link: &str) -> Result<PersonView, Error> {
+    person_of(world.act_as(by, DirectoryAct::InvitePerson { email: email.into(), sign_in: secret(link) }))
+}
+
+fn new_link(world: &mut World, by: &Principal, person: PersonId, link: &str) -> Result<PersonView, Error> {
+    person_of(world.act_as(by, DirectoryAct::MakeSignInLink { person, sign_in: secret(link) }))
+}
+
+fn person_of(answer: Result<Resource, Error>) -> Result<PersonView, Error> {
+    answer.map(|resource| match resource {
+        Resource::Person(view) => view,
+        other => panic!("{other:?}"),
+    })
+}
+
+fn people(world: &World) -> Vec<PersonView> {
+    match world.try_ask(DirectoryQuestion::People(all())) {
+        Ok(Answer::People(page)) => page.items,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A world with Anna, who is signed in.
+fn world_of_anna() -> (World, Principal) {
+    let (world, _) = world_signed_in();
+    let anna = in_session(&world, "first").unwrap();
+    (world, anna)
+}
+
+#[test]
+fn who_is_invited_signs_in_with_the_link_and_is_listed_with_when() {
+    let (mut world, anna) = world_of_anna();
+    world.pass("1h");
+    let ben = invite(&mut world, &anna, "ben@example.com", "ben").unwrap();
+    assert_eq!((ben.role.as_str(), ben.last_signed_in_at, ben.has_password), ("owner", None, false));
+    world.pass("1h");
+    open(&mut world, by_link("ben"), "of ben").unwrap();
+    assert_eq!(in_session(&world, "of ben").unwrap().person, ben.id);
+    let listed: Vec<_> =
+        people(&world).into_iter().map(|person| (person.email, person.last_signed_in_at)).collect();
+    let then = world.now.shifted_by_ms(-7_200_000);
+    assert_eq!(
+        listed,
+        [("anna@example.com".into(), Some(then)), ("ben@example.com".into(), Some(world.now))]
+    );
+    for email in ["Ben@Example.com", "anna@example.com"] {
+        assert_eq!(code_of(invite(&mut world, &anna, email, "again")), Code::Conflict, "{email}");
+    }
+    assert_eq!(code_of(invite(&mut world, &anna, "no address", "again")), Code::InvalidRequest);
+}
+
+#[test]
+fn when_somebody_last_signed_in_stays_known_when_the_session_is_gone() {
+    let (mut world, _) = world_of_anna();
+    owner(&mut world, "ben@example.com", "ben").unwrap();
+    let signed_in_at = people(&world)[0].last_signed_in_at;
+    world.pass("20h");
+    open(&mut world, by_link("ben"), "of ben").unwrap();
+    world.pass("30d");
+    token(&mut world, "ben@example.com", "token of ben").unwrap();
+    open(&mut world, by_token("token of ben"), "again").unwrap();
+    assert!(signed_in_at.is_some());
+    assert_eq!(people(&world)[0].last_signed_in_at, signed_in_at);
+}
+
+#[test]
+fn a_new_sign_in_link_replaces_the_one_before() {
+    let (mut world, anna) = world_of_anna();
+    let ben = invite(&mut world, &anna, "ben@example.com", "first link").unwrap();
+    assert_eq!(new_link(&mut world, &anna, ben.id, "second link").unwrap().id, ben.id);
+    assert_eq!(code_of(open(&mut world, by_link("first link"), "x")), Code::Unauthenticated);
+    open(&mut world, by_link("second link"), "of ben").unwrap();
+    let nobody = PersonId::from_bytes([0; 10]);
+    assert_eq!(code_of(new_link(&mut world, &anna, nobody, "third")), Code::NotFound);
+}
+
+#[test]
+fn who_is_deactivated_is_out_at_once_and_comes_back_with_what_is_made_anew() {
+    let (mut world, anna) = world_of_anna();
+    let ben = invite(&mut world, &anna, "ben@example.com", "ben").unwrap();
+    open(&mut world, by_link("ben"), "of ben").unwrap();
+    token(&mut world, "ben@example.com", "token of ben").unwrap();
+    new_link(&mut world, &anna, ben.id, "unused").unwrap();
+    for _ in 0..2 {
+        let view = person_of(world.act_as(&anna, DirectoryAct::DeactivatePerson(ben.id))).unwrap();
+        assert_eq!(view.deactivated_at, Some(world.now));
+    }
+    assert_eq!((in_session(&world, "of ben"), who(&world, "token of ben")), (None, None));
+    assert_eq!(code_of(new_link(&mut world, &anna, ben.id, "another")), Code::Conflict);
+    assert_eq!(code_of(token(&mut world, "ben@example.com", "another")), Code::Conflict);
+    assert_eq!(code_of(invite(&mut world, &anna, "ben@example.com", "another")), Code::Conflict);
+    for _ in 0..2 {
+        let view = person_of(world.act_as(&anna, DirectoryAct::ReactivatePerson(ben.id))).unwrap();
+        assert_eq!(view.deactivated_at, None);
+    }
+    assert_eq!((in_session(&world, "of ben"), who(&world, "token of ben")), (None, None));
+    assert_eq!(code_of(open(&mut world, by_link("unused"), "x")), Code::Unauthenticated);
+    new_link(&mut world, &anna, ben.id, "new").unwrap();
+    open(&mut world, by_link("new"), "again").unwrap();
+    let kinds = recorded(&world);
+    let of_people: Vec<&str> =
+        kinds.iter().map(String::as_str).filter(|kind| kind.contains("person_")).collect();
+    assert_eq!(of_people, ["person_invited", "person_deactivated", "person_reactivated"]);
+}
+
+#[test]
+fn nobody_deactivates_themselves_or_the_last_active_owner() {
+    let (mut world, anna) = world_of_anna();
+    let (code, detail) = problem(world.act_as(&anna, DirectoryAct::DeactivatePerson(anna.person)));
+    assert_eq!(code, Code::Conflict);
+    assert!(detail.contains("another owner"), "{detail}");
+    let ben = invite(&mut world, &anna, "ben@example.com", "ben").unwrap();
+    world.act_as(&anna, DirectoryAct::DeactivatePerson(ben.id)).unwrap();
+    // Ben asked at the same moment, while he still was one.
+    let as_ben = Principal { person: ben.id, email: ben.email, role: "owner".into() };
+    let (code, detail) = problem(world.act_as(&as_ben, DirectoryAct::DeactivatePerson(anna.person)));
+    assert_eq!(code, Code::Conflict);
+    assert!(detail.contains("last active owner"), "{detail}");
+    assert!(in_session(&world, "first").is_some());
+}
+
+#[test]
+fn only_an_owner_manages_people() {
+    let (mut world, anna) = world_of_anna();
+    let acts = [
+        DirectoryAct::InvitePerson { email: "ben@example.com".into(), sign_in: secret("ben") },
+        DirectoryAct::MakeSignInLink { person: anna.person, sign_in: secret("link") },
+        DirectoryAct::DeactivatePerson(anna.person),
+        DirectoryAct::ReactivatePerson(anna.person),
+    ];
+    for act in acts {
+        assert_eq!(code_of(world.act_as(&stranger(), act)), Code::Forbidden);
+    }
+    assert_eq!(people(&world).len(), 1);
 }

@@ -28,7 +28,7 @@ fn open_with(
         agent: agent.into(),
     };
     match world.try_handle(input)? {
-        Reply::Resource { resource, created: true } => match *resource {
+        Reply::Resource { resource, created: true, .. } => match *resource {
             Resource::Session(view) => Ok(view),
             other => panic!("{other:?}"),
         },

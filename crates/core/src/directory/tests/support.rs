@@ -94,7 +94,7 @@ impl World {
     ) -> Result<(Resource, bool), Error> {
         let command = Command { by, idempotency: key, act };
         match self.try_handle(DirectoryInput::Act(Box::new(command)))? {
-            Reply::Resource { resource, created } => Ok((*resource, created)),
+            Reply::Resource { resource, created, .. } => Ok((*resource, created)),
             other => panic!("an act is answered with a resource and not {other:?}"),
         }
     }

@@ -1,0 +1,105 @@
+use crate::api::{Paging, TokenView};
+use crate::call::{Answer, DirectoryAct, DirectoryQuestion, Principal, Resource};
+use crate::error::{Code, Error};
+use crate::id::{PersonId, TokenId};
+
+use super::people::{owner, token, who};
+use super::sessions::{in_session, recorded, world_signed_in};
+use super::support::{World, all, code_of, key, secret, stranger};
+
+fn create(world: &mut World, by: &Principal, name: &str, digest: &str) -> Result<TokenView, Error> {
+    token_of(world.act_as(by, DirectoryAct::CreateToken { name: name.into(), digest: secret(digest) }))
+}
+
+fn rename(world: &mut World, by: &Principal, token: TokenId, name: &str) -> Result<TokenView, Error> {
+    token_of(world.act_as(by, DirectoryAct::RenameToken { token, name: name.into() }))
+}
+
+fn token_of(answer: Result<Resource, Error>) -> Result<TokenView, Error> {
+    answer.map(|resource| match resource {
+        Resource::Token(view) => view,
+        other => panic!("{other:?}"),
+    })
+}
+
+fn names(world: &World, person: Option<PersonId>) -> Vec<String> {
+    match world.try_ask(DirectoryQuestion::Tokens { person, paging: all() }) {
+        Ok(Answer::Tokens(page)) => page.items.into_iter().map(|token| token.name).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_withdrawn_token_ends_at_once_and_the_others_stay() {
+    let mut world = World::new();
+    owner(&mut world, "anna@example.com", "link").unwrap();
+    let first = token(&mut world, "anna@example.com", "first").unwrap();
+    token(&mut world, "anna@example.com", "second").unwrap();
+    for _ in 0..2 {
+        let answer = world.act(DirectoryAct::RevokeToken(first.id));
+        assert_eq!(answer, Ok(Resource::Token(first.clone())));
+    }
+    assert_eq!(who(&world, "first"), None);
+    assert!(who(&world, "second").is_some());
+    let unknown = DirectoryAct::RevokeToken(TokenId::from_bytes([0; 10]));
+    assert_eq!(code_of(world.act(unknown)), Code::NotFound);
+}
+
+#[test]
+fn a_person_makes_names_and_withdraws_tokens_of_their_own() {
+    let (mut world, _) = world_signed_in();
+    let anna = in_session(&world, "first").unwrap();
+    world.pass("1s");
+    let made = create(&mut world, &anna, "backup script", "mine").unwrap();
+    assert_eq!((made.person_id, made.token.as_deref()), (anna.person, None));
+    assert_eq!(who(&world, "mine").unwrap().person, anna.person);
+    assert_eq!(rename(&mut world, &anna, made.id, "cron").unwrap().name, "cron");
+    assert_eq!(names(&world, Some(anna.person)), ["cron", "made with tidegate admin token"]);
+    world.act_as(&anna, DirectoryAct::RevokeToken(made.id)).unwrap();
+    assert_eq!(names(&world, None), ["made with tidegate admin token"]);
+    assert_eq!(code_of(rename(&mut world, &anna, made.id, "again")), Code::Conflict);
+    let last: Vec<String> = recorded(&world).into_iter().rev().take(3).collect();
+    assert_eq!(last, ["token_revoked", "token_renamed", "token_created"]);
+}
+
+#[test]
+fn a_tokens_name_has_1_to_100_bytes_without_control_characters() {
+    let (mut world, _) = world_signed_in();
+    let anna = in_session(&world, "first").unwrap();
+    let made = create(&mut world, &anna, &"a".repeat(100), "mine").unwrap();
+    for name in ["", " ", "a\nb", &"a".repeat(101)] {
+        assert_eq!(code_of(create(&mut world, &anna, name, "other")), Code::InvalidRequest, "{name:?}");
+        assert_eq!(code_of(rename(&mut world, &anna, made.id, name)), Code::InvalidRequest, "{name:?}");
+    }
+}
+
+#[test]
+fn a_token_is_changed_by_its_person_or_an_owner_and_by_nobody_else() {
+    let (mut world, _) = world_signed_in();
+    let anna = in_session(&world, "first").unwrap();
+    let made = create(&mut world, &anna, "script", "mine").unwrap();
+    assert_eq!(code_of(rename(&mut world, &stranger(), made.id, "theirs")), Code::Forbidden);
+    assert_eq!(code_of(world.act_as(&stranger(), DirectoryAct::RevokeToken(made.id))), Code::Forbidden);
+    assert_eq!(code_of(create(&mut world, &stranger(), "script", "nobody's")), Code::NotFound);
+    assert!(who(&world, "mine").is_some());
+    owner(&mut world, "ben@example.com", "ben").unwrap();
+    token(&mut world, "ben@example.com", "of ben").unwrap();
+    let ben = who(&world, "of ben").unwrap();
+    rename(&mut world, &ben, made.id, "hers").unwrap();
+    world.act_as(&ben, DirectoryAct::RevokeToken(made.id)).unwrap();
+    assert_eq!(who(&world, "mine"), None);
+    assert_eq!(names(&world, Some(ben.person)).len(), 1);
+}
+
+#[test]
+fn a_repeated_request_for_a_token_says_so_and_makes_none() {
+    let (mut world, _) = world_signed_in();
+    let anna = in_session(&world, "first").unwrap();
+    let make = |digest| DirectoryAct::CreateToken { name: "script".into(), digest: secret(digest) };
+    let (first, _) = world.try_act_as(anna.clone(), key("k", "script"), make("one")).unwrap();
+    let (again, _) = world.try_act_as(anna, key("k", "script"), make("two")).unwrap();
+    assert_eq!(again, first);
+    assert_eq!(who(&world, "two"), None);
+    let question = DirectoryQuestion::Tokens { person: None, paging: Paging { cursor: None, limit: 10 } };
+    assert!(matches!(world.try_ask(question), Ok(Answer::Tokens(page)) if page.items.len() == 2));
+}

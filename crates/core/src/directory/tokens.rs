@@ -1,0 +1,183 @@
+//! API tokens. Of their secrets only digests come here.
+
+use crate::api::{Page, Paging, TokenView};
+use crate::call::{Principal, Resource};
+use crate::digest::Digest;
+use crate::error::{Code, Error};
+use crate::id::{PersonId, TokenId};
+use crate::sql::{ReadSql, Row, SqlError};
+use crate::time::Timestamp;
+use crate::transcript::ACTOR_CONTROL_PLANE;
+
+use super::Directory;
+use super::audit::DirectoryBody;
+use super::{codes, paging, people};
+
+/// Longest name of a token: a line of a list.
+const NAME_BYTES_MAX: usize = 100;
+/// The names of tokens that nobody named.
+const NAME_OF_OPERATORS: &str = "made with tidegate admin token";
+const NAME_OF_LINK: &str = "made with a sign-in link";
+
+/// What a listing of tokens that work is made of; `$where` decides the index.
+macro_rules! listing {
+    ($where:literal) => {
+        concat!(
+            "SELECT token.token_id, token.name, token.person_id, person.email, token.created_at
+             FROM token JOIN person USING (person_id)
+             WHERE token.revoked_at IS NULL AND (token.created_at, token.token_id) < (?1, ?2) AND ",
+            $where,
+            " ORDER BY token.created_at DESC, token.token_id DESC LIMIT ?3"
+        )
+    };
+}
+
+/// A page of the tokens that work, newest first.
+pub(super) fn tokens(
+    db: &dyn ReadSql,
+    person: Option<PersonId>,
+    wanted: &Paging,
+) -> Result<Page<TokenView>, Error> {
+    let (created_at, id) = codes::before_time::<TokenId>("tokens", wanted)?;
+    let limit = paging::rows_wanted(wanted).into();
+    let rows = match person {
+        None => db.query(listing!("TRUE"), &[created_at, id, limit])?,
+        Some(person) => {
+            db.query(listing!("token.person_id = ?4"), &[created_at, id, limit, person.into()])?
+        }
+    };
+    paging::page("tokens", wanted, &rows, token_read, |token| (token.created_at, token.id))
+}
+
+impl Directory<'_> {
+    /// Makes a token for somebody who is known, on the control plane's own machine.
+    pub(super) fn token_create_for(&mut self, email: &str, digest: Digest) -> Result<Resource, Error> {
+        let (person, email) = people::person_load(self.db, email)?.ok_or_else(|| {
+            Error::not_found(format_args!(
+                "person `{email}`: make one with `tidegate admin owner --email {email}`"
+            ))
+        })?;
+        people::person_active(self.db, person)?;
+        let view = self.token_add(person, email, NAME_OF_OPERATORS, digest)?;
+        self.record(ACTOR_CONTROL_PLANE, &DirectoryBody::TokenCreated { token: view.id, person })?;
+        Ok(Resource::Token(view))
+    }
+
+    /// Makes a token for oneself.
+    pub(super) fn token_create(
+        &mut self,
+        by: &Principal,
+        name: &str,
+        digest: Digest,
+    ) -> Result<Resource, Error> {
+        check_token_name(name)?;
+        people::person_active(self.db, by.person)?;
+        let view = self.token_add(by.person, by.email.clone(), name, digest)?;
+        self.record(&by.email, &DirectoryBody::TokenCreated { token: view.id, person: by.person })?;
+        Ok(Resource::Token(view))
+    }
+
+    /// Turns a sign-in link into a token, once.
+    pub(super) fn sign_in(&mut self, link: Digest, token: Digest) -> Result<Resource, Error> {
+        let (person, email) = self.link_use(link)?;
+        let view = self.token_add(person, email.clone(), NAME_OF_LINK, token)?;
+        self.record(&email, &DirectoryBody::SignedIn { token: view.id, person })?;
+        Ok(Resource::Token(view))
+    }
+
+    /// Gives a token that works another name.
+    pub(super) fn token_rename(
+        &mut self,
+        by: &Principal,
+        id: TokenId,
+        name: String,
+    ) -> Result<Resource, Error> {
+        check_token_name(&name)?;
+        let (view, is_revoked) = token_of(self.db, by, id)?;
+        if is_revoked {
+            return Err(Error::conflict(format!("token `{id}` was withdrawn: it keeps its name")));
+        }
+        if view.name != name {
+            self.db.execute(
+                "UPDATE token SET name = ?2 WHERE token_id = ?1",
+                &[id.into(), name.as_str().into()],
+            )?;
+            self.record(&by.email, &DirectoryBody::TokenRenamed { token: id, name: name.clone() })?;
+        }
+        Ok(Resource::Token(TokenView { name, ..view }))
+    }
+
+    /// Withdraws a token. Repeating it changes nothing.
+    pub(super) fn token_revoke(&mut self, by: &Principal, id: TokenId) -> Result<Resource, Error> {
+        let (view, is_revoked) = token_of(self.db, by, id)?;
+        if !is_revoked {
+            self.db.execute(
+                "UPDATE token SET revoked_at = ?2 WHERE token_id = ?1",
+                &[id.into(), self.cx.now.into()],
+            )?;
+            self.record(&by.email, &DirectoryBody::TokenRevoked { token: id })?;
+        }
+        Ok(Resource::Token(view))
+    }
+
+    /// Withdraws every token of a person; answers how many. Whoever calls records why.
+    pub(super) fn tokens_revoke(&mut self, person: PersonId) -> Result<u64, Error> {
+        Ok(self.db.execute(
+            "UPDATE token SET revoked_at = ?2 WHERE person_id = ?1 AND revoked_at IS NULL",
+            &[person.into(), self.cx.now.into()],
+        )?)
+    }
+
+    fn token_add(
+        &mut self,
+        person_id: PersonId,
+        email: String,
+        name: &str,
+        digest: Digest,
+    ) -> Result<TokenView, Error> {
+        let id = TokenId::fresh(&mut self.entropy);
+        let created_at = self.cx.now;
+        self.db.execute(
+            "INSERT INTO token (token_id, digest, name, person_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            &[id.into(), digest.into(), name.into(), person_id.into(), created_at.into()],
+        )?;
+        Ok(TokenView { id, token: None, name: name.to_owned(), person_id, email, created_at })
+    }
+}
+
+/// One's own token, or as an owner anybody's, and whether it was withdrawn.
+fn token_of(db: &dyn ReadSql, by: &Principal, id: TokenId) -> Result<(TokenView, bool), Error> {
+    let rows = db.query(
+        "SELECT token.token_id, token.name, token.person_id, person.email, token.created_at, token.revoked_at
+         FROM token JOIN person USING (person_id) WHERE token.token_id = ?1",
+        &[id.into()],
+    )?;
+    let row = rows.first().ok_or_else(|| Error::not_found(format_args!("token `{id}`")))?;
+    let view = token_read(row)?;
+    if view.person_id != by.person && !people::is_owner(by) {
+        return Err(Error::problem(
+            Code::Forbidden,
+            "this token is somebody else's: they or an owner can change it",
+        ));
+    }
+    Ok((view, !row.is_null(5)))
+}
+
+fn token_read(row: &Row) -> Result<TokenView, SqlError> {
+    Ok(TokenView {
+        id: row.parsed(0)?,
+        token: None,
+        name: row.text(1)?.to_owned(),
+        person_id: row.parsed(2)?,
+        email: row.text(3)?.to_owned(),
+        created_at: Timestamp::from_milliseconds(row.integer(4)?),
+    })
+}
+
+/// Judges a token's name: 1 to 100 bytes without control characters.
+fn check_token_name(name: &str) -> Result<(), Error> {
+    if name.trim().is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
+        return Err(Error::invalid("a token's name has 1 to 100 bytes and no control characters"));
+    }
+    Ok(())
+}
