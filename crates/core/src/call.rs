@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     ClientView, CodeView, EndpointPatch, EndpointView, NewClient, NewCode, NewSequence, NewSite, Page,
-    Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView, SessionView, SiteView,
-    TokenView, TranscriptEntryView,
+    Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView, SessionView, SitePatch,
+    SiteView, TokenView, TranscriptEntryView,
 };
 use crate::chain::Entry;
 use crate::digest::Digest;
@@ -180,6 +180,21 @@ pub enum DirectoryAct {
     CreateClient(NewClient),
     /// Makes a site.
     CreateSite(NewSite),
+    /// Renames a client. The later of two edits stays.
+    RenameClient {
+        /// Which.
+        client: ClientId,
+        /// 1 to 200 bytes; unique.
+        name: String,
+    },
+    /// Edits a site. The later of two edits stays. Its endpoints keep the time zone they had until each is told with
+    /// [`EndpointAct::FollowSite`].
+    EditSite {
+        /// Which.
+        site: SiteId,
+        /// What changes.
+        patch: SitePatch,
+    },
     /// Makes an enrolment code.
     CreateCode(NewCode),
     /// Withdraws an enrolment code.
@@ -299,6 +314,10 @@ pub enum EndpointAct {
         /// The new site, looked up in the directory.
         site: Option<SiteView>,
     },
+    /// Takes up the time zone of its site, which was edited. Where it belongs to another site by now, nothing happens.
+    /// Nothing is decided by the zone, so there is no entry in the transcript: the directory's audit chain tells who
+    /// edited the site.
+    FollowSite(Box<SiteView>),
 }
 
 /// What a person does with a sequence.

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tidegate_core::call::{Answer, Input, ObjectId, Question, Reply, Seen};
-use tidegate_core::error::Error;
+use tidegate_core::error::{Code, Error};
 use tidegate_core::id::EndpointId;
 use tidegate_core::keys::Sign;
 use tidegate_core::time::Timestamp;
@@ -93,6 +93,16 @@ pub enum HostError {
     /// The host takes no more calls: the client tries again when it is back.
     #[error("the control plane is shutting down")]
     ShuttingDown,
+}
+
+impl HostError {
+    /// The core answered with something else than it was asked for: a defect.
+    pub(crate) fn unexpected_answer() -> Self {
+        Self::Core(Error::problem(
+            Code::Internal,
+            "the core answered with another kind of answer than was asked for",
+        ))
+    }
 }
 
 /// One waiter for changes of one endpoint.

@@ -23,6 +23,7 @@ mod routes;
 mod runtime_body;
 pub mod sessions;
 mod shell;
+pub mod site_zone;
 
 pub use auth::token_secret;
 pub use hold::HOLD_MAX;

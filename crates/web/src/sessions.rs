@@ -11,7 +11,7 @@ use tidegate_core::call::{
 };
 use tidegate_core::digest::Digest;
 use tidegate_core::directory::{password_refused, session_digest, token_digest};
-use tidegate_core::error::{Code, Error};
+use tidegate_core::error::Error;
 
 use crate::auth;
 use crate::host::{ClientAddress, Host, HostError};
@@ -85,7 +85,9 @@ pub async fn open_session_by_password(
         return Err(password_refused().into());
     }
     let question = DirectoryQuestion::PasswordHash(email.to_owned());
-    let Answer::PasswordHash(stored) = ask(host, question).await? else { return Err(unexpected_answer()) };
+    let Answer::PasswordHash(stored) = ask(host, question).await? else {
+        return Err(HostError::unexpected_answer());
+    };
     let hash = stored.as_ref().map(|(_, hash)| hash.clone());
     let is_right = host.verify_password(password.to_owned(), hash).await?;
     match stored {
@@ -111,7 +113,7 @@ pub async fn set_password(
     let hash = host.hash_password(password.to_owned()).await?;
     match act(host, by, DirectoryAct::SetPassword { hash, keep }).await? {
         Resource::Person(person) => Ok(person),
-        _ => Err(unexpected_answer()),
+        _ => Err(HostError::unexpected_answer()),
     }
 }
 
@@ -131,7 +133,7 @@ pub async fn authenticate_session(
     let digest = session_digest(secret);
     match ask(host, DirectoryQuestion::Authenticate(digest)).await? {
         Answer::Principal(principal) => Ok(principal.map(|principal| (principal, digest))),
-        _ => Err(unexpected_answer()),
+        _ => Err(HostError::unexpected_answer()),
     }
 }
 
@@ -143,7 +145,7 @@ pub async fn authenticate_session(
 pub async fn session_of(host: &dyn Host, digest: Digest) -> Result<Option<SessionView>, HostError> {
     match ask(host, DirectoryQuestion::Session(digest)).await? {
         Answer::Session(session) => Ok(session),
-        _ => Err(unexpected_answer()),
+        _ => Err(HostError::unexpected_answer()),
     }
 }
 
@@ -177,7 +179,7 @@ async fn act(host: &dyn Host, by: Principal, act: DirectoryAct) -> Result<Resour
     let input = Input::Directory(DirectoryInput::Act(Box::new(command)));
     match host.handle(ObjectId::Directory, input).await? {
         Reply::Resource { resource, .. } => Ok(*resource),
-        _ => Err(unexpected_answer()),
+        _ => Err(HostError::unexpected_answer()),
     }
 }
 
@@ -201,15 +203,8 @@ async fn open(
     match host.handle(ObjectId::Directory, Input::Directory(input)).await? {
         Reply::Resource { resource, .. } => match *resource {
             Resource::Session(session) => Ok(Opened { secret, session }),
-            _ => Err(unexpected_answer()),
+            _ => Err(HostError::unexpected_answer()),
         },
-        _ => Err(unexpected_answer()),
+        _ => Err(HostError::unexpected_answer()),
     }
-}
-
-fn unexpected_answer() -> HostError {
-    HostError::Core(Error::problem(
-        Code::Internal,
-        "the core answered with another kind of answer than was asked for",
-    ))
 }

@@ -13,6 +13,14 @@ pub struct NewClient {
     pub name: String,
 }
 
+/// Renames a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPatch {
+    /// 1 to 200 bytes without control characters; unique.
+    pub name: String,
+}
+
 /// An MSP's customer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ClientView {
@@ -33,6 +41,18 @@ pub struct NewSite {
     /// 1 to 200 bytes without control characters; unique within the client.
     pub name: String,
     /// An IANA time zone such as `Europe/Berlin`; absent: `UTC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+/// Edits a site. What is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SitePatch {
+    /// 1 to 200 bytes without control characters; unique within the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// An IANA time zone such as `Europe/Berlin`; its machines take it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }

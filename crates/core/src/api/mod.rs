@@ -10,8 +10,8 @@ mod transcript;
 mod waiting;
 
 pub use directory::{
-    ClientView, CodeView, NewClient, NewCode, NewPerson, NewSite, NewToken, PersonView, SessionView,
-    SiteView, TokenPatch, TokenView,
+    ClientPatch, ClientView, CodeView, NewClient, NewCode, NewPerson, NewSite, NewToken, PersonView,
+    SessionView, SitePatch, SiteView, TokenPatch, TokenView,
 };
 pub use endpoint::{
     Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, OutageView,

@@ -42,6 +42,7 @@ pub(super) fn act(object: &mut Object<'_>, command: Command<EndpointAct>) -> Res
         }
         EndpointAct::Revoke => (object.revoke(&by)?, false),
         EndpointAct::Retire => (object.retire(&by)?, false),
+        EndpointAct::FollowSite(site) => (object.follow(*site)?, false),
         EndpointAct::Edit { if_match, patch, site } => (object.edit(&by, if_match, patch, site)?, false),
     };
     idempotency::keep(object, &by, idempotency.as_ref(), &resource, created)?;
@@ -375,6 +376,14 @@ impl Object<'_> {
         self.row.revision += 1;
         let body = TranscriptBody::Edited { name: self.row.name.clone(), site: self.row.site };
         self.record(&by.email, None, &body)?;
+        self.endpoint_resource()
+    }
+
+    /// Takes up the time zone of its site, in which people read times; an edit that somebody has begun stays valid.
+    fn follow(&mut self, site: SiteView) -> Result<Resource, Error> {
+        if self.row.site == site.id {
+            self.row.time_zone = site.time_zone;
+        }
         self.endpoint_resource()
     }
 

@@ -124,6 +124,13 @@ pub enum DirectoryBody {
         /// Its name.
         name: String,
     },
+    /// A client got another name.
+    ClientRenamed {
+        /// Which.
+        client: ClientId,
+        /// The new name.
+        name: String,
+    },
     /// A site was made.
     SiteCreated {
         /// Which.
@@ -133,6 +140,15 @@ pub enum DirectoryBody {
         /// Its name.
         name: String,
         /// Its time zone.
+        time_zone: String,
+    },
+    /// A site was edited.
+    SiteEdited {
+        /// Which.
+        site: SiteId,
+        /// Its name from then on.
+        name: String,
+        /// Its time zone from then on.
         time_zone: String,
     },
     /// An enrolment code was made.
@@ -193,6 +209,8 @@ impl DirectoryBody {
             Self::SessionRevoked { .. } => "session_revoked",
             Self::PasswordSet { .. } => "password_set",
             Self::ClientCreated { .. } => "client_created",
+            Self::ClientRenamed { .. } => "client_renamed",
+            Self::SiteEdited { .. } => "site_edited",
             Self::SiteCreated { .. } => "site_created",
             Self::CodeCreated { .. } => "code_created",
             Self::CodeRevoked { .. } => "code_revoked",

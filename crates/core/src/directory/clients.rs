@@ -1,6 +1,6 @@
 //! Clients and their sites.
 
-use crate::api::{ClientView, NewClient, NewSite, Page, Paging, SiteView};
+use crate::api::{ClientView, NewClient, NewSite, Page, Paging, SitePatch, SiteView};
 use crate::call::{Principal, Resource};
 use crate::control::check_name;
 use crate::error::Error;
@@ -72,12 +72,7 @@ impl Directory<'_> {
     pub(super) fn client_create(&mut self, by: &Principal, new: NewClient) -> Result<Resource, Error> {
         let NewClient { name } = new;
         check_name(&name)?;
-        // `BINARY`, as the index says: names are unique as they are written.
-        let same =
-            self.db.query("SELECT 1 FROM client WHERE name COLLATE BINARY = ?1", &[name.as_str().into()])?;
-        if !same.is_empty() {
-            return Err(Error::conflict(format!("there is a client `{name}` already: choose another name")));
-        }
+        client_name_free(self.db, &name)?;
         let (id, created_at) = (ClientId::fresh(&mut self.entropy), self.cx.now);
         self.db.execute(
             "INSERT INTO client (client_id, name, created_at) VALUES (?1, ?2, ?3)",
@@ -95,15 +90,7 @@ impl Directory<'_> {
         if self.db.query("SELECT 1 FROM client WHERE client_id = ?1", &[client.into()])?.is_empty() {
             return Err(Error::not_found(format_args!("client `{client}`")));
         }
-        let same = self.db.query(
-            "SELECT 1 FROM site WHERE client_id = ?1 AND name COLLATE BINARY = ?2",
-            &[client.into(), name.as_str().into()],
-        )?;
-        if !same.is_empty() {
-            return Err(Error::conflict(format!(
-                "this client has a site `{name}` already: choose another name"
-            )));
-        }
+        site_name_free(self.db, client, &name)?;
         let (id, created_at) = (SiteId::fresh(&mut self.entropy), self.cx.now);
         self.db.execute(
             "INSERT INTO site (site_id, client_id, name, time_zone, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -114,6 +101,83 @@ impl Directory<'_> {
         self.record(&by.email, &body)?;
         Ok(Resource::Site(SiteView { id, client_id: client, name, time_zone, created_at }))
     }
+
+    /// Renames a client. The name it has already changes nothing.
+    pub(super) fn client_rename(
+        &mut self,
+        by: &Principal,
+        id: ClientId,
+        name: String,
+    ) -> Result<Resource, Error> {
+        check_name(&name)?;
+        let rows = self
+            .db
+            .query("SELECT client_id, name, created_at FROM client WHERE client_id = ?1", &[id.into()])?;
+        let row = rows.first().ok_or_else(|| Error::not_found(format_args!("client `{id}`")))?;
+        let before = client_read(row)?;
+        if before.name != name {
+            client_name_free(self.db, &name)?;
+            self.db.execute(
+                "UPDATE client SET name = ?2 WHERE client_id = ?1",
+                &[id.into(), name.as_str().into()],
+            )?;
+            self.record(&by.email, &DirectoryBody::ClientRenamed { client: id, name: name.clone() })?;
+        }
+        Ok(Resource::Client(ClientView { name, ..before }))
+    }
+
+    /// Edits a site. What it has already changes nothing.
+    pub(super) fn site_edit(
+        &mut self,
+        by: &Principal,
+        id: SiteId,
+        patch: SitePatch,
+    ) -> Result<Resource, Error> {
+        let before = site(self.db, id)?;
+        let mut after = before.clone();
+        if let Some(name) = patch.name {
+            check_name(&name)?;
+            if name != before.name {
+                site_name_free(self.db, before.client_id, &name)?;
+            }
+            after.name = name;
+        }
+        if let Some(time_zone) = patch.time_zone {
+            check_time_zone(&time_zone)?;
+            after.time_zone = time_zone;
+        }
+        if after != before {
+            let (name, time_zone) = (after.name.clone(), after.time_zone.clone());
+            self.db.execute(
+                "UPDATE site SET name = ?2, time_zone = ?3 WHERE site_id = ?1",
+                &[id.into(), name.as_str().into(), time_zone.as_str().into()],
+            )?;
+            self.record(&by.email, &DirectoryBody::SiteEdited { site: id, name, time_zone })?;
+        }
+        Ok(Resource::Site(after))
+    }
+}
+
+/// Refuses a name that a client has.
+fn client_name_free(db: &dyn ReadSql, name: &str) -> Result<(), Error> {
+    // `BINARY`, as the index says: names are unique as they are written.
+    let same = db.query("SELECT 1 FROM client WHERE name COLLATE BINARY = ?1", &[name.into()])?;
+    if same.is_empty() {
+        return Ok(());
+    }
+    Err(Error::conflict(format!("there is a client `{name}` already: choose another name")))
+}
+
+/// Refuses a name that a site of the client has.
+fn site_name_free(db: &dyn ReadSql, client: ClientId, name: &str) -> Result<(), Error> {
+    let same = db.query(
+        "SELECT 1 FROM site WHERE client_id = ?1 AND name COLLATE BINARY = ?2",
+        &[client.into(), name.into()],
+    )?;
+    if same.is_empty() {
+        return Ok(());
+    }
+    Err(Error::conflict(format!("this client has a site `{name}` already: choose another name")))
 }
 
 fn client_read(row: &Row) -> Result<ClientView, SqlError> {

@@ -120,6 +120,8 @@ impl Directory<'_> {
         let (resource, created) = match act {
             DirectoryAct::CreateClient(new) => (self.client_create(&by, new)?, true),
             DirectoryAct::CreateSite(new) => (self.site_create(&by, new)?, true),
+            DirectoryAct::RenameClient { client, name } => (self.client_rename(&by, client, name)?, false),
+            DirectoryAct::EditSite { site, patch } => (self.site_edit(&by, site, patch)?, false),
             DirectoryAct::CreateCode(new) => (self.code_create(&by, &new)?, true),
             DirectoryAct::RevokeCode(id) => (self.code_revoke(&by, id)?, false),
             DirectoryAct::InvitePerson { email, sign_in } => {

@@ -179,7 +179,9 @@ fn begins_something(input: &Input) -> bool {
                 | DirectoryAct::CreateCode(_)
                 | DirectoryAct::InvitePerson { .. }
                 | DirectoryAct::CreateToken { .. } => true,
-                DirectoryAct::RevokeCode(_)
+                DirectoryAct::RenameClient { .. }
+                | DirectoryAct::EditSite { .. }
+                | DirectoryAct::RevokeCode(_)
                 | DirectoryAct::MakeSignInLink { .. }
                 | DirectoryAct::DeactivatePerson(_)
                 | DirectoryAct::ReactivatePerson(_)
@@ -211,6 +213,7 @@ fn begins_something(input: &Input) -> bool {
                 }
                 | EndpointAct::Adopt { .. }
                 | EndpointAct::Revoke
+                | EndpointAct::FollowSite(_)
                 | EndpointAct::Retire => false,
             },
             // The directory has admitted the machine: what was begun is ended.

@@ -4,14 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use tidegate_core::api::{ClientView, NewClient, Page};
+use tidegate_core::api::{ClientPatch, ClientView, NewClient, Page};
 use tidegate_core::call::{Answer, DirectoryAct, DirectoryQuestion};
+use tidegate_core::id::ClientId;
 
 use crate::Shared;
 use crate::auth::Caller;
 use crate::body::SmallJson;
 use crate::call::{act_in_directory, ask_directory};
-use crate::extract::{Query, paging, present, present_number};
+use crate::extract::{Id, Query, paging, present, present_number};
 use crate::idempotency::Acting;
 use crate::problem::Problem;
 
@@ -61,4 +62,24 @@ pub(crate) async fn create(
     SmallJson { value, digest }: SmallJson<NewClient>,
 ) -> Result<Response, Problem> {
     act_in_directory(host.as_ref(), acting.command(DirectoryAct::CreateClient(value), digest)).await
+}
+
+/// Renames a client.
+///
+/// Of two edits the later one stays.
+#[utoipa::path(
+    patch, path = "/api/v1/clients/{id}", tag = "clients", operation_id = "renameClient",
+    params(("id" = ClientId, Path, description = "The client's id")),
+    request_body = ClientPatch,
+    responses((status = 200, description = "The client", body = ClientView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn rename(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(client): Id<ClientId>,
+    SmallJson { value, digest }: SmallJson<ClientPatch>,
+) -> Result<Response, Problem> {
+    let act = DirectoryAct::RenameClient { client, name: value.name };
+    act_in_directory(host.as_ref(), acting.command(act, digest)).await
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use tidegate_core::api::{NewSite, Page, SiteView};
+use tidegate_core::api::{NewSite, Page, SitePatch, SiteView};
 use tidegate_core::call::{Answer, DirectoryAct, DirectoryQuestion};
 use tidegate_core::id::{ClientId, SiteId};
 
@@ -15,6 +15,7 @@ use crate::call::{act_in_directory, ask_directory};
 use crate::extract::{Id, NoQuery, Query, paging, present, present_number};
 use crate::idempotency::Acting;
 use crate::problem::Problem;
+use crate::site_zone;
 
 /// Which sites.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -85,4 +86,31 @@ pub(crate) async fn create(
     SmallJson { value, digest }: SmallJson<NewSite>,
 ) -> Result<Response, Problem> {
     act_in_directory(host.as_ref(), acting.command(DirectoryAct::CreateSite(value), digest)).await
+}
+
+/// Edits a site: its name or its time zone.
+///
+/// Of two edits the later one stays. A time zone that the body names reaches every machine of the site before the
+/// answer; where that did not work for all of them the answer says so, and repeating the request completes it.
+#[utoipa::path(
+    patch, path = "/api/v1/sites/{id}", tag = "sites", operation_id = "editSite",
+    params(("id" = SiteId, Path, description = "The site's id")),
+    request_body = SitePatch,
+    responses((status = 200, description = "The site", body = SiteView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn edit(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(site): Id<SiteId>,
+    SmallJson { value, digest }: SmallJson<SitePatch>,
+) -> Result<Response, Problem> {
+    let names_zone = value.time_zone.is_some();
+    let command = acting.command(DirectoryAct::EditSite { site, patch: value }, digest);
+    let by = command.by.clone();
+    let response = act_in_directory(host.as_ref(), command).await?;
+    if names_zone {
+        site_zone::follow(host.as_ref(), &by, site).await?;
+    }
+    Ok(response)
 }

@@ -15,6 +15,8 @@ mod machine;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod sequences;

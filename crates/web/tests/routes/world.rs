@@ -181,16 +181,18 @@ impl World {
         self.authority.root
     }
 
-    /// Takes what endpoints tell of themselves into the directory, as a host does after a commit.
-    pub(crate) fn project(&self) {
+    /// Takes what endpoints tell of themselves into the directory, as a host does after a commit; answers how many told
+    /// something.
+    pub(crate) fn project(&self) -> usize {
         let context = self.context();
         let projected = self.store.lock().unwrap().transaction(|db| {
             let projections = control::outbox(db, &context, 100)?;
             let input = Input::Directory(DirectoryInput::Project(projections.clone()));
             tidegate_core::handle(db, &context, ObjectId::Directory, input)?;
-            control::outbox_done(db, &projections)
+            control::outbox_done(db, &projections)?;
+            Ok::<_, Error>(projections.len())
         });
-        projected.unwrap();
+        projected.unwrap()
     }
 
     /// Whether a sync of the endpoint is held.

@@ -14,7 +14,7 @@ CREATE TABLE endpoint (
     last_seen_at      INTEGER,
     skew_ms           INTEGER,
     rhythm            TEXT NOT NULL,          -- JSON Rhythm: what its contacts are usually like
-    time_zone         TEXT NOT NULL,          -- of its site, as of enrolment or the last move
+    time_zone         TEXT NOT NULL,          -- of its site, as it was last told
     journal_id        TEXT,                   -- the current journal; NULL: none is
     journal_number    INTEGER NOT NULL,
     journal_hash      TEXT NOT NULL,

@@ -1,4 +1,4 @@
-use crate::api::{NewClient, NewCode, NewSite};
+use crate::api::{NewClient, NewCode, NewSite, SitePatch};
 use crate::call::{Answer, DirectoryAct, DirectoryInput, DirectoryQuestion, Resource};
 use crate::chain::Entry;
 use crate::digest::Digest;
@@ -111,6 +111,47 @@ fn a_site_has_a_known_client_and_a_time_zone_that_looks_like_one() {
     assert_eq!(world.try_ask(DirectoryQuestion::Site(site.id)), Ok(Answer::Site(site)));
     let unknown = DirectoryQuestion::Site(SiteId::from_bytes([0; 10]));
     assert_eq!(code_of(world.try_ask(unknown)), Code::NotFound);
+}
+
+#[test]
+fn a_client_is_renamed_to_a_name_that_is_free() {
+    let mut world = World::new();
+    let acme = world.client("Acme").id;
+    world.client("Other");
+    let rename = |name: &str| DirectoryAct::RenameClient { client: acme, name: name.into() };
+    for _ in 0..2 {
+        let Ok(Resource::Client(view)) = world.act(rename("Acme Ltd")) else { panic!("no client") };
+        assert_eq!((view.id, view.name.as_str()), (acme, "Acme Ltd"));
+    }
+    assert_eq!(code_of(world.act(rename("Other"))), Code::Conflict);
+    assert_eq!(code_of(world.act(rename(""))), Code::InvalidRequest);
+    let unknown = DirectoryAct::RenameClient { client: ClientId::from_bytes([0; 10]), name: "A".into() };
+    assert_eq!(code_of(world.act(unknown)), Code::NotFound);
+    assert_eq!(super::sessions::recorded(&world), ["client_created", "client_created", "client_renamed"]);
+}
+
+#[test]
+fn a_site_gets_another_name_or_time_zone_and_keeps_the_rest() {
+    let mut world = World::new();
+    let client = world.client("Acme").id;
+    let north = world.site(client, "North");
+    world.site(client, "South");
+    let edit = |name: Option<&str>, zone: Option<&str>| DirectoryAct::EditSite {
+        site: north.id,
+        patch: SitePatch { name: name.map(Into::into), time_zone: zone.map(Into::into) },
+    };
+    world.act(edit(Some("North 1"), None)).unwrap();
+    for _ in 0..2 {
+        world.act(edit(None, Some("Europe/Berlin"))).unwrap();
+    }
+    let Ok(Answer::Site(view)) = world.try_ask(DirectoryQuestion::Site(north.id)) else { panic!("no site") };
+    assert_eq!((view.name.as_str(), view.time_zone.as_str()), ("North 1", "Europe/Berlin"));
+    assert_eq!(world.act(edit(None, None)), Ok(Resource::Site(view)));
+    assert_eq!(code_of(world.act(edit(Some("South"), None))), Code::Conflict);
+    assert_eq!(code_of(world.act(edit(Some("North 1"), Some("<b>")))), Code::InvalidRequest);
+    assert_eq!(code_of(world.act(edit(Some("\n"), None))), Code::InvalidRequest);
+    let edited = super::sessions::recorded(&world).into_iter().filter(|kind| kind == "site_edited").count();
+    assert_eq!(edited, 2);
 }
 
 #[test]
