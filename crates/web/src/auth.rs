@@ -38,28 +38,6 @@ pub(crate) fn secret(prefix: &str, entropy: [u8; 32]) -> String {
     format!("{prefix}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(entropy))
 }
 
-/// The digest under which a session is looked up.
-pub(crate) fn token_digest_of_session(secret: &str) -> Digest {
-    token_digest(secret)
-}
-
-/// Opens a session for who has a one-time link's secret or a token; answers the session's secret.
-pub(crate) async fn open_session(host: &dyn Host, proof: &str) -> Result<String, Problem> {
-    use tidegate_core::call::{DirectoryInput, Input};
-    if authenticate(host, token_digest(proof)).await.is_ok() {
-        return Ok(proof.to_owned());
-    }
-    let secret = token_secret(host.entropy());
-    let input = DirectoryInput::SignIn { link: token_digest(proof), token: token_digest(&secret) };
-    host.handle(ObjectId::Directory, Input::Directory(input)).await?;
-    Ok(secret)
-}
-
-/// Ends a session.
-pub(crate) async fn close_session(_host: &dyn Host, _secret: &str) -> Result<(), Problem> {
-    Ok(())
-}
-
 impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 

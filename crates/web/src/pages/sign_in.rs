@@ -1,19 +1,25 @@
-//! Signing in, by a one-time link or an API token, and out.
+//! Signing in, with a password, a one-time link or an API token, and out.
 
+use axum::Extension;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse as _, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
-use tidegate_core::error::Code;
+use tidegate_core::error::{Code, Error};
 
 use super::form::Form;
 use super::layout::outside;
 use super::viewer::{Stranger, Viewer, local, secret, with_session};
 use crate::Shared;
-use crate::auth::{close_session, open_session};
 use crate::extract::Query;
+use crate::host::{ClientAddress, Host, HostError};
 use crate::problem::Problem;
+use crate::sessions::{
+    Opened, authenticate_session, end_session, open_session_by_link, open_session_by_password,
+    open_session_by_token,
+};
 
 /// Where one wanted to go.
 #[derive(Deserialize)]
@@ -34,36 +40,68 @@ pub(super) async fn show(viewer: Result<Viewer, Stranger>, Query(wanted): Query<
 /// Takes what one has: it works, or is asked for again with what was wrong.
 pub(super) async fn submit(
     State(host): State<Shared>,
+    address: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
-    form_sent: Form,
+    sent: Form,
 ) -> Result<Response, Problem> {
-    let next = local(form_sent.text("next"));
-    let proof = form_sent.text("secret").unwrap_or_default();
-    // A whole link is taken as well as the secret at its end.
-    let proof = proof.rsplit(['#', '/']).next().unwrap_or_default();
-    match open_session(host.as_ref(), proof).await {
-        Ok(new) => {
+    let next = local(sent.text("next"));
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match open(host.as_ref(), &sent, address.map(|Extension(address)| address), agent).await {
+        Ok(opened) => {
             // The session before it ends, so that none that somebody else knows goes on (session fixation).
-            if let Some(before) = secret(&headers) {
-                close_session(host.as_ref(), before).await?;
-            }
-            Ok(with_session(next, Some(&new), &headers))
+            end(host.as_ref(), &headers).await?;
+            Ok(with_session(next, Some(&opened.secret), &headers))
         }
-        Err(problem) if problem.code == Code::Unauthenticated => {
+        Err(error) => {
+            let problem = Problem::from(error);
+            if problem.code != Code::Unauthenticated {
+                return Err(problem);
+            }
             let mut response = form(next, Some(&problem.detail)).into_response();
-            *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             Ok(response)
         }
-        Err(problem) => Err(problem),
     }
 }
 
 /// Ends the session.
 pub(super) async fn sign_out(State(host): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
-    if let Some(secret) = secret(&headers) {
-        close_session(host.as_ref(), secret).await?;
-    }
+    end(host.as_ref(), &headers).await?;
     Ok(with_session("/sign-in", None, &headers))
+}
+
+async fn open(
+    host: &dyn Host,
+    sent: &Form,
+    address: Option<ClientAddress>,
+    agent: &str,
+) -> Result<Opened, HostError> {
+    if let (Some(email), Some(password)) = (sent.text("email"), sent.raw("password")) {
+        return open_session_by_password(host, email, password, address, agent).await;
+    }
+    // A whole link is taken as well as the secret at its end.
+    let proof = sent.text("secret").unwrap_or_default().rsplit(['#', '/']).next().unwrap_or_default();
+    match open_session_by_link(host, proof, address, agent).await {
+        // A link and a token look alike; what is no link that works may be a token.
+        Err(error) if is_unknown(&error) => {
+            open_session_by_token(host, proof, address, agent)
+                .await
+                .map_err(|of_token| if is_unknown(&of_token) { error } else { of_token })
+        }
+        other => other,
+    }
+}
+
+fn is_unknown(error: &HostError) -> bool {
+    matches!(error, HostError::Core(Error::Problem(problem)) if problem.code == Code::Unauthenticated)
+}
+
+async fn end(host: &dyn Host, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(secret) = secret(headers) else { return Ok(()) };
+    if let Some((principal, session)) = authenticate_session(host, secret).await? {
+        end_session(host, principal, session).await?;
+    }
+    Ok(())
 }
 
 fn form(next: &str, wrong: Option<&str>) -> Html<String> {
@@ -72,15 +110,23 @@ fn form(next: &str, wrong: Option<&str>) -> Html<String> {
         &html! {
             h1 { "Sign in" }
             @if let Some(wrong) = wrong { (complaint(wrong)) }
+            form .stack method="post" action="/sign-in" {
+                input type="hidden" name="next" value=(next);
+                label { "E-mail address" input name="email" type="email" autocomplete="username" required autofocus; }
+                label { "Password" input name="password" type="password" autocomplete="current-password" required; }
+                button .primary { "Sign in" }
+            }
+            h2 { "With a one-time link" }
             form .stack method="post" action="/sign-in" data-from-fragment="secret" {
                 input type="hidden" name="next" value=(next);
                 label { "One-time link, or an API token"
-                    input name="secret" type="password" autocomplete="off" required autofocus spellcheck="false";
+                    input name="secret" type="password" autocomplete="off" required spellcheck="false";
                 }
-                button .primary { "Sign in" }
+                button { "Sign in with it" }
             }
             p .fine {
-                "No link? Whoever runs the control plane makes one there: " code { "tidegate admin token --data DIR --email YOU" }
+                "Neither? A colleague makes a link for you under Settings, People. The first one is printed by "
+                code { "tidegate admin owner" } "."
             }
         },
     )

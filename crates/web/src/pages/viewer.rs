@@ -7,11 +7,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use tidegate_core::call::Principal;
 use tidegate_core::digest::Digest;
-use tidegate_core::error::Code;
 
 use crate::Shared;
-use crate::auth::{authenticate, token_digest_of_session};
 use crate::problem::Problem;
+use crate::sessions::authenticate_session;
 
 /// The cookie over TLS. The prefix makes browsers refuse one that another host or an unprotected page set
 /// (RFC 6265bis, section 4.1.3.2).
@@ -44,11 +43,10 @@ impl FromRequestParts<Shared> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, host: &Shared) -> Result<Self, Stranger> {
         let Some(secret) = secret(&parts.headers) else { return Err(sign_in(parts)) };
-        let session = token_digest_of_session(secret);
-        match authenticate(host.as_ref(), session).await {
-            Ok(principal) => Ok(Self { principal, session }),
-            Err(problem) if problem.code == Code::Unauthenticated => Err(sign_in(parts)),
-            Err(problem) => Err(Stranger::Problem(problem)),
+        match authenticate_session(host.as_ref(), secret).await {
+            Ok(Some((principal, session))) => Ok(Self { principal, session }),
+            Ok(None) => Err(sign_in(parts)),
+            Err(error) => Err(Stranger::Problem(error.into())),
         }
     }
 }
