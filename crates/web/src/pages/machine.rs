@@ -43,7 +43,9 @@ pub(super) async fn show(
     let sequences = sequences(host.as_ref(), id).await?;
     let mut waiting = Vec::new();
     // The queue is in the order in which the machine takes it: oldest first.
-    let live = sequences.iter().rev().filter(|summary| !summary.state.is_ended());
+    let is_live =
+        |summary: &&SequenceSummary| !summary.state.is_ended() && summary.state != SequenceState::Draft;
+    let live = sequences.iter().rev().filter(is_live);
     for summary in live.take(WAITING_MAX) {
         if let Answer::Sequence(view) =
             ask_endpoint(host.as_ref(), id, EndpointQuestion::Sequence(summary.id)).await?
@@ -57,6 +59,7 @@ pub(super) async fn show(
         div .columns {
             div {
                 (queue(&machine, &waiting))
+                (drafts(&sequences, &moment))
                 (last_results(&sequences, &moment))
             }
             div {
@@ -190,7 +193,30 @@ fn queue(machine: &EndpointView, waiting: &[SequenceView]) -> Markup {
                     li .card {
                         h3 { a href=(place_of(view.id, view.state)) { (one_line(&view.title)) } }
                         p { (words::verdict(&of_sequence(view))) }
-                        p .fine { (view.steps.len()) " steps, by " (one_line(&view.created_by)) }
+                        p .fine { (words::count(view.steps.len(), "step")) ", by " (one_line(&view.created_by)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What somebody has begun: to be finished by whoever is at hand.
+fn drafts(sequences: &[SequenceSummary], moment: &Moment) -> Markup {
+    let drafts: Vec<_> = sequences.iter().filter(|summary| summary.state == SequenceState::Draft).collect();
+    html! {
+        @if !drafts.is_empty() {
+            section aria-label="Drafts" {
+                h2 { "Drafts" }
+                ol .cards {
+                    @for summary in drafts {
+                        li .card {
+                            h3 { a href=(place_of(summary.id, summary.state)) { (one_line(&summary.title)) } }
+                            p .fine {
+                                (words::count(summary.steps as usize, "step")) ", begun by " (one_line(&summary.created_by))
+                                ", last touched " (moment.ago(summary.changed_at))
+                            }
+                        }
                     }
                 }
             }

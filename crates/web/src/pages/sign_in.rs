@@ -83,11 +83,9 @@ async fn open(
     let proof = sent.text("secret").unwrap_or_default().rsplit(['#', '/']).next().unwrap_or_default();
     match open_session_by_link(host, proof, address, agent).await {
         // A link and a token look alike; what is no link that works may be a token.
-        Err(error) if is_unknown(&error) => {
-            open_session_by_token(host, proof, address, agent)
-                .await
-                .map_err(|of_token| if is_unknown(&of_token) { error } else { of_token })
-        }
+        Err(error) if is_unknown(&error) => open_session_by_token(host, proof, address, agent)
+            .await
+            .map_err(|of_token| if is_unknown(&of_token) { error } else { of_token }),
         other => other,
     }
 }

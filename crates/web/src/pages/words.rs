@@ -70,9 +70,18 @@ pub(super) fn arguments(with: &Map<String, Value>) -> String {
 pub(super) fn fact(value: &Value) -> String {
     match value {
         Value::String(text) => one_line(text),
+        // An address with its interface and prefix: people compare the address.
+        Value::Object(fields) if fields.get("address").is_some_and(Value::is_string) => {
+            fact(&fields["address"])
+        }
         Value::Array(items) => shortened(&items.iter().map(fact).collect::<Vec<_>>().join(", "), 300),
         other => shortened(&other.to_string(), 300),
     }
+}
+
+/// `1 step`, `3 steps`.
+pub(super) fn count(count: usize, of: &str) -> String {
+    if count == 1 { format!("1 {of}") } else { format!("{count} {of}s") }
 }
 
 /// `clock_skew_ms` as `clock skew ms`.
