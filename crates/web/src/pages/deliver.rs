@@ -31,7 +31,7 @@ pub(crate) async fn deliver(asked: &HeaderMap, mut response: Response) -> Respon
     }
     let (mut parts, body) = response.into_parts();
     // Pages are made whole in memory, so collecting them neither waits nor fails.
-    let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     if parts.status == StatusCode::OK {
         let tag = format!("\"{}\"", Digest::of(&bytes).to_string().chars().take(22).collect::<String>());
         let known = asked.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());

@@ -45,7 +45,7 @@ pub(super) fn page_of(viewer: &Viewer, editor: &Editor<'_>) -> Html<String> {
         h2 { "Draft" }
         p .fine { "Saved with every press, by " (one_line(&view.created_by)) " and whoever opens it. Nothing is sent before you queue it." }
         @if let Some(problem) = editor.problem {
-            p .notice .bad role="alert" { strong { (problem.code.title()) ": " } (one_line(&problem.detail)) "." }
+            p .notice .bad role="alert" { strong { (problem.code.title()) ": " } (words::sentence(&problem.detail)) }
         }
         form #draft .stack method="post" action={ "/sequences/" (view.id) "/edit" } data-keep="true" {
             input type="hidden" name="revision" value=(view.revision);
@@ -110,7 +110,7 @@ impl Editor<'_> {
                         }
                     }
                     input type="hidden" name={ (key) ".probe" } value=(step.probe);
-                    @if let Some(wrong) = &wrong { p .bad role="alert" { "✗ " (one_line(&wrong.to_string())) "." } }
+                    @if let Some(wrong) = &wrong { p .bad role="alert" { "✗ " (words::sentence(&wrong.to_string())) } }
                     @match self.probe(step) {
                         Some(probe) => {
                             p .fine { (one_line(&probe.about)) }

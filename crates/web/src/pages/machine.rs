@@ -139,7 +139,7 @@ fn attention(machine: &EndpointView) -> Markup {
         @for attention in &machine.attention {
             div .notice .attention role="note" {
                 p { strong { "! " (one_line(&attention.reason)) } }
-                p { "To clear it: " (one_line(&attention.clears)) "." }
+                p { "To clear it: " (words::sentence(&attention.clears)) }
             }
         }
         @if !undecided.is_empty() { (decision(machine, &undecided)) }

@@ -26,13 +26,13 @@ pub(super) fn text(text: &str, find: &str) -> Markup {
 
 fn marked(plain: &str, find: &str) -> Markup {
     let places = places(plain, find);
-    let mut rest = 0;
+    let ends = std::iter::once(0).chain(places.iter().map(|(_, to)| *to));
+    let last = places.last().map_or(0, |(_, to)| *to);
     html! {
-        @for (from, to) in places {
-            (&plain[rest..from]) mark { (&plain[from..to]) }
-            @let _ = rest = to;
+        @for (before, (from, to)) in ends.zip(&places) {
+            (&plain[before..*from]) mark { (&plain[*from..*to]) }
         }
-        (&plain[rest..])
+        (&plain[last..])
     }
 }
 

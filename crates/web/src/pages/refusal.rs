@@ -5,9 +5,9 @@ use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response};
 use maud::html;
-use tidegate_core::words::one_line;
 
 use super::layout::outside;
+use super::words;
 use crate::problem::Problem;
 
 /// Whether whoever asked reads pages: everything that is not for programs, and whatever else a browser asks for.
@@ -28,7 +28,7 @@ pub(crate) fn refuse(problem: &Problem, request_id: &str, response: &mut Respons
         problem.code.title(),
         &html! {
             h1 { (problem.code.title()) }
-            p .lead { (one_line(&problem.detail)) "." }
+            p .lead { (words::sentence(&problem.detail)) }
             p { a .button href="/" { "To Overnight" } " " a href="/machines" { "Machines" } }
             p .fine { "Code " code { (problem.code.as_str()) } ", request " code { (request_id) } }
         },

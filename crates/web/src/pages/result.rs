@@ -61,7 +61,7 @@ pub(super) async fn show(
                 }
             }
             p .big { (words::verdict(&of_sequence(&view))) }
-            @if let Some(warning) = &view.repeat_warning { p .notice .attention { (one_line(warning)) "." } }
+            @if let Some(warning) = &view.repeat_warning { p .notice .attention { (words::sentence(warning)) } }
             @if let Some(earlier) = view.retry_of { p .fine { "Repeats " a href={ "/sequences/" (earlier) } { "an earlier one" } "." } }
             (findings(&view))
             (deeds(&view))
@@ -184,7 +184,7 @@ fn deeds(view: &SequenceView) -> Markup {
                         details .confirm {
                             summary .button { "Run again…" }
                             form method="post" action=(place) {
-                                p { (one_line(warning)) "." }
+                                p { (words::sentence(warning)) }
                                 button .danger name="act" value="retry" { "Run it again" }
                             }
                         }

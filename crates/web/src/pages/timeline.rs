@@ -7,27 +7,20 @@ use tidegate_core::words::span;
 
 use super::moment::Moment;
 
-/// A time that is told, and what it is the time of.
+/// A time that is told, and the one told before it.
 struct Mark {
     name: &'static str,
     at: Option<Timestamp>,
+    before: Option<Timestamp>,
 }
 
 /// The line. Equal distances, since the way there takes hours and the step itself milliseconds: how long each part
 /// took stands on it.
 pub(super) fn of(attempt: &AttemptView, outages: &[OutageView], moment: &Moment) -> Markup {
-    let marks = [
-        Mark { name: "sent", at: attempt.queued_at },
-        Mark { name: "delivered", at: attempt.delivered_at },
-        Mark { name: "started", at: attempt.started_at },
-        Mark { name: "finished", at: attempt.finished_at },
-        Mark { name: "returned", at: attempt.returned_at },
-    ];
-    let mut before: Option<Timestamp> = None;
     html! {
         ol .timeline aria-label="Times" {
-            @for mark in marks {
-                @let gap = before.zip(mark.at);
+            @for mark in marks(attempt) {
+                @let gap = mark.before.zip(mark.at);
                 @let is_cut = gap.is_some_and(|(from, to)| has_outage(outages, from, to));
                 li .missing[mark.at.is_none()] .cut[is_cut] {
                     @if let Some((from, to)) = gap {
@@ -36,13 +29,29 @@ pub(super) fn of(attempt: &AttemptView, outages: &[OutageView], moment: &Moment)
                     span .what { (mark.name) }
                     @match mark.at { Some(at) => { (moment.second(at)) } None => { span .quiet-tone { "not yet" } } }
                 }
-                @let _ = before = mark.at.or(before);
             }
         }
         @if let Some(raw) = attempt.started_at_raw {
             p .fine { "The machine's own clock showed " (moment.second(raw)) " at the start; the times above are corrected." }
         }
     }
+}
+
+fn marks(attempt: &AttemptView) -> Vec<Mark> {
+    let times = [
+        ("sent", attempt.queued_at),
+        ("delivered", attempt.delivered_at),
+        ("started", attempt.started_at),
+        ("finished", attempt.finished_at),
+        ("returned", attempt.returned_at),
+    ];
+    let mut before = None;
+    let mut marks = Vec::new();
+    for (name, at) in times {
+        marks.push(Mark { name, at, before });
+        before = at.or(before);
+    }
+    marks
 }
 
 fn has_outage(outages: &[OutageView], from: Timestamp, to: Timestamp) -> bool {

@@ -53,8 +53,11 @@ impl FromRequestParts<Shared> for Viewer {
 
 fn sign_in(parts: &Parts) -> Stranger {
     // What was posted is lost with the session, so one comes back to where the form was and not to its address.
-    let back =
-        if parts.method == Method::GET { parts.uri.path_and_query().map(|path| path.as_str()) } else { None };
+    let back = if parts.method == Method::GET {
+        parts.uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str)
+    } else {
+        None
+    };
     let back: String = form_urlencoded::byte_serialize(back.unwrap_or("/").as_bytes()).collect();
     Stranger::SignIn(format!("/sign-in?next={back}"))
 }

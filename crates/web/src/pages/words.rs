@@ -79,6 +79,12 @@ pub(super) fn fact(value: &Value) -> String {
     }
 }
 
+/// `text` on one line, closed with one full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let text = one_line(text.trim_end());
+    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+}
+
 /// `1 step`, `3 steps`.
 pub(super) fn count(count: usize, of: &str) -> String {
     if count == 1 { format!("1 {of}") } else { format!("{count} {of}s") }

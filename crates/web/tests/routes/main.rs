@@ -13,10 +13,11 @@ mod hostile;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod places;
-#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod sequences;
