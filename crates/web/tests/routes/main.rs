@@ -18,6 +18,7 @@ mod pages;
 mod people;
 #[cfg(test)]
 mod places;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod sequences;
