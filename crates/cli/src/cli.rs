@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    admin, clients, codes, demo, endpoints, export, link, login, run, sequences, serve, sites, transcript,
-    verify,
+    admin, clients, codes, demo, endpoints, export, link, login, overnight, run, sequences, serve, sites,
+    transcript, verify,
 };
 use crate::exit;
 
@@ -29,6 +29,7 @@ A day's work:
   tidegate endpoints                         the machines, and which of them need a person
   tidegate run hmi-3 --probe ping host=10.20.0.5 count=4
   tidegate run hmi-3 --file servo.yaml --wait
+  tidegate overnight                         what happened while nobody looked
   tidegate transcript hmi-3                  what happened on it, with all times
 
 TIDEGATE_URL and TIDEGATE_TOKEN work everywhere. Listings and `show` take --json.
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     EnrolmentCodes(codes::Args),
     /// The machines
     Endpoints(endpoints::Args),
+    /// What happened while nobody looked, by what it asks of a person
+    Overnight(overnight::Args),
     /// Queue checks and actions for machines, reachable now or not
     Run(Box<run::Args>),
     /// What is queued, under way and done
@@ -116,6 +119,12 @@ mod tests {
             "tidegate sequences list --endpoint a --state running --since 2d",
             "tidegate sequences cancel x y --yes",
             "tidegate sequences note x text",
+            "tidegate sequences run-next x y",
+            "tidegate sequences review x y",
+            "tidegate sequences unreview x",
+            "tidegate sequences assign x ben@example.com",
+            "tidegate sequences assign x",
+            "tidegate overnight --since 12h --limit 500 --json",
             "tidegate transcript a --format csv --sequence x",
             "tidegate transcript a --follow",
             "tidegate export a --out f --force",
@@ -136,6 +145,7 @@ mod tests {
             "tidegate run a --expires-in 7 -- ls",
             "tidegate serve --data d --tls-cert c",
             "tidegate clients --token x",
+            "tidegate overnight --limit 501",
             "tidegate link --listen 127.0.0.1:0 --to a:1",
             "tidegate link --listen 127.0.0.1:0 --to a:1 --always-open --rate 32",
         ] {

@@ -88,6 +88,9 @@ pub(crate) fn sequence(state: SequenceState, steps: &[(StepState, Finding)]) -> 
         repeat_warning: None,
         steps: steps.collect(),
         notes: Vec::new(),
+        reviewed: None,
+        assignee: None,
+        run_next: None,
         draft: None,
         revision: 4,
     }

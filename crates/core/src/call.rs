@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
-    ClientView, CodeView, EndpointPatch, EndpointView, NewClient, NewCode, NewSequence, NewSite, Page,
-    Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView, SessionView, SitePatch,
-    SiteView, TokenView, TranscriptEntryView,
+    ClientView, CodeView, EndpointPatch, EndpointView, NewClient, NewCode, NewSequence, NewSite,
+    OvernightView, Page, Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView,
+    SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
 };
 use crate::chain::Entry;
 use crate::digest::Digest;
@@ -335,6 +335,14 @@ pub enum SequenceAct {
     Purge,
     /// Writes on it; 1 to 10,000 bytes.
     Note(String),
+    /// Says that a person looked at what came back; only for one that has ended. A repeat changes nothing.
+    Review,
+    /// Takes that back.
+    Unreview,
+    /// Gives it to a person to look after: an e-mail address, 3 to 200 bytes; `None`: to nobody.
+    Assign(Option<String>),
+    /// Puts one that was not sent yet before the others of its endpoint.
+    RunNext,
 }
 
 /// What the directory tells the endpoint object about a machine it admitted.
@@ -425,7 +433,7 @@ pub enum Resource {
     /// An endpoint.
     Endpoint(EndpointView),
     /// A sequence.
-    Sequence(SequenceView),
+    Sequence(Box<SequenceView>),
     /// A person.
     Person(PersonView),
     /// A token.
@@ -514,6 +522,13 @@ pub enum DirectoryQuestion {
         /// How much.
         paging: Paging,
     },
+    /// What happened while nobody looked. → [`Answer::Overnight`].
+    Overnight {
+        /// Since when what ended well is told.
+        since: Timestamp,
+        /// Most items of a group, 1 to 500; the rest is counted.
+        limit: u32,
+    },
     /// → [`Answer::Counts`].
     Counts,
 }
@@ -583,6 +598,8 @@ pub enum Answer {
     Codes(Page<CodeView>),
     /// A page of endpoints.
     Endpoints(Page<EndpointView>),
+    /// What happened while nobody looked.
+    Overnight(Box<OvernightView>),
     /// How much there is.
     Counts(Counts),
     /// What a sync needs.

@@ -192,6 +192,17 @@ pub enum TranscriptBody {
         /// What.
         text: String,
     },
+    /// Somebody looked at what came back.
+    Reviewed,
+    /// Somebody took that back.
+    Unreviewed,
+    /// Somebody gave a sequence to a person to look after.
+    Assigned {
+        /// Whom: an e-mail address; absent: nobody any more.
+        to: Option<String>,
+    },
+    /// Somebody put a sequence that was not sent yet before the others.
+    RunNext,
     /// Somebody changed name or site.
     Edited {
         /// The name since then.
@@ -232,6 +243,10 @@ impl TranscriptBody {
             Self::Gap { .. } => "gap",
             Self::Journal { .. } => "journal",
             Self::Noted { .. } => "noted",
+            Self::Reviewed => "reviewed",
+            Self::Unreviewed => "unreviewed",
+            Self::Assigned { .. } => "assigned",
+            Self::RunNext => "run_next",
             Self::Edited { .. } => "edited",
             Self::Revoked => "revoked",
             Self::Retired => "retired",

@@ -9,6 +9,7 @@ pub(crate) mod endpoints;
 pub(crate) mod export;
 pub(crate) mod link;
 pub(crate) mod login;
+pub(crate) mod overnight;
 pub(crate) mod run;
 pub(crate) mod sequences;
 pub(crate) mod serve;
@@ -32,6 +33,7 @@ pub(crate) async fn run(command: Command, screen: &Screen) -> Result<Exit, Failu
         Command::Sites(args) => sites::run(args, screen).await,
         Command::EnrolmentCodes(args) => codes::run(args, screen).await,
         Command::Endpoints(args) => endpoints::run(args, screen).await,
+        Command::Overnight(args) => overnight::run(args, screen).await,
         Command::Run(args) => run::run(*args, screen).await,
         Command::Sequences(args) => sequences::run(args, screen).await,
         Command::Transcript(args) => transcript::run(args, screen).await,

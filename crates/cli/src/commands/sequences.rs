@@ -50,6 +50,20 @@ enum Act {
     Release(Acted),
     /// Give up what never left: held, queued or a draft
     Purge(Confirmed),
+    /// Put one that was not sent yet before the others of its machine
+    RunNext(Acted),
+    /// Say that you looked at what came back: it leaves `tidegate overnight`
+    Review(Acted),
+    /// Take that back
+    Unreview(Acted),
+    /// Give one to a person to look after
+    Assign {
+        /// Its id
+        sequence: String,
+        /// The person's e-mail address; absent: nobody
+        #[arg(value_name = "EMAIL")]
+        to: Option<String>,
+    },
     /// Write a note on one, for whoever reads the transcript
     Note {
         /// Its id
@@ -101,6 +115,15 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
         Act::Show { sequence } => show(&api, &sequence, output, screen).await?,
         Act::Queue(acted) => act(&api, &acted.sequences, "queue", output, screen).await?,
         Act::Release(acted) => act(&api, &acted.sequences, "release", output, screen).await?,
+        Act::RunNext(acted) => act(&api, &acted.sequences, "run-next", output, screen).await?,
+        Act::Review(acted) => act(&api, &acted.sequences, "review", output, screen).await?,
+        Act::Unreview(acted) => act(&api, &acted.sequences, "unreview", output, screen).await?,
+        Act::Assign { sequence, to } => {
+            let id = sequence_id(&sequence)?.to_string();
+            let answer = api.post(&["sequences", &id, "assign"], &json!({"assignee": to})).await?;
+            let whose = to.as_deref().map_or_else(|| "nobody".to_owned(), one_line);
+            output.one(screen, &answer, |_: serde_json::Value| format!("{id} is with {whose}.\n"))?;
+        }
         Act::Cancel(Confirmed { sequences, confirmation }) => {
             if sequences.len() > 1 {
                 let consequence = format!("{} sequences are cancelled.", sequences.len());
@@ -220,6 +243,9 @@ fn told(view: &SequenceView, act: &str) -> String {
             let warning = view.repeat_warning.as_deref().map(|warning| format!(": {}", one_line(warning)));
             format!("`{title}` is queued again as {}{}", view.id, warning.unwrap_or_default())
         }
+        "run-next" => format!("`{title}` goes before the others of its machine"),
+        "review" => format!("`{title}` is reviewed"),
+        "unreview" => format!("`{title}` is to be looked at again"),
         _ => format!("`{title}`: {} {}", verdict.tone.mark(), verdict.text()),
     }
 }
@@ -278,7 +304,7 @@ fn state_word(state: SequenceState) -> String {
     serde_json::to_value(state).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn parse_since(text: &str) -> Result<Timestamp, String> {
+pub(super) fn parse_since(text: &str) -> Result<Timestamp, String> {
     match Milliseconds::parse(text) {
         Ok(span) => Ok(time::now().shifted_by_ms(-i64::try_from(span.0).unwrap_or(i64::MAX))),
         Err(_) => text.parse().map_err(|error| format!("{error}, nor a span such as 12h")),

@@ -50,8 +50,8 @@ pub struct EndpointView {
     /// When its runtime found no path, newest first, at most 10; only in the answer about one endpoint.
     #[serde(default)]
     pub outages: Vec<OutageView>,
-    /// How often it is usually heard while it has a path, learned from its own contacts; absent: not known yet, and in
-    /// listings.
+    /// How often it is usually heard while it has a path, learned from its own contacts; absent: not known yet. In
+    /// listings as it was when the machine last told anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usual_interval_ms: Option<u64>,
     /// The hours of UTC in which it is usually heard, where those are few; empty: any, or not known yet.

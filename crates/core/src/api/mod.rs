@@ -5,6 +5,7 @@
 
 mod directory;
 mod endpoint;
+mod overnight;
 mod sequence;
 mod transcript;
 mod waiting;
@@ -17,6 +18,7 @@ pub use endpoint::{
     Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, OutageView,
     Reachability, TrafficView, WorkState,
 };
+pub use overnight::{Group, MachineName, OvernightItem, OvernightMachine, OvernightView};
 pub use sequence::{
     AttemptView, NewSequence, NoteView, OutputView, ResultView, SequencePatch, SequenceState,
     SequenceSummary, SequenceView, StepState, StepView,

@@ -6,7 +6,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::id::{EndpointId, SequenceId};
-use crate::sequence::{EndState, Finding, SequenceSpec, StepSpec, StopOn};
+use crate::sequence::{EndState, Finding, PersonAct, SequenceSpec, StepSpec, StopOn};
 use crate::time::{Milliseconds, Timestamp};
 
 use super::WaitingView;
@@ -237,6 +237,15 @@ pub struct SequenceView {
     /// What people wrote on it, oldest first.
     #[serde(default)]
     pub notes: Vec<NoteView>,
+    /// Who looked at what came back, and when; absent: nobody, or its outcome changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewed: Option<PersonAct>,
+    /// Whose it is to look after: an e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    /// Who put it before the others of its machine, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_next: Option<PersonAct>,
     /// The draft as written; only while it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft: Option<SequenceSpec>,
@@ -259,7 +268,7 @@ pub struct SequenceSummary {
     pub created_by: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When its state last changed.
+    /// When anything about it last changed.
     pub changed_at: Timestamp,
     /// How many steps it has.
     pub steps: u32,
@@ -267,6 +276,27 @@ pub struct SequenceSummary {
     pub ran: u32,
     /// How many of them found something that needs a person.
     pub attention: u32,
+    /// How many of them were cut off by power loss, a crash or a reboot: they may have had their effect.
+    #[serde(default)]
+    pub interrupted: u32,
+    /// The fault in one line, such as `ping 10.20.0.5: no reply`, at most 200 characters; absent: no step has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<String>,
+    /// When it ended, as the control plane learned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// When it may start at the earliest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// When it may no longer start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Who looked at what came back, and when; absent: nobody, or its outcome changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewed: Option<PersonAct>,
+    /// Whose it is to look after: an e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
     /// Why it is there, where that needs words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

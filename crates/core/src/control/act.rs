@@ -91,6 +91,9 @@ impl Object<'_> {
             waiting: None,
             repeats_in_doubt: false,
             notes: Vec::new(),
+            reviewed: None,
+            assignee: None,
+            run_next: None,
         });
         Ok(id)
     }
@@ -199,6 +202,10 @@ impl Object<'_> {
             SequenceAct::Release => self.release(by, id)?,
             SequenceAct::Purge => return self.purge(by, id).map(|resource| (resource, false)),
             SequenceAct::Note(text) => self.note(by, id, text)?,
+            SequenceAct::Review => self.review(by, id)?,
+            SequenceAct::Unreview => self.unreview(by, id)?,
+            SequenceAct::Assign(to) => self.assign(by, id, to)?,
+            SequenceAct::RunNext => self.run_next(by, id)?,
             SequenceAct::Retry => {
                 let retried = self.retry(by, id)?;
                 return self.sequence_resource(retried).map(|resource| (resource, true));
@@ -401,7 +408,7 @@ impl Object<'_> {
     fn sequence_resource(&mut self, id: SequenceId) -> Result<Resource, Error> {
         self.flush()?;
         let shown = view::sequence(self.db, self.cx, self.id, id)?;
-        Ok(Resource::Sequence(shown))
+        Ok(Resource::Sequence(Box::new(shown)))
     }
 
     fn endpoint_resource(&mut self) -> Result<Resource, Error> {
@@ -430,7 +437,7 @@ fn invalid_sequence(error: &SpecError) -> Error {
     Error::problem(Code::InvalidSequence, error.to_string())
 }
 
-fn wrong_state(sequence: &Sequence, act: &str, needed: &str) -> Error {
+pub(super) fn wrong_state(sequence: &Sequence, act: &str, needed: &str) -> Error {
     let state = serde_json::to_value(sequence.state()).ok();
     let state = state.as_ref().and_then(|state| state.as_str()).unwrap_or("unknown").to_owned();
     Error::conflict(format!("the sequence is {state}: only one that is {needed} can be {act}"))

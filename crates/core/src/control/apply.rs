@@ -77,6 +77,7 @@ impl Object<'_> {
                     attempt: *attempt,
                     state: *state,
                     finding: result.finding,
+                    summary: &result.summary,
                     finished: evidence.time,
                     returned_at: self.cx.now,
                     entry: evidence.transcript_number,
@@ -249,7 +250,7 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn step_finished_apply(&mut self, id: SequenceId, finished: &FinishedStep) -> Result<(), Error> {
+    fn step_finished_apply(&mut self, id: SequenceId, finished: &FinishedStep<'_>) -> Result<(), Error> {
         let Some(sequence) = self.theirs(id)? else { return Ok(()) };
         if let Some(amendment) = sequence.finish_step(finished) {
             self.amendment_record(id, amendment)?;
@@ -419,5 +420,8 @@ fn unheard_of(id: SequenceId, title: &str, probes: &[String], at: Timestamp) -> 
         waiting: None,
         repeats_in_doubt: false,
         notes: Vec::new(),
+        reviewed: None,
+        assignee: None,
+        run_next: None,
     }
 }

@@ -6,6 +6,7 @@
 mod act;
 mod apply;
 mod enrol;
+mod handover;
 mod idempotency;
 mod identity;
 mod intake;

@@ -281,6 +281,9 @@ impl<'a> Object<'a> {
     fn flush_sequences(&mut self) -> Result<(), Error> {
         for slot in self.sequences.values_mut().filter(|slot| slot.stored.as_ref() != Some(&slot.sequence)) {
             slot.sequence.revision += 1;
+            if let Some(stored) = &slot.stored {
+                slot.sequence.review_outdate(stored);
+            }
             let log = self.row.log.map(|log| log.id);
             let is_new = slot.stored.is_none();
             let is_pending =

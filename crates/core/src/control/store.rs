@@ -210,9 +210,9 @@ pub(super) fn sequence_save(
     ];
     db.execute(
         if is_new {
-            "INSERT INTO sequence (endpoint_id, sequence_id, ordinal, state, live, pending, due_at, changed_at, \
-             document) SELECT ?1, ?2, 1 + COALESCE((SELECT MAX(ordinal) FROM sequence WHERE endpoint_id = ?1), 0), \
-             ?3, ?4, ?5, ?6, ?7, ?8"
+            "INSERT INTO sequence (endpoint_id, sequence_id, ordinal, turn, state, live, pending, due_at, changed_at, \
+             document) SELECT ?1, ?2, made.next, made.next, ?3, ?4, ?5, ?6, ?7, ?8 FROM (SELECT 1 + \
+             COALESCE(MAX(ordinal), 0) AS next FROM sequence WHERE endpoint_id = ?1) AS made"
         } else {
             "UPDATE sequence SET state = ?3, live = ?4, pending = ?5, due_at = ?6, changed_at = ?7, document = ?8 \
              WHERE endpoint_id = ?1 AND sequence_id = ?2"
@@ -271,10 +271,25 @@ pub(super) fn sequence_ids_pending(
     limit: u32,
 ) -> Result<Vec<SequenceId>, Error> {
     let rows = db.query(
-        "SELECT sequence_id FROM sequence WHERE endpoint_id = ?1 AND pending = 1 ORDER BY ordinal LIMIT ?2",
+        "SELECT sequence_id FROM sequence WHERE endpoint_id = ?1 AND pending = 1 ORDER BY turn LIMIT ?2",
         &[endpoint.into(), limit.into()],
     )?;
     rows.iter().map(|row| Ok(row.parsed(0)?)).collect()
+}
+
+/// Gives a sequence the first turn of all that are live; whether it had another.
+pub(super) fn sequence_move_first(
+    db: &dyn Sql,
+    endpoint: EndpointId,
+    sequence: SequenceId,
+) -> Result<bool, Error> {
+    let moved = db.execute(
+        "UPDATE sequence SET turn = first.turn - 1 FROM (SELECT MIN(turn) AS turn FROM sequence
+             WHERE endpoint_id = ?1 AND pending = 1) AS first
+         WHERE endpoint_id = ?1 AND sequence_id = ?2 AND sequence.turn > first.turn",
+        &[endpoint.into(), sequence.into()],
+    )?;
+    Ok(moved > 0)
 }
 
 pub(super) fn sequence_delete(db: &dyn Sql, endpoint: EndpointId, sequence: SequenceId) -> Result<(), Error> {

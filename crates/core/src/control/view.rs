@@ -45,9 +45,6 @@ pub(super) fn endpoint(db: &dyn ReadSql, cx: &Context<'_>, id: EndpointId) -> Re
     view.journals = journals;
     view.traffic = traffic::newest(db, id)?;
     view.outages = outages::newest(db, id)?;
-    let contact = waiting::contact(cx, id, &row);
-    view.usual_interval_ms = contact.usual_interval.map(|interval| interval.0);
-    view.usual_hours_utc = contact.usual_hours;
     Ok(view)
 }
 
@@ -68,6 +65,7 @@ pub(super) fn endpoint_summary(
             clears: "set the machine's clock or time source right".to_owned(),
         });
     }
+    let contact = waiting::contact(cx, id, row);
     let work = work_state(db, id)?;
     if work == WorkState::Held {
         attention.push(crate::api::Attention {
@@ -92,8 +90,8 @@ pub(super) fn endpoint_summary(
         journals: Vec::new(),
         traffic: Vec::new(),
         outages: Vec::new(),
-        usual_interval_ms: None,
-        usual_hours_utc: Vec::new(),
+        usual_interval_ms: contact.usual_interval.map(|interval| interval.0),
+        usual_hours_utc: contact.usual_hours,
         enrolled_at: row.enrolled_at,
         revision: row.revision,
     })
@@ -161,10 +159,7 @@ pub(super) fn sequence(
         created_at: sequence.created_at,
         queued_at: sequence.queued.as_ref().map(|queued| queued.at),
         offered_at: sequence.offered_at,
-        ended_at: match &sequence.standing {
-            Standing::Ended { at, .. } => Some(*at),
-            _ => None,
-        },
+        ended_at: sequence.ended_at(),
         not_before: sequence.queued.as_ref().map_or(sequence.spec.not_before, |queued| queued.not_before),
         expires_at: sequence
             .queued
@@ -182,6 +177,9 @@ pub(super) fn sequence(
             .iter()
             .map(|note| NoteView { by: note.by.clone(), at: note.at, text: note.text.clone() })
             .collect(),
+        reviewed: sequence.reviewed.clone(),
+        assignee: sequence.assignee.clone(),
+        run_next: sequence.run_next.clone(),
         draft: (sequence.standing == Standing::Draft).then(|| sequence.spec.clone()),
         revision: sequence.revision,
     })
@@ -221,6 +219,13 @@ pub(super) fn sequence_summary(sequence: &Sequence, changed_at: Timestamp) -> Se
         steps: u32::try_from(sequence.steps.len()).unwrap_or(u32::MAX),
         ran: sequence.ran(),
         attention: sequence.attention(),
+        interrupted: sequence.interrupted(),
+        worst: sequence.worst(),
+        ended_at: sequence.ended_at(),
+        not_before: sequence.queued.as_ref().and_then(|queued| queued.not_before),
+        expires_at: sequence.queued.as_ref().map(|queued| queued.expires_at),
+        reviewed: sequence.reviewed.clone(),
+        assignee: sequence.assignee.clone(),
         reason: reason::sequence_reason(sequence),
     }
 }

@@ -188,19 +188,28 @@ fn ahead(
         | Standing::Running
         | Standing::Ended { .. } => return Ok(None),
     };
-    // Two queries that each go along the index and stop: a queue may be a thousand long.
+    // Queries that each go along the index and stop: a queue may be a thousand long.
     let running = db.query(
         "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 AND state = 'running' \
-         ORDER BY ordinal LIMIT 1",
+         ORDER BY turn LIMIT 1",
         &[endpoint.into()],
     )?;
     let older = db.query(
         "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 \
-         AND state IN ('queued', 'offered', 'delivered', 'cancelling') AND ordinal < \
-         (SELECT ordinal FROM sequence WHERE endpoint_id = ?1 AND sequence_id = ?2) ORDER BY ordinal LIMIT ?3",
+         AND state IN ('queued', 'offered', 'delivered', 'cancelling') AND turn < \
+         (SELECT turn FROM sequence WHERE endpoint_id = ?1 AND sequence_id = ?2) ORDER BY turn LIMIT ?3",
         &[endpoint.into(), sequence.id.into(), AHEAD_MAX.into()],
     )?;
-    for row in running.iter().chain(&older) {
+    // One that was put first still goes after what was sent before it.
+    let sent = match sequence.run_next {
+        Some(_) if !is_sent => db.query(
+            "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 AND state IN ('offered', 'delivered') \
+             ORDER BY turn LIMIT ?2",
+            &[endpoint.into(), AHEAD_MAX.into()],
+        )?,
+        Some(_) | None => Vec::new(),
+    };
+    for row in running.iter().chain(&sent).chain(&older) {
         let other: Sequence = row.json(0)?;
         if goes_first(now, &other, is_sent) {
             return Ok(Some(SequenceAhead {

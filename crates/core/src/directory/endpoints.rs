@@ -77,7 +77,7 @@ fn search_value(text: Option<&str>) -> Result<Value, Error> {
 }
 
 /// An idle sync stores nothing, so what was stored may be older than what the host heard.
-fn presence_merge(cx: &Context<'_>, view: &mut EndpointView) {
+pub(super) fn presence_merge(cx: &Context<'_>, view: &mut EndpointView) {
     let stored = view.last_seen_at.map(|at| Seen { at, skew_ms: view.clock_skew_ms });
     let heard = cx.presence.last_seen(view.id);
     if let Some(heard) = heard.filter(|heard| stored.is_none_or(|stored| stored.at < heard.at)) {

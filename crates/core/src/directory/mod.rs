@@ -3,8 +3,9 @@
 //! What endpoints and sequences are is decided by their endpoint objects alone. The directory knows what they
 //! told of themselves and may lag behind: it serves listings and search, and decides nothing by them.
 //!
-//! Reading order: `people`, `sessions`, `passwords`, `tokens`, `clients`, `codes` (what people make), `admit` (a machine becomes an endpoint),
-//! `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `audit` (who did what).
+//! Reading order: `people`, `sessions`, `passwords`, `tokens`, `clients`, `codes` (what people make), `admit` (a machine
+//! becomes an endpoint), `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `overnight` (what
+//! of it asks for a person), `audit` (who did what).
 
 mod admit;
 mod audit;
@@ -12,6 +13,7 @@ mod clients;
 mod codes;
 mod endpoints;
 mod idempotency;
+mod overnight;
 mod paging;
 mod passwords;
 mod people;
@@ -35,6 +37,7 @@ use crate::sql::{ReadSql, Sql, Value};
 
 pub use audit::{DirectoryBody, DirectoryHeader, SessionBy};
 pub use passwords::password_refused;
+pub(crate) use people::check_email;
 pub use sessions::SESSION_VALID_FOR;
 
 /// The tables of the directory.
@@ -98,6 +101,9 @@ pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) ->
         }
         DirectoryQuestion::Sequences { state, since, paging } => {
             Answer::Sequences(sequences::sequences(db, state, since, &paging)?)
+        }
+        DirectoryQuestion::Overnight { since, limit } => {
+            Answer::Overnight(Box::new(overnight::overnight(db, cx, since, limit)?))
         }
         DirectoryQuestion::Counts => Answer::Counts(sequences::counts(db)?),
     })

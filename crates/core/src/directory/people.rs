@@ -263,7 +263,7 @@ pub(super) fn person_active(db: &dyn ReadSql, id: PersonId) -> Result<PersonView
 }
 
 /// Judges an e-mail address by its shape alone: it is a name here, nothing is sent to it.
-fn check_email(email: &str) -> Result<(), Error> {
+pub(crate) fn check_email(email: &str) -> Result<(), Error> {
     let holds = (3..=200).contains(&email.len())
         && !email.contains(|letter: char| letter.is_control() || letter.is_whitespace())
         && email

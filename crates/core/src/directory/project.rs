@@ -10,6 +10,8 @@ use crate::call::{Projection, Reply};
 use crate::error::Error;
 use crate::sql::Sql;
 
+use super::overnight;
+
 /// Most bytes of an endpoint that search looks through; facts past it are not found by search. Names, addresses and
 /// models are a few hundred.
 const SEARCH_BYTES_MAX: usize = 4_096;
@@ -48,22 +50,25 @@ fn endpoint_save(db: &dyn Sql, version: u64, endpoint: &EndpointView) -> Result<
         endpoint.site_id.into(),
         search_text(endpoint).into(),
         super::json(endpoint),
+        overnight::needs_person(endpoint).into(),
     ];
-    // A column that is set is written in each of its indexes, also to the value it had. Name and place seldom change.
+    // A column that is set is written in each of its indexes, also to the value it had. Name, place and need seldom
+    // change.
     let known = db.execute(
         "UPDATE endpoint_summary SET version = MAX(version, ?2),
              search = CASE WHEN ?2 >= version THEN ?6 ELSE search END,
              document = CASE WHEN ?2 >= version THEN ?7 ELSE document END
-         WHERE endpoint_id = ?1 AND name = ?3 COLLATE BINARY AND client_id = ?4 AND site_id = ?5",
+         WHERE endpoint_id = ?1 AND name = ?3 COLLATE BINARY AND client_id = ?4 AND site_id = ?5
+             AND needs_person = ?8",
         &parameters,
     )?;
     if known == 0 {
         db.execute(
-            "INSERT INTO endpoint_summary (endpoint_id, version, name, client_id, site_id, search, document)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO endpoint_summary (endpoint_id, version, name, client_id, site_id, search, document, \
+             needs_person) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (endpoint_id) DO UPDATE SET version = excluded.version, name = excluded.name, \
              client_id = excluded.client_id, site_id = excluded.site_id, search = excluded.search, \
-             document = excluded.document
+             document = excluded.document, needs_person = excluded.needs_person
              WHERE excluded.version >= endpoint_summary.version",
             &parameters,
         )?;
@@ -72,11 +77,13 @@ fn endpoint_save(db: &dyn Sql, version: u64, endpoint: &EndpointView) -> Result<
 }
 
 fn sequence_save(db: &dyn Sql, version: u64, sequence: &SequenceSummary) -> Result<(), Error> {
+    let night = overnight::night(sequence);
     db.execute(
-        "INSERT INTO sequence_summary (sequence_id, version, state, created_at, changed_at, document)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO sequence_summary (sequence_id, version, state, created_at, changed_at, document, endpoint_id, \
+         night, night_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (sequence_id) DO UPDATE SET version = excluded.version, state = excluded.state, \
-         changed_at = excluded.changed_at, document = excluded.document
+         changed_at = excluded.changed_at, document = excluded.document, night = excluded.night, \
+         night_at = excluded.night_at
          WHERE excluded.version >= sequence_summary.version",
         &[
             sequence.id.into(),
@@ -85,6 +92,9 @@ fn sequence_save(db: &dyn Sql, version: u64, sequence: &SequenceSummary) -> Resu
             sequence.created_at.into(),
             sequence.changed_at.into(),
             super::json(sequence),
+            sequence.endpoint_id.into(),
+            night.map(|(night, _)| night.as_str()).into(),
+            night.map_or(sequence.changed_at, |(_, at)| at).into(),
         ],
     )?;
     Ok(())

@@ -9,6 +9,7 @@ use crate::time::Timestamp;
 
 use super::outcome::{EndState, Finding};
 use super::record::{Attempt, AttemptEnd, EndpointTime, Sequence, Standing, StepRecord};
+use super::worst;
 
 /// Evidence replaced how a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Amendment {
 
 /// A `step_finished` entry, as the record needs it.
 #[derive(Clone, Copy, Debug)]
-pub struct FinishedStep {
+pub struct FinishedStep<'a> {
     /// The step, from 1.
     pub step: u32,
     /// The attempt, from 1.
@@ -32,6 +33,8 @@ pub struct FinishedStep {
     pub state: EndState,
     /// Whether a person should look.
     pub finding: Finding,
+    /// The result's line for people.
+    pub summary: &'a str,
     /// When, by the endpoint's clock.
     pub finished: EndpointTime,
     /// When the control plane stored it.
@@ -105,7 +108,7 @@ impl Sequence {
     }
 
     /// Takes in the end of a step, and answers what that amended.
-    pub fn finish_step(&mut self, finished: &FinishedStep) -> Option<Amendment> {
+    pub fn finish_step(&mut self, finished: &FinishedStep<'_>) -> Option<Amendment> {
         let step = self.step(finished.step)?;
         step.end_before(finished.attempt, finished.returned_at);
         let attempt = step.attempt(finished.attempt);
@@ -120,6 +123,7 @@ impl Sequence {
             finished: Some(finished.finished),
             returned_at: finished.returned_at,
             finding: finished.finding,
+            said: worst::said(finished),
             result_entry: Some(finished.entry),
             amended_from,
         });
@@ -178,6 +182,7 @@ impl Sequence {
                 finished: None,
                 returned_at: now,
                 finding: Finding::None,
+                said: None,
                 result_entry: None,
                 amended_from: from,
             });
@@ -218,6 +223,7 @@ impl StepRecord {
                 finished: None,
                 returned_at: at,
                 finding: Finding::None,
+                said: None,
                 result_entry: None,
                 amended_from: None,
             });

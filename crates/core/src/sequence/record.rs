@@ -10,6 +10,8 @@ use crate::time::Timestamp;
 
 use super::outcome::{EndState, Finding};
 use super::spec::{SequenceSpec, StopOn};
+#[cfg(doc)]
+use super::worst::SAID_CHARACTERS_MAX;
 
 /// One sequence of an endpoint object; stored as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,24 @@ pub struct Sequence {
     pub steps: Vec<StepRecord>,
     /// What people wrote on it, oldest first.
     pub notes: Vec<Note>,
+    /// Who looked at what came back, and when; what changes its outcome afterwards takes that away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewed: Option<PersonAct>,
+    /// Whose it is to look after: an e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    /// Who put it before the others of its endpoint, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_next: Option<PersonAct>,
+}
+
+/// Something that a person did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PersonAct {
+    /// Who: an e-mail address.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What queueing filled in.
@@ -190,6 +210,10 @@ pub struct AttemptEnd {
     pub returned_at: Timestamp,
     /// Whether a person should look.
     pub finding: Finding,
+    /// What the result says in a line, at most [`SAID_CHARACTERS_MAX`] characters; kept beside the transcript only where
+    /// a person should look or the step did not succeed, for listings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
     /// The transcript entry whose body holds the result.
     pub result_entry: Option<u64>,
     /// The end that this one replaced.
@@ -234,6 +258,19 @@ impl Sequence {
     /// Whether it ended, doubt or not.
     pub fn is_ended(&self) -> bool {
         matches!(self.standing, Standing::Ended { .. })
+    }
+
+    /// When it ended, as the control plane learned it; `None`: it has not.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self.standing {
+            Standing::Ended { at, .. } => Some(at),
+            Standing::Draft
+            | Standing::Queued
+            | Standing::Held { .. }
+            | Standing::Offered { .. }
+            | Standing::Delivered
+            | Standing::Running => None,
+        }
     }
 
     /// Whether something may still happen to it: not a draft, and not ended beyond doubt.
@@ -290,7 +327,7 @@ impl Sequence {
         self.count(|end| end.finding == Finding::Attention)
     }
 
-    fn count(&self, counts: impl Fn(&AttemptEnd) -> bool) -> u32 {
+    pub(super) fn count(&self, counts: impl Fn(&AttemptEnd) -> bool) -> u32 {
         let ended = self.steps.iter().filter_map(|step| step.attempts.last()?.end.as_ref());
         u32::try_from(ended.filter(|end| counts(end)).count()).unwrap_or(u32::MAX)
     }
@@ -312,6 +349,14 @@ impl Sequence {
             SequenceEnd::Cancelled => SequenceState::Cancelled,
             SequenceEnd::Expired => SequenceState::Expired,
             SequenceEnd::Lost => SequenceState::Lost,
+        }
+    }
+
+    /// Takes away a review of what stood differently `before`: a person looked at another outcome.
+    pub fn review_outdate(&mut self, before: &Self) {
+        let is_same = self.standing == before.standing && self.steps == before.steps;
+        if !is_same && self.reviewed == before.reviewed {
+            self.reviewed = None;
         }
     }
 
@@ -362,6 +407,7 @@ impl StepRecord {
                 finished: None,
                 returned_at: at,
                 finding: Finding::None,
+                said: None,
                 result_entry: None,
                 amended_from: None,
             });

@@ -42,7 +42,7 @@ fn retried(world: &mut World, sequence: SequenceId) -> SequenceView {
     match world.act(&retry) {
         Ok(tidegate_core::call::Resource::Sequence(view)) => {
             world.truth.queued.insert(view.id, view.steps.iter().map(|step| step.rerun).collect());
-            view
+            *view
         }
         other => panic!("an ended sequence can be repeated: {other:?}"),
     }

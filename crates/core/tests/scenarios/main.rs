@@ -9,6 +9,7 @@ mod dark;
 mod driver;
 mod enrolments;
 mod gaps;
+mod handover;
 mod identity;
 mod invariants;
 mod newer;

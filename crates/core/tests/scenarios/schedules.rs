@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
+use tidegate_core::call::SequenceAct;
 use tidegate_core::id::SequenceId;
 use tidegate_core::sequence::EndState;
 use tidegate_core::time::Milliseconds;
@@ -17,6 +18,7 @@ enum Action {
     Queue(u8),
     Cancel(usize),
     Release(usize),
+    RunNext(usize),
     Sync(usize, Fate),
     LateRequest(usize),
     LateAnswer(usize, usize),
@@ -67,6 +69,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => any::<u8>().prop_map(Action::Queue),
         2 => number.clone().prop_map(Action::Cancel),
         1 => number.clone().prop_map(Action::Release),
+        1 => number.clone().prop_map(Action::RunNext),
         20 => (number.clone(), fate()).prop_map(|(machine, fate)| Action::Sync(machine, fate)),
         2 => number.clone().prop_map(Action::LateRequest),
         2 => (number.clone(), number.clone()).prop_map(|(machine, which)| Action::LateAnswer(machine, which)),
@@ -158,6 +161,11 @@ impl Run {
             Action::Release(number) => {
                 if let Some(work) = chosen(&self.work, *number) {
                     self.world.release(*work);
+                }
+            }
+            Action::RunNext(number) => {
+                if let Some(work) = chosen(&self.work, *number) {
+                    self.world.sequence_act(*work, SequenceAct::RunNext);
                 }
             }
             Action::Sync(number, fate) => self.sync(machine(number), *fate),

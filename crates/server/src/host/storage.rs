@@ -204,7 +204,14 @@ fn begins_something(input: &Input) -> bool {
                 | EndpointAct::EditSequence { .. }
                 | EndpointAct::Edit { .. }
                 | EndpointAct::Sequence {
-                    act: SequenceAct::Queue | SequenceAct::Retry | SequenceAct::Note(_),
+                    act:
+                        SequenceAct::Queue
+                        | SequenceAct::Retry
+                        | SequenceAct::Note(_)
+                        | SequenceAct::Review
+                        | SequenceAct::Unreview
+                        | SequenceAct::Assign(_)
+                        | SequenceAct::RunNext,
                     ..
                 } => true,
                 EndpointAct::Sequence {

@@ -6,6 +6,7 @@ mod document;
 mod endpoints;
 mod events;
 mod export;
+mod overnight;
 mod people;
 mod runtime;
 mod sequence_acts;
@@ -47,6 +48,7 @@ pub(crate) fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(sequences::create))
         .routes(routes!(transcript::read))
         .routes(routes!(export::download))
+        .routes(routes!(overnight::get))
         .routes(routes!(sequences::list))
         .routes(routes!(sequences::get, sequences::edit))
         .routes(routes!(sequence_acts::queue))
@@ -55,6 +57,10 @@ pub(crate) fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(sequence_acts::release))
         .routes(routes!(sequence_acts::purge))
         .routes(routes!(sequence_acts::note))
+        .routes(routes!(sequence_acts::review))
+        .routes(routes!(sequence_acts::unreview))
+        .routes(routes!(sequence_acts::assign))
+        .routes(routes!(sequence_acts::run_next))
         .routes(routes!(events::stream))
         .routes(routes!(document::openapi))
 }

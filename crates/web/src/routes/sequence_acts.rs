@@ -23,6 +23,17 @@ pub(crate) struct NewNote {
     text: String,
 }
 
+/// Whose a sequence is to look after.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assignment {
+    /// An e-mail address, 3 to 200 bytes; `null`: nobody's.
+    // Named by hand, serde does not let it be absent: who forgets it must not take the sequence from somebody.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required)]
+    assignee: Option<String>,
+}
+
 /// Queues a draft.
 #[utoipa::path(
     post, path = "/api/v1/sequences/{id}/queue", tag = "sequences", operation_id = "queueSequence",
@@ -118,6 +129,71 @@ pub(crate) async fn note(
     SmallJson { value, digest }: SmallJson<NewNote>,
 ) -> Result<Response, Problem> {
     act(host, acting, sequence, SequenceAct::Note(value.text), digest).await
+}
+
+/// Says that a person looked at what came back; only of a sequence that has ended.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/review", tag = "sequences", operation_id = "reviewSequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    responses((status = 200, description = "The sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn review(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Review, digest).await
+}
+
+/// Takes back that a person looked at what came back.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/unreview", tag = "sequences", operation_id = "unreviewSequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    responses((status = 200, description = "The sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn unreview(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Unreview, digest).await
+}
+
+/// Gives a sequence to a person to look after, or to nobody.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/assign", tag = "sequences", operation_id = "assignSequence",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    request_body = Assignment,
+    responses((status = 200, description = "The sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn assign(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    SmallJson { value, digest }: SmallJson<Assignment>,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::Assign(value.assignee), digest).await
+}
+
+/// Puts a sequence that was not sent yet before the others of its machine.
+#[utoipa::path(
+    post, path = "/api/v1/sequences/{id}/run-next", tag = "sequences", operation_id = "runSequenceNext",
+    params(("id" = SequenceId, Path, description = "The sequence's id")),
+    responses((status = 200, description = "The sequence", body = SequenceView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn run_next(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(sequence): Id<SequenceId>,
+    NoBody { digest }: NoBody,
+) -> Result<Response, Problem> {
+    act(host, acting, sequence, SequenceAct::RunNext, digest).await
 }
 
 async fn act(

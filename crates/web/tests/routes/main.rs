@@ -13,6 +13,8 @@ mod hostile;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod overnight;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod people;

@@ -87,6 +87,7 @@ CREATE TABLE sequence (
     endpoint_id TEXT NOT NULL,
     sequence_id TEXT NOT NULL,
     ordinal     INTEGER NOT NULL,             -- the order in which they were made
+    turn        INTEGER NOT NULL,             -- the order in which they are sent: the ordinal until one is put first
     state       TEXT NOT NULL,                -- SequenceState
     live        INTEGER NOT NULL,             -- 1: not ended and not a draft, or ended in doubt
     pending     INTEGER NOT NULL,             -- 1: a sync has something to fetch for it
@@ -98,8 +99,8 @@ CREATE TABLE sequence (
 
 CREATE INDEX sequence_by_ordinal ON sequence (endpoint_id, ordinal);
 -- Holds the state too, so that what an endpoint is busy with is counted without a look at its documents.
-CREATE INDEX sequence_live ON sequence (endpoint_id, ordinal, state) WHERE live = 1;
-CREATE INDEX sequence_pending ON sequence (endpoint_id, ordinal) WHERE pending = 1;
+CREATE INDEX sequence_live ON sequence (endpoint_id, turn, state) WHERE live = 1;
+CREATE INDEX sequence_pending ON sequence (endpoint_id, turn) WHERE pending = 1;
 CREATE INDEX sequence_due ON sequence (due_at) WHERE due_at IS NOT NULL;
 
 -- The signed work of a sequence; written once, apart from what changes.

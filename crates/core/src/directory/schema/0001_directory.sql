@@ -97,6 +97,7 @@ CREATE TABLE endpoint_summary (
     client_id   TEXT NOT NULL,
     site_id     TEXT NOT NULL,
     search      TEXT NOT NULL,                -- name, id and facts in lower case, bounded
+    needs_person INTEGER NOT NULL,            -- 1: its attention list asks for a person
     document    TEXT NOT NULL,                -- JSON EndpointView
     PRIMARY KEY (endpoint_id)
 ) STRICT;
@@ -104,6 +105,8 @@ CREATE TABLE endpoint_summary (
 CREATE INDEX endpoint_summary_by_name ON endpoint_summary (name, endpoint_id);
 CREATE INDEX endpoint_summary_by_client ON endpoint_summary (client_id, name, endpoint_id);
 CREATE INDEX endpoint_summary_by_site ON endpoint_summary (site_id, name, endpoint_id);
+
+CREATE INDEX endpoint_summary_by_need ON endpoint_summary (name, endpoint_id) WHERE needs_person = 1;
 
 -- Whose a public key is, from its admission on.
 CREATE TABLE endpoint_by_key (
@@ -117,12 +120,18 @@ CREATE TABLE sequence_summary (
     state       TEXT NOT NULL,                -- SequenceState
     created_at  INTEGER NOT NULL,
     changed_at  INTEGER NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    night       TEXT,                         -- Night: what it asks of a person; NULL: nothing, as a draft
+    night_at    INTEGER NOT NULL,             -- since when
     document    TEXT NOT NULL,                -- JSON SequenceSummary
     PRIMARY KEY (sequence_id)
 ) STRICT;
 
 CREATE INDEX sequence_summary_by_age ON sequence_summary (created_at, sequence_id);
 CREATE INDEX sequence_summary_by_state ON sequence_summary (state, created_at, sequence_id);
+
+CREATE INDEX sequence_summary_by_night ON sequence_summary (night, night_at, sequence_id)
+    WHERE night IS NOT NULL;
 
 CREATE TABLE directory_idempotency (
     principal TEXT NOT NULL,

@@ -4,6 +4,7 @@ mod acts;
 mod admission;
 mod listings;
 mod memory;
+mod overnight;
 mod passwords;
 mod people;
 mod projections;

@@ -265,6 +265,13 @@ pub(super) fn summary(
         steps: 1,
         ran: 0,
         attention: 0,
+        interrupted: 0,
+        worst: None,
+        ended_at: state.is_ended().then_some(at),
+        not_before: None,
+        expires_at: None,
+        reviewed: None,
+        assignee: None,
         reason: None,
     }
 }

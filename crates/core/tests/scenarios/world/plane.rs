@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_core::api::{EndpointView, SequenceView};
+use tidegate_core::api::{EndpointView, Paging, SequenceSummary, SequenceView};
 use tidegate_core::call::{
     Answer, Context, EndpointInput, EndpointQuestion, Presence, Reply, Seen, SyncNeed,
 };
@@ -170,6 +170,19 @@ impl World {
             Ok(Answer::Sequence(view)) => Some(*view),
             Err(Error::Problem(problem)) if problem.code == Code::NotFound => None,
             other => panic!("a question about a sequence was answered with {other:?}"),
+        }
+    }
+
+    /// The sequence as listings show it.
+    pub(crate) fn summary(&self, sequence: SequenceId) -> SequenceSummary {
+        let paging = Paging { cursor: None, limit: Paging::LIMIT_MAX };
+        let question = EndpointQuestion::Sequences { state: None, since: None, paging };
+        match self.with_control(|cx| control::query(&self.control, cx, self.endpoint, question)) {
+            Ok(Answer::Sequences(page)) => {
+                let found = page.items.into_iter().find(|summary| summary.id == sequence);
+                found.expect("the sequence is listed")
+            }
+            other => panic!("a question about sequences was answered with {other:?}"),
         }
     }
 
