@@ -112,6 +112,8 @@ mod tests {
             "tidegate endpoints list --client Acme --site Plant --json",
             "tidegate endpoints adopt hmi-3 --journal 0123456789abcdef -y",
             "tidegate endpoints rename hmi-3 press",
+            "tidegate endpoints note hmi-3 text",
+            "tidegate endpoints tag hmi-3 line-4 press",
             "tidegate run a b --file s.yaml --wait --timeout 5m",
             "tidegate run a --probe ping host=b count=4 --title T --stop-on failed",
             "tidegate run a --draft -- df -h --si",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
-    ClientView, CodeView, EndpointPatch, EndpointView, NewClient, NewCode, NewSequence, NewSite,
+    ClientView, CodeView, EndpointPatch, EndpointView, MachineRow, NewClient, NewCode, NewSequence, NewSite,
     OvernightView, Page, Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView,
     SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
 };
@@ -305,7 +305,7 @@ pub enum EndpointAct {
     Revoke,
     /// Tells it to stop and remove itself.
     Retire,
-    /// Edits name or site.
+    /// Edits name, site or tags.
     Edit {
         /// The revision the editor saw.
         if_match: u64,
@@ -318,6 +318,8 @@ pub enum EndpointAct {
     /// Nothing is decided by the zone, so there is no entry in the transcript: the directory's audit chain tells who
     /// edited the site.
     FollowSite(Box<SiteView>),
+    /// Writes on the machine itself; 1 to 10,000 bytes.
+    Note(String),
 }
 
 /// What a person does with a sequence.
@@ -431,7 +433,7 @@ pub enum Resource {
     /// An enrolment code.
     Code(CodeView),
     /// An endpoint.
-    Endpoint(EndpointView),
+    Endpoint(Box<EndpointView>),
     /// A sequence.
     Sequence(Box<SequenceView>),
     /// A person.
@@ -504,7 +506,19 @@ pub enum DirectoryQuestion {
     Codes(Paging),
     /// → [`Answer::Endpoints`], by name.
     Endpoints {
-        /// What to search names and facts for.
+        /// Words to search for, all of which must be found: in names (also of the client and the site), tags, the last
+        /// address and facts. At most 6 words and 200 bytes.
+        text: Option<String>,
+        /// Only of this client.
+        client: Option<ClientId>,
+        /// Only of this site.
+        site: Option<SiteId>,
+        /// How much.
+        paging: Paging,
+    },
+    /// The same with the names of clients and sites. → [`Answer::Machines`], by name.
+    Machines {
+        /// As for [`Self::Endpoints`].
         text: Option<String>,
         /// Only of this client.
         client: Option<ClientId>,
@@ -598,6 +612,8 @@ pub enum Answer {
     Codes(Page<CodeView>),
     /// A page of endpoints.
     Endpoints(Page<EndpointView>),
+    /// A page of machines.
+    Machines(Page<MachineRow>),
     /// What happened while nobody looked.
     Overnight(Box<OvernightView>),
     /// How much there is.

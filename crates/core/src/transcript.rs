@@ -187,7 +187,7 @@ pub enum TranscriptBody {
         /// Its exact body.
         body: String,
     },
-    /// Somebody wrote on a sequence.
+    /// Somebody wrote on a sequence or, where the header names none, on the machine.
     Noted {
         /// What.
         text: String,
@@ -203,12 +203,15 @@ pub enum TranscriptBody {
     },
     /// Somebody put a sequence that was not sent yet before the others.
     RunNext,
-    /// Somebody changed name or site.
+    /// Somebody changed name, site or tags.
     Edited {
         /// The name since then.
         name: String,
         /// The site since then.
         site: crate::id::SiteId,
+        /// The tags since then; absent: they did not change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tags: Option<Vec<String>>,
     },
     /// Nothing more is believed of it.
     Revoked,

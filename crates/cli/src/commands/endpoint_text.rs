@@ -43,8 +43,14 @@ pub(crate) fn endpoint(endpoint: &EndpointView, place: &str, now: Timestamp, scr
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11}{value}\n"));
     line("id", endpoint.id.to_string());
     line("site", one_line(place));
+    if !endpoint.tags.is_empty() {
+        line("tags", one_line(&endpoint.tags.join(", ")));
+    }
     line("path", path_word(endpoint).to_owned());
     line("last seen", endpoint.last_seen_at.map_or_else(|| "never".to_owned(), time::full));
+    if let Some(address) = &endpoint.address {
+        line("address", one_line(address));
+    }
     if let Some(usually) = usually(endpoint) {
         line("usually", usually);
     }
@@ -67,6 +73,14 @@ pub(crate) fn endpoint(endpoint: &EndpointView, place: &str, now: Timestamp, scr
         let reason = format!("{} {}", Tone::Attention.mark(), one_line(&attention.reason));
         text.push_str(&format!("  {}\n", screen.paint(Tone::Attention, &reason)));
         text.push_str(&format!("    clears: {}\n", one_line(&attention.clears)));
+    }
+    if !endpoint.notes.is_empty() {
+        text.push_str("\nNotes\n");
+    }
+    for note in &endpoint.notes {
+        text.push_str(&format!("  {} by {}\n", time::full(note.at), one_line(&note.by)));
+        let lines = wrapped(&one_line(&note.text), screen.width.saturating_sub(4));
+        text.push_str(&format!("    {}\n", lines.join("\n    ")));
     }
     if !endpoint.outages.is_empty() {
         text.push_str("\nLast without a path\n");

@@ -70,6 +70,20 @@ purged. The other journal never becomes current again.")]
         #[command(flatten)]
         confirmation: Confirmation,
     },
+    /// Write a note on it, for whoever looks at it next
+    Note {
+        /// The machine, by name or id
+        endpoint: String,
+        /// The text
+        text: String,
+    },
+    /// Give it tags in place of those it has
+    Tag {
+        /// The machine, by name or id
+        endpoint: String,
+        /// The tags; absent: none
+        tags: Vec<String>,
+    },
     /// Give it another name
     Rename {
         /// The machine, by name or id
@@ -81,7 +95,7 @@ purged. The other journal never becomes current again.")]
 
 #[derive(Debug, Default, clap::Args)]
 struct Filter {
-    /// Only those whose name or facts hold this text
+    /// Only those that hold all these words: in names, also of client and site, tags, the last address, facts
     text: Option<String>,
     /// Only those of this client
     #[arg(long, value_name = "CLIENT")]
@@ -123,6 +137,12 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
             let done = format!("`{name}` is retired; its runtime learns it when it is next heard.");
             act(&api, &named, "retire", &json!({}), &done, output, screen).await?;
         }
+        Act::Note { endpoint, text } => {
+            let named = api.endpoint_named(&endpoint).await?;
+            let done = format!("Noted on `{}`.", one_line(&named.name));
+            act(&api, &named, "notes", &json!({"text": text}), &done, output, screen).await?;
+        }
+        Act::Tag { endpoint, tags } => tag(&api, &endpoint, tags, output, screen).await?,
         Act::Rename { endpoint, name } => rename(&api, &endpoint, name, output, screen).await?,
     }
     Ok(Exit::Done)
@@ -234,10 +254,30 @@ async fn rename(
 ) -> Result<(), Failure> {
     let id = api.endpoint_named(endpoint).await?.id.to_string();
     let view: EndpointView = api.get(&["endpoints", &id], &[]).await?.parse()?;
-    let patch = EndpointPatch { name: Some(name), site_id: None };
+    let patch = EndpointPatch { name: Some(name), ..EndpointPatch::default() };
     let answer = api.patch(&["endpoints", &id], view.revision, &patch).await?;
     output.one(screen, &answer, |endpoint: EndpointView| {
         format!("`{}` is called `{}`.\n", one_line(&view.name), one_line(&endpoint.name))
+    })
+}
+
+async fn tag(
+    api: &Api,
+    endpoint: &str,
+    tags: Vec<String>,
+    output: Output,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let id = api.endpoint_named(endpoint).await?.id.to_string();
+    let view: EndpointView = api.get(&["endpoints", &id], &[]).await?.parse()?;
+    let patch = EndpointPatch { tags: Some(tags), ..EndpointPatch::default() };
+    let answer = api.patch(&["endpoints", &id], view.revision, &patch).await?;
+    output.one(screen, &answer, |endpoint: EndpointView| {
+        let name = one_line(&endpoint.name);
+        match endpoint.tags.as_slice() {
+            [] => format!("`{name}` has no tags.\n"),
+            tags => format!("`{name}` has the tags {}.\n", one_line(&tags.join(", "))),
+        }
     })
 }
 

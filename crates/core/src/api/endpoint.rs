@@ -8,6 +8,8 @@ use crate::id::{ClientId, EndpointId, JournalId, SiteId};
 use crate::probe::Catalogue;
 use crate::time::Timestamp;
 
+use super::NoteView;
+
 /// One enrolled machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EndpointView {
@@ -57,10 +59,31 @@ pub struct EndpointView {
     /// The hours of UTC in which it is usually heard, where those are few; empty: any, or not known yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usual_hours_utc: Vec<u8>,
+    /// What people sort it by, in the order they gave: at most 20, each 1 to 50 bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The address it was last heard from with something to tell; absent: not known. Behind a router it is the router's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What people wrote on it, newest first, at most 50; the transcript has them all. Only in the answer about one
+    /// endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<NoteView>,
     /// When it was enrolled.
     pub enrolled_at: Timestamp,
     /// What `If-Match` names for an edit.
     pub revision: u64,
+}
+
+/// One enrolled machine in a listing, with the names of where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MachineRow {
+    /// The machine.
+    pub endpoint: EndpointView,
+    /// The name of its client; its id where there is none of that id.
+    pub client_name: String,
+    /// The name of its site; its id where there is none of that id.
+    pub site_name: String,
 }
 
 /// Whether an endpoint may work here at all.
@@ -184,4 +207,8 @@ pub struct EndpointPatch {
     /// Another site to belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site_id: Option<SiteId>,
+    /// Other tags, all of them: at most 20, each 1 to 50 bytes without control characters. One that comes twice counts
+    /// once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
 }

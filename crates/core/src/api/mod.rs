@@ -15,7 +15,7 @@ pub use directory::{
     SessionView, SitePatch, SiteView, TokenPatch, TokenView,
 };
 pub use endpoint::{
-    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, OutageView,
+    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, MachineRow, OutageView,
     Reachability, TrafficView, WorkState,
 };
 pub use overnight::{Group, MachineName, OvernightItem, OvernightMachine, OvernightView};

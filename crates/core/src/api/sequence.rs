@@ -393,7 +393,7 @@ pub struct OutputView {
     pub encoding: Option<String>,
 }
 
-/// A note on a sequence.
+/// A note on a sequence or a machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NoteView {
     /// Who wrote it.

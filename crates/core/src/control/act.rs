@@ -15,12 +15,10 @@ use crate::transcript::{ACTOR_CONTROL_PLANE, TranscriptBody};
 use crate::wire::{PROTOCOL_VERSION, Work, WorkStep};
 
 use super::object::Object;
-use super::{idempotency, store, view};
+use super::{idempotency, notes, store, view};
 
 /// Most sequences of one endpoint that have not ended: a queue longer than this is a script gone wrong.
 const LIVE_MAX: u64 = 1_000;
-/// Longest note in bytes.
-const NOTE_BYTES_MAX: usize = 10_000;
 /// Most notes on one sequence.
 const NOTES_MAX: usize = 200;
 
@@ -38,6 +36,10 @@ pub(super) fn act(object: &mut Object<'_>, command: Command<EndpointAct>) -> Res
         EndpointAct::Sequence { sequence, act } => object.sequence_act(&by, sequence, act)?,
         EndpointAct::Adopt { journal } => {
             object.adopt(&by.email, journal)?;
+            (object.endpoint_resource()?, false)
+        }
+        EndpointAct::Note(text) => {
+            object.note_machine(&by, text)?;
             (object.endpoint_resource()?, false)
         }
         EndpointAct::Revoke => (object.revoke(&by)?, false),
@@ -289,9 +291,7 @@ impl Object<'_> {
     }
 
     fn note(&mut self, by: &Principal, id: SequenceId, text: String) -> Result<(), Error> {
-        if text.trim().is_empty() || text.len() > NOTE_BYTES_MAX {
-            return Err(Error::invalid(format!("a note has 1 to {NOTE_BYTES_MAX} bytes")));
-        }
+        notes::check_note(&text)?;
         let now = self.cx.now;
         let sequence = self.sequence_named(id)?;
         if sequence.notes.len() >= NOTES_MAX {
@@ -380,8 +380,12 @@ impl Object<'_> {
         if let Some(site) = site.filter(|site| patch.site_id == Some(site.id)) {
             (self.row.site, self.row.client, self.row.time_zone) = (site.id, site.client_id, site.time_zone);
         }
+        let tags = patch.tags.map(notes::check_tags).transpose()?.filter(|tags| *tags != self.row.tags);
+        if let Some(tags) = &tags {
+            self.row.tags.clone_from(tags);
+        }
         self.row.revision += 1;
-        let body = TranscriptBody::Edited { name: self.row.name.clone(), site: self.row.site };
+        let body = TranscriptBody::Edited { name: self.row.name.clone(), site: self.row.site, tags };
         self.record(&by.email, None, &body)?;
         self.endpoint_resource()
     }
@@ -413,7 +417,7 @@ impl Object<'_> {
 
     fn endpoint_resource(&mut self) -> Result<Resource, Error> {
         self.flush()?;
-        Ok(Resource::Endpoint(view::endpoint(self.db, self.cx, self.id)?))
+        Ok(Resource::Endpoint(Box::new(view::endpoint(self.db, self.cx, self.id)?)))
     }
 }
 

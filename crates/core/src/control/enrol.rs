@@ -178,6 +178,8 @@ fn fresh_row(cx: &Context<'_>, place: (ClientId, SiteId, String), name: &str) ->
         told_number: 0,
         endorsed_number: 0,
         attention: Vec::new(),
+        tags: Vec::new(),
+        address: None,
     }
 }
 

@@ -10,6 +10,7 @@ mod handover;
 mod idempotency;
 mod identity;
 mod intake;
+mod notes;
 mod object;
 mod offer;
 mod orders;

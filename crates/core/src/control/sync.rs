@@ -61,6 +61,9 @@ pub(super) fn sync(
         journal.signed = Some(request.signed.clone());
     }
     store::journal_save(object.db, object.id, &journal)?;
+    if journal.state == JournalState::Current {
+        object.row.address.clone_from(&journal.address);
+    }
     let mut answer = plain_answer(object.cx, &asks, &journal);
     // Orders go only to a journal head that is held entirely (R4).
     if !is_held_entirely {

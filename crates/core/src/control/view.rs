@@ -14,7 +14,7 @@ use crate::zone::Zone;
 
 use super::object::{EndpointRow, endpoint_row};
 use super::waiting_words::Story;
-use super::{outages, reason, steps_view, store, sync, traffic, waiting};
+use super::{notes, outages, reason, steps_view, store, sync, traffic, waiting};
 
 /// Within which an endpoint counts as reachable at least: two check-ins of 30 s.
 const REACHABLE_WITHIN: Milliseconds = Milliseconds::from_seconds(60);
@@ -45,6 +45,7 @@ pub(super) fn endpoint(db: &dyn ReadSql, cx: &Context<'_>, id: EndpointId) -> Re
     view.journals = journals;
     view.traffic = traffic::newest(db, id)?;
     view.outages = outages::newest(db, id)?;
+    view.notes = notes::newest(db, id)?;
     Ok(view)
 }
 
@@ -92,6 +93,9 @@ pub(super) fn endpoint_summary(
         outages: Vec::new(),
         usual_interval_ms: contact.usual_interval.map(|interval| interval.0),
         usual_hours_utc: contact.usual_hours,
+        tags: row.tags.clone(),
+        address: row.address.clone(),
+        notes: Vec::new(),
         enrolled_at: row.enrolled_at,
         revision: row.revision,
     })

@@ -97,7 +97,12 @@ pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) ->
         DirectoryQuestion::Site(id) => Answer::Site(clients::site(db, id)?),
         DirectoryQuestion::Codes(paging) => Answer::Codes(codes::codes(db, &paging)?),
         DirectoryQuestion::Endpoints { text, client, site, paging } => {
-            Answer::Endpoints(endpoints::endpoints(db, cx, text.as_deref(), client, site, &paging)?)
+            let filter = endpoints::Filter { text: text.as_deref(), client, site };
+            Answer::Endpoints(endpoints::endpoints(db, cx, &filter, &paging)?)
+        }
+        DirectoryQuestion::Machines { text, client, site, paging } => {
+            let filter = endpoints::Filter { text: text.as_deref(), client, site };
+            Answer::Machines(endpoints::machines(db, cx, &filter, &paging)?)
         }
         DirectoryQuestion::Sequences { state, since, paging } => {
             Answer::Sequences(sequences::sequences(db, state, since, &paging)?)

@@ -100,9 +100,14 @@ fn sequence_save(db: &dyn Sql, version: u64, sequence: &SequenceSummary) -> Resu
     Ok(())
 }
 
-/// What search looks through: name, id and every text among the facts, a line each, in lower case.
+/// What search looks through: name, id, tags, last address and every text among the facts, a line each, in lower case.
+/// The names of client and site are looked up when somebody searches, since they may change.
 fn search_text(endpoint: &EndpointView) -> String {
     let mut text = format!("{}\n{}", endpoint.name.to_lowercase(), endpoint.id);
+    for more in endpoint.tags.iter().chain(&endpoint.address) {
+        text.push('\n');
+        text.push_str(&more.to_lowercase());
+    }
     add_object(&mut text, &endpoint.facts);
     text.truncate(text.floor_char_boundary(SEARCH_BYTES_MAX));
     text

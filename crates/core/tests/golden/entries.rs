@@ -249,7 +249,11 @@ fn transcript_kinds() -> Vec<TranscriptBody> {
         TranscriptBody::Unreviewed,
         TranscriptBody::Assigned { to: Some("ben@example.com".into()) },
         TranscriptBody::RunNext,
-        TranscriptBody::Edited { name, site: SiteId::from_bytes([0x66; 10]) },
+        TranscriptBody::Edited {
+            name,
+            site: SiteId::from_bytes([0x66; 10]),
+            tags: Some(vec!["line 4".into()]),
+        },
         TranscriptBody::Revoked,
         TranscriptBody::Retired,
     ]

@@ -1,6 +1,6 @@
 //! What people do with a sequence besides running it: which goes first, who looked at it, whose it is.
 
-use tidegate_core::api::{SequenceState, SequenceView, WaitingCode};
+use tidegate_core::api::{EndpointPatch, EndpointView, SequenceState, SequenceView, WaitingCode};
 use tidegate_core::call::{EndpointAct, Resource, SequenceAct};
 use tidegate_core::error::Error;
 use tidegate_core::id::SequenceId;
@@ -138,4 +138,47 @@ fn a_listing_counts_what_was_cut_off() {
     let summary = world.summary(work);
     assert_eq!(summary.interrupted, 1);
     assert_eq!(summary.worst.as_deref(), Some("look: interrupted, it may have had its effect"));
+}
+
+fn endpoint_act(world: &mut World, act: &EndpointAct) -> Result<EndpointView, String> {
+    match world.act(act) {
+        Ok(Resource::Endpoint(view)) => Ok(*view),
+        Err(Error::Problem(problem)) => Err(problem.detail),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn notes_on_a_machine_are_told_newest_first_and_the_transcript_keeps_them_all() {
+    let mut world = World::new(1, None);
+    for number in 0..52 {
+        world.pass_seconds(1);
+        endpoint_act(&mut world, &EndpointAct::Note(format!("note {number}"))).unwrap();
+    }
+    let notes = world.endpoint_seen().unwrap().notes;
+    let texts: Vec<_> = notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!((texts.len(), texts.first(), texts.last()), (50, Some(&"note 51"), Some(&"note 2")));
+    assert_eq!((notes[0].by.as_str(), notes[0].at), ("technician@example.org", world.now));
+    assert_eq!(world.transcript_count("noted"), 52);
+    for wrong in [" \n".to_owned(), "x".repeat(10_001)] {
+        assert!(endpoint_act(&mut world, &EndpointAct::Note(wrong)).is_err());
+    }
+}
+
+#[test]
+fn tags_are_replaced_as_a_whole_and_bounded() {
+    let mut world = World::new(1, None);
+    let mut tag = |tags: &[String]| {
+        let if_match = world.endpoint_seen().unwrap().revision;
+        let patch = EndpointPatch { tags: Some(tags.to_vec()), ..EndpointPatch::default() };
+        endpoint_act(&mut world, &EndpointAct::Edit { if_match, patch, site: None }).map(|view| view.tags)
+    };
+    let given = ["line 4", " press ", "line 4"].map(str::to_owned);
+    assert_eq!(tag(&given).unwrap(), ["line 4", "press"], "without the spaces around, each once");
+    for wrong in [vec![String::new()], vec!["a\nb".into()], vec!["x".repeat(51)], vec!["x".into(); 21]] {
+        assert!(tag(&wrong).is_err(), "{wrong:?}");
+    }
+    let twenty: Vec<_> = (0..20).map(|number| format!("{number:050}")).collect();
+    assert_eq!(tag(&twenty).unwrap(), twenty);
+    assert_eq!(tag(&[]).unwrap(), [""; 0]);
 }

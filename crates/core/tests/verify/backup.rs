@@ -46,14 +46,14 @@ const BACKUP: &[(&str, &str, &str)] = &[
         "endpoint",
         "SELECT * FROM endpoint",
         "INSERT INTO endpoint VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,\
-         ?23,?24)",
+         ?23,?24,?25,?26)",
     ),
     ("catalogue", "SELECT * FROM catalogue", "INSERT INTO catalogue VALUES (?1,?2)"),
     ("endpoint_key", "SELECT * FROM endpoint_key", "INSERT INTO endpoint_key VALUES (?1,?2,?3,?4)"),
     ("journal", "SELECT * FROM journal", "INSERT INTO journal VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"),
     ("order_log", "SELECT * FROM order_log", "INSERT INTO order_log VALUES (?1,?2,?3,?4,?5,?6,?7)"),
     ("order_entry", "SELECT * FROM order_entry", "INSERT INTO order_entry VALUES (?1,?2,?3,?4,?5,?6,?7,?8)"),
-    ("sequence", "SELECT * FROM sequence", "INSERT INTO sequence VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"),
+    ("sequence", "SELECT * FROM sequence", "INSERT INTO sequence VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"),
     ("work", "SELECT * FROM work", "INSERT INTO work VALUES (?1,?2,?3)"),
     ("transcript", "SELECT * FROM transcript", "INSERT INTO transcript VALUES (?1,?2,?3,?4,?5,?6,?7)"),
 ];

@@ -203,6 +203,7 @@ fn begins_something(input: &Input) -> bool {
                 EndpointAct::CreateSequence(_)
                 | EndpointAct::EditSequence { .. }
                 | EndpointAct::Edit { .. }
+                | EndpointAct::Note(_)
                 | EndpointAct::Sequence {
                     act:
                         SequenceAct::Queue

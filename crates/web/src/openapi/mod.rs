@@ -160,6 +160,7 @@ mod tests {
             "GET /api/v1/endpoints/{id}",
             "PATCH /api/v1/endpoints/{id}",
             "POST /api/v1/endpoints/{id}/adopt",
+            "POST /api/v1/endpoints/{id}/notes",
             "POST /api/v1/endpoints/{id}/revoke",
             "POST /api/v1/endpoints/{id}/retire",
             "POST /api/v1/endpoints/{id}/sequences",

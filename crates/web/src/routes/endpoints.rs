@@ -20,6 +20,8 @@ use crate::idempotency::Acting;
 use crate::problem::Problem;
 use crate::revision::IfMatch;
 
+use super::sequence_acts::NewNote;
+
 /// Longest text to search for.
 const SEARCH_BYTES_MAX: usize = 200;
 
@@ -28,7 +30,8 @@ const SEARCH_BYTES_MAX: usize = 200;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EndpointFilter {
-    /// What to search names and facts for, at most 200 bytes.
+    /// Words to search for, all of which must be found: in names (also of the client and the site), tags, the last
+    /// address and facts. At most 6 words and 200 bytes.
     #[serde(default, deserialize_with = "present")]
     q: Option<String>,
     /// Only of this client.
@@ -109,7 +112,7 @@ pub(crate) async fn get(
     }
 }
 
-/// Renames an endpoint or moves it to another site.
+/// Renames an endpoint, moves it to another site or gives it other tags.
 #[utoipa::path(
     patch, path = "/api/v1/endpoints/{id}", tag = "endpoints", operation_id = "editEndpoint",
     params(("id" = EndpointId, Path, description = "The endpoint's id")),
@@ -174,6 +177,24 @@ pub(crate) async fn adopt(
     SmallJson { value, digest }: SmallJson<Adoption>,
 ) -> Result<Response, Problem> {
     let act = EndpointAct::Adopt { journal: value.journal_id };
+    act_on_endpoint(host.as_ref(), endpoint, acting.command(act, digest)).await
+}
+
+/// Writes a note on an endpoint, for whoever looks at it next.
+#[utoipa::path(
+    post, path = "/api/v1/endpoints/{id}/notes", tag = "endpoints", operation_id = "noteOnEndpoint",
+    params(("id" = EndpointId, Path, description = "The endpoint's id")),
+    request_body = NewNote,
+    responses((status = 200, description = "The endpoint with the note", body = EndpointView)),
+    security(("token" = [])),
+)]
+pub(crate) async fn note(
+    State(host): State<Shared>,
+    acting: Acting,
+    Id(endpoint): Id<EndpointId>,
+    SmallJson { value, digest }: SmallJson<NewNote>,
+) -> Result<Response, Problem> {
+    let act = EndpointAct::Note(value.text);
     act_on_endpoint(host.as_ref(), endpoint, acting.command(act, digest)).await
 }
 

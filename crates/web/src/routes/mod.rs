@@ -43,6 +43,7 @@ pub(crate) fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(endpoints::get, endpoints::edit))
         .routes(routes!(endpoints::probes))
         .routes(routes!(endpoints::adopt))
+        .routes(routes!(endpoints::note))
         .routes(routes!(endpoints::revoke))
         .routes(routes!(endpoints::retire))
         .routes(routes!(sequences::create))

@@ -15,12 +15,12 @@ use crate::extract::Id;
 use crate::idempotency::Acting;
 use crate::problem::Problem;
 
-/// A note on a sequence.
+/// A note on a sequence or a machine.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewNote {
     /// The text, 1 to 10,000 bytes.
-    text: String,
+    pub(crate) text: String,
 }
 
 /// Whose a sequence is to look after.

@@ -90,3 +90,23 @@ async fn a_sequence_is_reviewed_assigned_and_put_first_by_name() {
         transcript["items"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["queued", "assigned", "assigned", "ended", "reviewed", "unreviewed"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_is_tagged_noted_on_and_found_by_both_words() {
+    let world = world().await;
+    let path = format!("/api/v1/endpoints/{ENDPOINT}");
+    let noted = world.post(&format!("{path}/notes"), &json!({ "text": "the key is at the gate" })).await;
+    assert_eq!((noted.status.as_u16(), &noted.json()["notes"][0]["by"]), (200, &json!("owner@example.com")));
+    assert_eq!(world.post(&format!("{path}/notes"), &json!({ "text": " " })).await.status, 400);
+    let tag = noted.headers["etag"].to_str().unwrap();
+    let tagged = world.patch(&path, Some(tag), &json!({ "tags": ["Line 4", "press"] })).await;
+    assert_eq!(tagged.json()["tags"], json!(["Line 4", "press"]), "{:?}", tagged.json());
+    world.project();
+    for (query, found) in [("press%20line", 1), ("press%20missing", 0), ("a%20b%20c%20d%20e%20f%20g", 400)] {
+        let response = world.get(&format!("/api/v1/endpoints?q={query}")).await;
+        match found {
+            400 => assert_eq!(response.problem().0, "invalid_request"),
+            found => assert_eq!(response.json()["items"].as_array().unwrap().len(), found, "{query}"),
+        }
+    }
+}

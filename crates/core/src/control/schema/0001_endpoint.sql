@@ -27,6 +27,8 @@ CREATE TABLE endpoint (
     told_number       INTEGER NOT NULL,       -- the last entry worth endorsing
     endorsed_number   INTEGER NOT NULL,       -- the last entry the journal endorses
     attention         TEXT NOT NULL,          -- JSON list of Attention that lasts
+    tags              TEXT NOT NULL,          -- JSON list of texts
+    address           TEXT,                   -- the last one the current journal was heard from in a whole sync
     facts             TEXT NOT NULL           -- JSON object
 ) STRICT;
 
@@ -144,6 +146,16 @@ CREATE TABLE outage (
     opened_at   INTEGER NOT NULL,
     attempts    INTEGER NOT NULL,
     problem     TEXT NOT NULL,
+    PRIMARY KEY (endpoint_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- The last notes on the machine itself; number is that of the transcript entry.
+CREATE TABLE endpoint_note (
+    endpoint_id TEXT NOT NULL,
+    number      INTEGER NOT NULL,
+    author      TEXT NOT NULL,                -- e-mail address
+    at          INTEGER NOT NULL,
+    text        TEXT NOT NULL,
     PRIMARY KEY (endpoint_id, number)
 ) STRICT, WITHOUT ROWID;
 

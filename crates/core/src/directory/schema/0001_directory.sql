@@ -96,7 +96,7 @@ CREATE TABLE endpoint_summary (
     name        TEXT NOT NULL COLLATE NOCASE,
     client_id   TEXT NOT NULL,
     site_id     TEXT NOT NULL,
-    search      TEXT NOT NULL,                -- name, id and facts in lower case, bounded
+    search      TEXT NOT NULL,                -- name, id, tags, address, facts in lower case, bounded
     needs_person INTEGER NOT NULL,            -- 1: its attention list asks for a person
     document    TEXT NOT NULL,                -- JSON EndpointView
     PRIMARY KEY (endpoint_id)

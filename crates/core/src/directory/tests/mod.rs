@@ -8,6 +8,7 @@ mod overnight;
 mod passwords;
 mod people;
 mod projections;
+mod search;
 mod sessions;
 mod support;
 mod tokens;

@@ -232,6 +232,9 @@ pub(super) fn endpoint_view(number: u32, name: &str, site: &SiteView) -> Endpoin
         outages: Vec::new(),
         usual_interval_ms: None,
         usual_hours_utc: Vec::new(),
+        tags: Vec::new(),
+        address: None,
+        notes: Vec::new(),
         enrolled_at: site.created_at,
         revision: 0,
     }

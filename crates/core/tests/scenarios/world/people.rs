@@ -99,7 +99,7 @@ impl World {
             created_at: self.now,
         };
         let if_match = self.endpoint_seen().expect("the endpoint is known").revision;
-        let patch = EndpointPatch { name: None, site_id: Some(site.id) };
+        let patch = EndpointPatch { site_id: Some(site.id), ..EndpointPatch::default() };
         let edited = self.act(&EndpointAct::Edit { if_match, patch, site: Some(site) });
         assert!(edited.is_ok(), "{edited:?}");
     }
