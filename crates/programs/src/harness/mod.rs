@@ -1,6 +1,7 @@
 //! Real programs in a temporary directory: a control plane, machines, and the API between them.
 
 mod api;
+mod browser;
 mod cable;
 mod certificates;
 mod connection;
@@ -15,6 +16,10 @@ mod process;
 mod tap;
 
 pub use api::{Api, ApiError, sequence_of};
+pub use browser::{
+    Browser, Cookie, Device, Dialogs, Find, Focus, Here, Layout, Motion, Navigation, Request, Scheme, Tab,
+    Violation,
+};
 pub use cable::Cable;
 pub use certificates::{Certificates, Validity};
 pub use connection::{Answer, Connection, loopback, request_bytes};
