@@ -100,7 +100,7 @@ fn item_text(item: &OvernightItem, screen: &Screen) -> String {
     } else if let Some(waiting_for) = item.waiting_for.as_ref().filter(|_| !sequence.state.is_ended()) {
         verdict.detail = format!("waiting for {}", one_line(waiting_for));
     }
-    let mut text = format!("  {}\n", verdict.show(screen));
+    let mut text = format!("  {}\n", verdict::show(&verdict, screen));
     text.push_str(&format!("      {} on {}\n", one_line(&sequence.title), place(&item.machine)));
     let at = sequence.ended_at.unwrap_or(sequence.changed_at);
     let mut facts = vec![format!("{}  {}", sequence.id, time::short(at))];

@@ -4,12 +4,13 @@ use axum::extract::State;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use tidegate_core::api::{
-    EndpointView, JournalState, JournalView, Paging, SequenceState, SequenceSummary, SequenceView,
+    EndpointPatch, EndpointView, JournalState, JournalView, Paging, SequenceState, SequenceSummary,
+    SequenceView,
 };
-use tidegate_core::call::{Answer, Command, EndpointAct, EndpointQuestion};
-use tidegate_core::id::{EndpointId, JournalId, SequenceId};
+use tidegate_core::call::{Answer, Command, DirectoryQuestion, EndpointAct, EndpointQuestion};
+use tidegate_core::id::{EndpointId, JournalId, SequenceId, SiteId};
 use tidegate_core::probe::{Catalogue, Risk};
-use tidegate_core::words::{bytes, of_sequence, one_line, standing};
+use tidegate_core::words::{bytes, lines, of_sequence, one_line, standing};
 
 use super::form::Form;
 use super::layout::{Live, Section, page};
@@ -18,7 +19,7 @@ use super::places::Places;
 use super::viewer::Viewer;
 use super::words;
 use crate::Shared;
-use crate::call::{act_on_endpoint, ask_endpoint};
+use crate::call::{act_on_endpoint, ask_directory, ask_endpoint, change_endpoint};
 use crate::extract::Id;
 use crate::host::Host;
 use crate::problem::Problem;
@@ -66,6 +67,7 @@ pub(super) async fn show(
                 (start(&machine))
                 (facts(&machine))
                 (contact(&machine, &moment))
+                (care(&machine, &places, &moment))
             }
         }
     };
@@ -85,6 +87,50 @@ pub(super) async fn adopt(
         .map_err(|_| Problem::invalid("`journal` is not the id of a journal"))?;
     let command = Command { by: viewer.principal, idempotency: None, act: EndpointAct::Adopt { journal } };
     act_on_endpoint(host.as_ref(), id, command).await?;
+    Ok(Redirect::to(&format!("/machines/{id}")).into_response())
+}
+
+/// Takes what people call the machine, where it stands and what they sort it by.
+pub(super) async fn edit(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(id): Id<EndpointId>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let if_match = form
+        .required("revision")?
+        .parse()
+        .map_err(|_| Problem::invalid("`revision` is not a number: load the page again"))?;
+    let tags = form.text("tags").unwrap_or_default().split(',').map(str::trim).filter(|tag| !tag.is_empty());
+    let site_id: Option<SiteId> = form.text("site").and_then(|site| site.parse().ok());
+    let site = match site_id {
+        Some(site) => match ask_directory(host.as_ref(), DirectoryQuestion::Site(site)).await? {
+            Answer::Site(site) => Some(site),
+            _ => return Err(Problem::unexpected_answer()),
+        },
+        None => None,
+    };
+    let patch = EndpointPatch {
+        name: form.text("name").map(str::to_owned),
+        site_id,
+        tags: Some(tags.map(str::to_owned).collect()),
+    };
+    let act = EndpointAct::Edit { if_match, patch, site };
+    let command = Command { by: viewer.principal, idempotency: None, act };
+    change_endpoint(host.as_ref(), id, command).await?;
+    Ok(Redirect::to(&format!("/machines/{id}")).into_response())
+}
+
+/// Writes on the machine itself.
+pub(super) async fn note(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(id): Id<EndpointId>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let act = EndpointAct::Note(form.required("text")?.to_owned());
+    let command = Command { by: viewer.principal, idempotency: None, act };
+    change_endpoint(host.as_ref(), id, command).await?;
     Ok(Redirect::to(&format!("/machines/{id}")).into_response())
 }
 
@@ -125,6 +171,9 @@ pub(super) fn strip(machine: &EndpointView, places: &Places, moment: &Moment) ->
                     @if let Some(value) = machine.facts.get(name) {
                         div { dt { (words::label(name)) } dd { (words::fact(value)) } }
                     }
+                }
+                @if !machine.tags.is_empty() {
+                    div { dt { "tags" } dd { @for tag in &machine.tags { span .tag { (one_line(tag)) } " " } } }
                 }
                 div { dt { "id" } dd { code { (machine.id) } } }
             }
@@ -194,6 +243,12 @@ fn queue(machine: &EndpointView, waiting: &[SequenceView]) -> Markup {
                         h3 { a href=(place_of(view.id, view.state)) { (one_line(&view.title)) } }
                         p { (words::verdict(&of_sequence(view))) }
                         p .fine { (words::count(view.steps.len(), "step")) ", by " (one_line(&view.created_by)) }
+                        @if view.state == SequenceState::Queued && waiting.len() > 1 {
+                            form method="post" action={ "/sequences/" (view.id) "/act" } {
+                                input type="hidden" name="next" value={ "/machines/" (machine.id) };
+                                button .small name="act" value="run-next" aria-label={ "Run " (one_line(&view.title)) " next" } { "Run next" }
+                            }
+                        }
                     }
                 }
             }
@@ -341,6 +396,48 @@ fn contact(machine: &EndpointView, moment: &Moment) -> Markup {
             @if let Some(day) = machine.traffic.first() {
                 h3 { "Bytes a day" }
                 p { (day.day.to_string()) ": " (bytes(day.up_bytes)) " up, " (bytes(day.down_bytes)) " down" }
+            }
+        }
+    }
+}
+
+/// What people know of it: notes for the next shift, tags, its name and place.
+fn care(machine: &EndpointView, places: &Places, moment: &Moment) -> Markup {
+    html! {
+        section .card aria-label="Notes" {
+            h2 { "Notes" }
+            @for note in &machine.notes {
+                blockquote {
+                    p .plain { (lines(&note.text)) }
+                    footer .fine { (one_line(&note.by)) ", " (moment.at(note.at)) }
+                }
+            }
+            form .stack method="post" action={ "/machines/" (machine.id) "/notes" } data-keep="true" {
+                label { "What the next one should know of this machine" textarea name="text" rows="2" maxlength="10000" required {} }
+                button { "Add the note" }
+            }
+        }
+        section .card aria-label="Name, place and tags" {
+            details {
+                summary { h2 { "Name, place and tags" } }
+                form .stack method="post" action={ "/machines/" (machine.id) "/edit" } data-keep="true" {
+                    input type="hidden" name="revision" value=(machine.revision);
+                    label { "Name" input name="name" value=(machine.name) maxlength="200" required; }
+                    label { "Site"
+                        select name="site" {
+                            @for (client, sites) in places.tree() {
+                                optgroup label=(one_line(&client.name)) {
+                                    @for site in sites {
+                                        option value=(site.id) selected[site.id == machine.site_id] { (one_line(&site.name)) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    label { "Tags" input name="tags" value=(machine.tags.join(", ")) placeholder="line 4, packaging, Windows 7";
+                        span .fine { "With commas between them; the search finds them." } }
+                    button { "Save" }
+                }
             }
         }
     }

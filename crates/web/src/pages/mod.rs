@@ -42,6 +42,8 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/machines", get(machines::show))
         .route("/machines/{id}", get(machine::show))
         .route("/machines/{id}/adopt", post(machine::adopt))
+        .route("/machines/{id}/edit", post(machine::edit))
+        .route("/machines/{id}/notes", post(machine::note))
         .route("/machines/{id}/drafts", post(draft::create))
         .route("/sequences/{id}", get(result::show))
         .route("/sequences/{id}/act", post(result::act))

@@ -20,7 +20,7 @@ use super::output;
 use super::places::Places;
 use super::ticket;
 use super::timeline;
-use super::viewer::Viewer;
+use super::viewer::{Viewer, local};
 use super::words;
 use crate::Shared;
 use crate::call::{ask_endpoint, change_endpoint};
@@ -64,6 +64,7 @@ pub(super) async fn show(
             @if let Some(warning) = &view.repeat_warning { p .notice .attention { (words::sentence(warning)) } }
             @if let Some(earlier) = view.retry_of { p .fine { "Repeats " a href={ "/sequences/" (earlier) } { "an earlier one" } "." } }
             (findings(&view))
+            (care(&view, &viewer, &moment))
             (deeds(&view))
             (steps(&view, &machine, &moment, &find))
             (notes(&view, &moment))
@@ -87,12 +88,24 @@ pub(super) async fn act(
         "release" => SequenceAct::Release,
         "purge" => SequenceAct::Purge,
         "note" => SequenceAct::Note(form.required("text")?.to_owned()),
-        _ => return Err(Problem::invalid("`act` is cancel, retry, release, purge or note")),
+        "review" => SequenceAct::Review,
+        "unreview" => SequenceAct::Unreview,
+        "take" => SequenceAct::Assign(Some(viewer.principal.email.clone())),
+        "leave" => SequenceAct::Assign(None),
+        "run-next" => SequenceAct::RunNext,
+        _ => {
+            let acts = "cancel, retry, release, purge, note, review, unreview, take, leave or run-next";
+            return Err(Problem::invalid(format!("`act` is {acts}")));
+        }
     };
     let was_draft = act == SequenceAct::Purge;
     let act = EndpointAct::Sequence { sequence, act };
     let command = Command { by: viewer.principal, idempotency: None, act };
-    let place = match change_endpoint(host.as_ref(), sequence.endpoint(), command).await? {
+    let changed = change_endpoint(host.as_ref(), sequence.endpoint(), command).await?;
+    if let Some(next) = form.text("next") {
+        return Ok(Redirect::to(local(Some(next))).into_response());
+    }
+    let place = match changed {
         // What was given up while it was a draft is nowhere any more.
         Resource::Sequence(view) if was_draft && view.state == SequenceState::Draft => {
             format!("/machines/{}", sequence.endpoint())
@@ -137,6 +150,35 @@ fn findings(view: &SequenceView) -> Markup {
                             a href={ "#step-" (step.index) } { (words::label(&step.probe)) " " code { (words::arguments(&step.with)) } }
                             " " (words::verdict(&of_step(step)))
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Who looked at it and who looks after it.
+fn care(view: &SequenceView, viewer: &Viewer, moment: &Moment) -> Markup {
+    let is_mine = view.assignee.as_deref() == Some(viewer.principal.email.as_str());
+    html! {
+        form .care method="post" action={ "/sequences/" (view.id) "/act" } {
+            span {
+                @match &view.reviewed {
+                    Some(reviewed) => { span .good { "✓ Reviewed" } " by " (one_line(&reviewed.by)) ", " (moment.at(reviewed.at)) ". " }
+                    None => { @if view.state.is_ended() { "Not reviewed yet. " } }
+                }
+                @match &view.assignee {
+                    Some(assignee) => { strong { (one_line(assignee)) } " looks after it." }
+                    None => { "Nobody looks after it." }
+                }
+            }
+            span {
+                @if is_mine { button .small name="act" value="leave" { "Give it up" } " " }
+                @else { button .small name="act" value="take" { "I look after it" } " " }
+                @if view.state.is_ended() {
+                    @match view.reviewed {
+                        None => button .small name="act" value="review" { "Mark as reviewed" },
+                        Some(_) => button .small name="act" value="unreview" { "Not reviewed after all" },
                     }
                 }
             }

@@ -7,6 +7,9 @@ use tidegate_core::words::span;
 
 use super::moment::Moment;
 
+/// From which skew on it is told.
+const SKEW_TOLD_MS: u64 = 5_000;
+
 /// A time that is told, and the one told before it.
 struct Mark {
     name: &'static str,
@@ -31,7 +34,7 @@ pub(super) fn of(attempt: &AttemptView, outages: &[OutageView], moment: &Moment)
                 }
             }
         }
-        @if let Some(raw) = attempt.started_at_raw {
+        @if let Some(raw) = attempt.started_at_raw.filter(|raw| is_off(*raw, attempt.started_at)) {
             p .fine { "The machine's own clock showed " (moment.second(raw)) " at the start; the times above are corrected." }
         }
     }
@@ -52,6 +55,11 @@ fn marks(attempt: &AttemptView) -> Vec<Mark> {
         before = at.or(before);
     }
     marks
+}
+
+/// Whether a clock was off by what people are told of (design, section 4): less is the way and rounding.
+fn is_off(raw: Timestamp, corrected: Option<Timestamp>) -> bool {
+    corrected.is_none_or(|corrected| corrected.milliseconds().abs_diff(raw.milliseconds()) > SKEW_TOLD_MS)
 }
 
 fn has_outage(outages: &[OutageView], from: Timestamp, to: Timestamp) -> bool {
