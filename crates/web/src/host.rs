@@ -10,7 +10,7 @@ use core::time::Duration;
 use futures_util::future::BoxFuture;
 use tidegate_core::call::{Answer, Input, ObjectId, Question, Reply, Seen};
 use tidegate_core::error::{Code, Error};
-use tidegate_core::id::EndpointId;
+use tidegate_core::id::{EndpointId, SequenceId};
 use tidegate_core::keys::Sign;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
@@ -68,6 +68,10 @@ pub trait Host: Send + Sync + 'static {
 
     /// The root key and the certificate of the order key.
     fn authority(&self) -> &Authority;
+
+    /// Notes that `person` has this draft open right now, and answers who else has: a hint for those who edit, kept in
+    /// memory for about half a minute.
+    fn editing(&self, draft: SequenceId, person: &str) -> Vec<String>;
 
     /// The longest a sync is held. The routes never hold longer than [`crate::HOLD_MAX`].
     fn hold_max(&self) -> Duration;

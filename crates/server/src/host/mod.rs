@@ -7,6 +7,7 @@
 
 mod contacts;
 mod context;
+mod editors;
 mod limits;
 mod listeners;
 mod passwords;
@@ -24,7 +25,7 @@ use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tidegate_core::call::{Answer, EndpointInput, Input, ObjectId, Question, Reply, Seen};
-use tidegate_core::id::EndpointId;
+use tidegate_core::id::{EndpointId, SequenceId};
 use tidegate_core::keys::Sign;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
@@ -38,6 +39,7 @@ use crate::schemas::migrate_all;
 
 pub(crate) use contacts::Unstored;
 pub(crate) use context::{NobodyHeard, World};
+use editors::Editors;
 use limits::Limits;
 use passwords::Passwords;
 use reads::Reads;
@@ -56,6 +58,7 @@ pub(crate) struct LocalHost {
     reads: Reads,
     limits: Limits,
     passwords: Passwords,
+    editors: Editors,
     writer: Writer,
     /// Outlives the writer: fields are dropped in their order.
     _lock: DirectoryLock,
@@ -83,8 +86,19 @@ impl LocalHost {
         let Some(identity) = reads.identity()? else { return Ok(None) };
         let storage = Arc::new(Storage::new(database, reserve_bytes));
         let world = Arc::new(World::new(identity, Arc::clone(&storage)));
-        let (limits, passwords) = (Limits::default(), Passwords::default());
-        Ok(Some(Self { world, metrics, stopping, storage, reads, limits, passwords, writer, _lock: lock }))
+        let (limits, passwords, editors) = Default::default();
+        Ok(Some(Self {
+            world,
+            metrics,
+            stopping,
+            storage,
+            reads,
+            limits,
+            passwords,
+            editors,
+            writer,
+            _lock: lock,
+        }))
     }
 
     /// Whether the process takes no more work.
@@ -155,6 +169,10 @@ impl Host for LocalHost {
 
     fn authority(&self) -> &Authority {
         &self.world.identity.authority
+    }
+
+    fn editing(&self, draft: SequenceId, person: &str) -> Vec<String> {
+        self.editors.seen(draft, person, Instant::now())
     }
 
     fn hold_max(&self) -> Duration {

@@ -4,7 +4,8 @@
 //! in the order in which they stand on the page: dragging one needs no more than that.
 
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
 use tidegate_core::api::{NewSequence, SequencePatch, SequenceState, SequenceView};
 use tidegate_core::call::{Command, EndpointAct, Principal, Resource, SequenceAct};
 use tidegate_core::error::Code;
@@ -22,9 +23,15 @@ use super::result;
 use super::viewer::Viewer;
 use crate::Shared;
 use crate::call::change_endpoint;
-use crate::extract::{Id, NoQuery};
+use crate::extract::{Id, NoQuery, Query};
 use crate::host::Host;
 use crate::problem::Problem;
+
+/// Which state of the draft a page shows.
+#[derive(Deserialize)]
+pub(super) struct Seen {
+    revision: u64,
+}
 
 /// Begins a draft with one check, filled in with its example.
 pub(super) async fn create(
@@ -98,6 +105,18 @@ pub(super) async fn submit(
         }
         Err(problem) => Err(problem),
     }
+}
+
+/// Who else has the draft open, and whether they saved something since: a part of the page that asks for itself.
+pub(super) async fn others(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(id): Id<SequenceId>,
+    Query(seen): Query<Seen>,
+) -> Result<Html<String>, Problem> {
+    let view = result::read(host.as_ref(), id).await?;
+    let others = host.editing(id, &viewer.principal.email);
+    Ok(Html(draft_form::others_editing(&view, &others, seen.revision).into_string()))
 }
 
 /// What a person mends on the page; everything else is a page of its own.
@@ -220,6 +239,7 @@ async fn render(
         others: &others,
         places: &places,
         moment: &moment,
+        editing: &host.editing(view.id, &viewer.principal.email),
         problem,
     };
     Ok(draft_form::page_of(viewer, &editor).into_response())

@@ -33,6 +33,7 @@ pub(super) struct Editor<'a> {
     pub(super) others: &'a [SequenceSummary],
     pub(super) places: &'a Places,
     pub(super) moment: &'a Moment,
+    pub(super) editing: &'a [String],
     pub(super) problem: Option<&'a Problem>,
 }
 
@@ -44,6 +45,7 @@ pub(super) fn page_of(viewer: &Viewer, editor: &Editor<'_>) -> Html<String> {
         (strip(machine, places, moment))
         h2 { "Draft" }
         p .fine { "Saved with every press, by " (one_line(&view.created_by)) " and whoever opens it. Nothing is sent before you queue it." }
+        (others_editing(view, editor.editing, view.revision))
         @if let Some(problem) = editor.problem {
             p .notice .bad role="alert" { strong { (problem.code.title()) ": " } (words::sentence(&problem.detail)) }
         }
@@ -80,6 +82,29 @@ pub(super) fn page_of(viewer: &Viewer, editor: &Editor<'_>) -> Html<String> {
         script src=(asset("sortable.min.js")) defer {}
     };
     page(viewer, Section::Machines, "Draft", &Live::Never, &main)
+}
+
+/// Who else is at it. It asks for itself every ten seconds, which also tells the others of this page.
+pub(super) fn others_editing(view: &SequenceView, others: &[String], shown_revision: u64) -> Markup {
+    let place = format!("/sequences/{}/others?revision={shown_revision}", view.id);
+    let is_old = view.revision != shown_revision || view.state != SequenceState::Draft;
+    html! {
+        div #others role="status" hx-get=(place) hx-trigger="every 10s" hx-swap="outerHTML" {
+            @if !others.is_empty() {
+                p .notice .attention {
+                    strong { "! " (one_line(&others.join(", "))) } @if others.len() == 1 { " has" } @else { " have" }
+                    " this draft open too."
+                }
+            }
+            @if is_old {
+                p .notice .attention {
+                    strong { "! Somebody changed it meanwhile. " }
+                    a href={ "/sequences/" (view.id) "/edit" } { "Load what they saved" }
+                    ": what you typed since your last press is lost then."
+                }
+            }
+        }
+    }
 }
 
 impl Editor<'_> {

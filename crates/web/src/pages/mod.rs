@@ -48,6 +48,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/sequences/{id}", get(result::show))
         .route("/sequences/{id}/act", post(result::act))
         .route("/sequences/{id}/edit", get(draft::show).post(draft::submit))
+        .route("/sequences/{id}/others", get(draft::others))
         .route("/live", get(live::stream))
         .route("/assets/{version}/{name}", get(assets::serve))
 }

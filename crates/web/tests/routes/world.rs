@@ -1,6 +1,6 @@
 //! A host around the real core: one thread, storage in memory, a clock that moves only when a test lets it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use tidegate_core::digest::Digest;
 use tidegate_core::directory::{self, token_digest};
 use tidegate_core::envelope::Envelope;
 use tidegate_core::error::Error;
-use tidegate_core::id::{EndpointId, PersonId};
+use tidegate_core::id::{EndpointId, PersonId, SequenceId};
 use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign};
 use tidegate_core::schema::migrate;
 use tidegate_core::time::Timestamp;
@@ -60,6 +60,8 @@ pub(crate) struct World {
     presence: Heard,
     changes: broadcast::Sender<EndpointId>,
     shutdown: watch::Sender<bool>,
+    /// Who has which draft open.
+    editors: Mutex<BTreeMap<SequenceId, BTreeSet<String>>>,
     /// Whether requests are turned away.
     pub(crate) is_closed: AtomicBool,
     /// Whether calls panic.
@@ -111,6 +113,7 @@ impl World {
             presence: Heard::default(),
             changes: broadcast::Sender::new(16),
             shutdown: watch::Sender::new(false),
+            editors: Mutex::default(),
             is_closed: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
             verified: AtomicU64::new(0),
@@ -305,6 +308,14 @@ impl Host for World {
 
     fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    fn editing(&self, draft: SequenceId, person: &str) -> Vec<String> {
+        let mut editors = self.editors.lock().unwrap();
+        let people = editors.entry(draft).or_default();
+        let others = people.iter().filter(|other| *other != person).cloned().collect();
+        people.insert(person.to_owned());
+        others
     }
 
     fn hold_max(&self) -> Duration {
