@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use tidegate_core::error::Code;
-use tidegate_core::probe::{ArgumentKind, Catalogue};
+use tidegate_core::probe::Catalogue;
 use tidegate_core::sequence::StepSpec;
 use tidegate_core::time::Milliseconds;
 
@@ -64,7 +64,7 @@ impl WrittenProbe {
         for (key, text) in &self.arguments {
             let kind = spec.and_then(|spec| spec.arguments.iter().find(|argument| argument.name == *key));
             let value = match (kind, spec) {
-                (Some(argument), _) => typed(&argument.kind, text),
+                (Some(argument), _) => argument.kind.read(text),
                 (None, Some(_)) => Value::String(text.clone()),
                 (None, None) => guessed(text),
             };
@@ -86,20 +86,6 @@ pub(crate) fn command_step(words: &[String], timeout: Option<Milliseconds>) -> S
     let mut with = Map::new();
     with.insert("command".into(), Value::String(words.join(" ")));
     StepSpec { probe: "shell".into(), with, timeout, rerun: false }
-}
-
-/// `text` as the kind asks; as text where it is not of that kind, so that the judge can name the place.
-fn typed(kind: &ArgumentKind, text: &str) -> Value {
-    let read = match kind {
-        ArgumentKind::Integer { .. } => text.parse::<i64>().ok().map(Value::from),
-        ArgumentKind::Boolean => match text {
-            "true" | "yes" | "on" => Some(Value::Bool(true)),
-            "false" | "no" | "off" => Some(Value::Bool(false)),
-            _ => None,
-        },
-        ArgumentKind::Text { .. } | ArgumentKind::Choice { .. } => None,
-    };
-    read.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 fn guessed(text: &str) -> Value {

@@ -144,6 +144,10 @@ make_id!(
     SessionId
 );
 make_id!(
+    /// One playbook, in all its versions.
+    PlaybookId
+);
+make_id!(
     /// A person or program that may use the API.
     PersonId
 );

@@ -21,6 +21,7 @@ pub mod journal;
 pub mod keys;
 pub mod obstacle;
 mod openapi;
+pub mod playbook;
 pub mod probe;
 pub mod rhythm;
 pub mod runtime;

@@ -211,7 +211,22 @@ impl ArgumentKind {
         }
     }
 
-    fn expected(&self) -> String {
+    /// What a person typed, as a value of this kind; as text where it is not of it, so that who judges can name the place.
+    pub fn read(&self, text: &str) -> Value {
+        let read = match self {
+            Self::Integer { .. } => text.parse::<i64>().ok().map(Value::from),
+            Self::Boolean => match text {
+                "true" | "yes" | "on" => Some(Value::Bool(true)),
+                "false" | "no" | "off" => Some(Value::Bool(false)),
+                _ => None,
+            },
+            Self::Text { .. } | Self::Choice { .. } => None,
+        };
+        read.unwrap_or_else(|| Value::String(text.to_owned()))
+    }
+
+    /// What it accepts, in words that complete "must be …".
+    pub fn expected(&self) -> String {
         match self {
             Self::Text { bytes_max } => format!("text of 1 to {bytes_max} bytes without NUL"),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),

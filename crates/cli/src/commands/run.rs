@@ -200,6 +200,7 @@ impl Settings {
             expires_in: if has_expiry { self.expires_in } else { spec.expires_in },
             expires_at: if has_expiry { self.expires_at } else { spec.expires_at },
             not_before: self.not_before.or(spec.not_before),
+            playbook: spec.playbook,
         }
     }
 }
@@ -265,7 +266,15 @@ fn told(queued: &Watched, draft: bool) -> String {
 }
 
 fn spec_of(steps: Vec<StepSpec>) -> SequenceSpec {
-    SequenceSpec { title: None, steps, stop_on: None, expires_in: None, expires_at: None, not_before: None }
+    SequenceSpec {
+        title: None,
+        steps,
+        stop_on: None,
+        expires_in: None,
+        expires_at: None,
+        not_before: None,
+        playbook: None,
+    }
 }
 
 fn parse_stop_on(text: &str) -> Result<StopOn, String> {

@@ -104,6 +104,7 @@ pub(super) async fn queue(stage: &mut Stage, narrator: &Narrator<'_>) -> Result<
         expires_in: None,
         expires_at: None,
         not_before: None,
+        playbook: None,
     };
     let body = NewSequence { spec, draft: false };
     let answer = stage.api()?.post(&["endpoints", stage.endpoint(), "sequences"], &body).await?;

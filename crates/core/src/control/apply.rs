@@ -406,6 +406,7 @@ fn unheard_of(id: SequenceId, title: &str, probes: &[String], at: Timestamp) -> 
             expires_in: None,
             expires_at: None,
             not_before: None,
+            playbook: None,
         },
         created_by: ACTOR_CONTROL_PLANE.to_owned(),
         created_at: at,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::playbook::{NAME_BYTES_MAX as PLAYBOOK_NAME_BYTES_MAX, PlaybookOrigin};
 use crate::probe::{ARGUMENTS_BYTES_MAX, ArgumentError, Catalogue, NAME_BYTES_MAX, Risk};
 use crate::time::{Milliseconds, Timestamp};
 
@@ -42,6 +43,9 @@ pub struct SequenceSpec {
     /// Not to start before; never blocks others behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// The playbook that it was made from; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<Box<PlaybookOrigin>>,
 }
 
 /// One step as written.
@@ -82,6 +86,9 @@ pub enum SpecError {
     /// A title that is empty or too long.
     #[error("a title has 1 to {TITLE_BYTES_MAX} bytes and no control characters")]
     Title,
+    /// A playbook that none could be called.
+    #[error("`playbook` has a `name` of 1 to {} bytes without control characters", PLAYBOOK_NAME_BYTES_MAX)]
+    Playbook,
     /// Too large in all.
     #[error("a sequence has at most {SEQUENCE_BYTES_MAX} bytes as JSON, this one {0}")]
     Bytes(usize),
@@ -194,6 +201,12 @@ impl SequenceSpec {
             title.trim().is_empty() || title.len() > TITLE_BYTES_MAX || title.contains(char::is_control)
         }) {
             return Err(SpecError::Title);
+        }
+        if self.playbook.as_ref().is_some_and(|playbook| {
+            let name = &playbook.name;
+            name.trim().is_empty() || name.len() > PLAYBOOK_NAME_BYTES_MAX || name.contains(char::is_control)
+        }) {
+            return Err(SpecError::Playbook);
         }
         for (index, step) in self.steps.iter().enumerate() {
             let step_number = index + 1;

@@ -27,6 +27,7 @@ pub(crate) fn steps(words: &[&str]) -> SequenceSpec {
         expires_in: None,
         expires_at: None,
         not_before: None,
+        playbook: None,
     }
 }
 
