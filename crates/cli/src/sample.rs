@@ -82,6 +82,7 @@ pub(crate) fn sequence(state: SequenceState, steps: &[(StepState, Finding)]) -> 
         expires_at: Some(at("23:59:59")),
         stop_on: StopOn::Never,
         retry_of: None,
+        playbook: None,
         waiting_for: None,
         waiting: None,
         retry_warning: None,

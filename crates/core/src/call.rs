@@ -6,16 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     ClientView, CodeView, EndpointPatch, EndpointView, MachineRow, NewClient, NewCode, NewSequence, NewSite,
-    OvernightView, Page, Paging, PersonView, SequencePatch, SequenceState, SequenceSummary, SequenceView,
+    OvernightView, Page, Paging, PersonView, PlaybookPatch, PlaybookSummary, PlaybookValues,
+    PlaybookVersionView, PlaybookView, SequencePatch, SequenceState, SequenceSummary, SequenceView,
     SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
 };
 use crate::chain::Entry;
 use crate::digest::Digest;
 use crate::envelope::Envelope;
-use crate::id::{ClientId, EndpointId, JournalId, PersonId, SequenceId, SessionId, SiteId, TokenId};
+use crate::id::{
+    ClientId, EndpointId, JournalId, PersonId, PlaybookId, SequenceId, SessionId, SiteId, TokenId,
+};
 use crate::keys::{Role, Sign};
+use crate::playbook::PlaybookSpec;
 use crate::probe::Catalogue;
 use crate::rhythm::Rhythm;
+use crate::sequence::SequenceSpec;
 use crate::time::Timestamp;
 use crate::wire::{Authority, EnrolAnswer, EnrolRequest, IdleSync, SyncAnswer, SyncRequest, TranscriptHead};
 
@@ -244,6 +249,21 @@ pub enum DirectoryAct {
     },
     /// Signs out: ends one's own session with this [`crate::directory::session_digest`].
     EndSession(Digest),
+    /// Makes a playbook.
+    CreatePlaybook(Box<PlaybookSpec>),
+    /// Saves a new version of a playbook whose current version is `if_match`.
+    SavePlaybook {
+        /// Which.
+        playbook: PlaybookId,
+        /// The version the editor saw.
+        if_match: u64,
+        /// What changes.
+        patch: Box<PlaybookPatch>,
+    },
+    /// Puts a playbook away.
+    ArchivePlaybook(PlaybookId),
+    /// Takes out again what was put away.
+    UnarchivePlaybook(PlaybookId),
 }
 
 /// What can happen to an endpoint object.
@@ -442,6 +462,8 @@ pub enum Resource {
     Token(TokenView),
     /// A session.
     Session(SessionView),
+    /// A playbook.
+    Playbook(Box<PlaybookView>),
 }
 
 /// What leaves after the commit. Losing one loses nothing that matters: what matters is a row.
@@ -543,6 +565,34 @@ pub enum DirectoryQuestion {
         /// Most items of a group, 1 to 500; the rest is counted.
         limit: u32,
     },
+    /// → [`Answer::Playbooks`], by name.
+    Playbooks {
+        /// Whether also those that were put away.
+        archived: bool,
+        /// How much.
+        paging: Paging,
+    },
+    /// → [`Answer::Playbook`].
+    Playbook {
+        /// Which.
+        playbook: PlaybookId,
+        /// Which version; `None`: the current one.
+        version: Option<u64>,
+    },
+    /// → [`Answer::PlaybookVersions`], newest first.
+    PlaybookVersions {
+        /// Of which.
+        playbook: PlaybookId,
+        /// How much.
+        paging: Paging,
+    },
+    /// What does a playbook become with these values? → [`Answer::Filled`].
+    FillPlaybook {
+        /// Which.
+        playbook: PlaybookId,
+        /// The values.
+        values: Box<PlaybookValues>,
+    },
     /// → [`Answer::Counts`].
     Counts,
 }
@@ -616,6 +666,14 @@ pub enum Answer {
     Machines(Page<MachineRow>),
     /// What happened while nobody looked.
     Overnight(Box<OvernightView>),
+    /// A page of playbooks.
+    Playbooks(Page<PlaybookSummary>),
+    /// One version of a playbook.
+    Playbook(Box<PlaybookView>),
+    /// A page of a playbook's versions.
+    PlaybookVersions(Page<PlaybookVersionView>),
+    /// A sequence made from a playbook.
+    Filled(Box<SequenceSpec>),
     /// How much there is.
     Counts(Counts),
     /// What a sync needs.

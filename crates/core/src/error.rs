@@ -56,6 +56,8 @@ codes! {
     InvalidRequest = "invalid_request", 400, "The request does not read";
     /// A sequence that does not fit the endpoint's probes or the bounds.
     InvalidSequence = "invalid_sequence", 422, "The sequence cannot be queued as it is";
+    /// A playbook that does not hold together, or values that do not fit its parameters.
+    InvalidPlaybook = "invalid_playbook", 422, "The playbook does not hold, or the values do not fit it";
     /// No or no valid credentials.
     Unauthenticated = "unauthenticated", 401, "No valid credentials";
     /// The endpoint's signature or token does not hold.

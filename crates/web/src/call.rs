@@ -63,7 +63,8 @@ pub(crate) fn with_secret(mut reply: Reply, secret: String) -> Reply {
             | Resource::Code(_)
             | Resource::Endpoint(_)
             | Resource::Sequence(_)
-            | Resource::Session(_) => {}
+            | Resource::Session(_)
+            | Resource::Playbook(_) => {}
         }
     }
     reply
@@ -124,6 +125,7 @@ pub(crate) fn resource_response(reply: Reply) -> Result<Response, Problem> {
         Resource::Person(view) => Json(view).into_response(),
         Resource::Token(view) => Json(view).into_response(),
         Resource::Session(view) => Json(view).into_response(),
+        Resource::Playbook(view) => with_revision(&view, view.version),
     };
     if created {
         *response.status_mut() = StatusCode::CREATED;
@@ -149,5 +151,6 @@ fn location(resource: &Resource) -> Option<String> {
         Resource::Person(view) => Some(format!("/api/v1/people/{}", view.id)),
         Resource::Token(view) => Some(format!("/api/v1/tokens/{}", view.id)),
         Resource::Session(_) => None,
+        Resource::Playbook(view) => Some(format!("/api/v1/playbooks/{}", view.id)),
     }
 }

@@ -6,6 +6,7 @@
 mod directory;
 mod endpoint;
 mod overnight;
+mod playbook;
 mod sequence;
 mod transcript;
 mod waiting;
@@ -19,6 +20,7 @@ pub use endpoint::{
     Reachability, TrafficView, WorkState,
 };
 pub use overnight::{Group, MachineName, OvernightItem, OvernightMachine, OvernightView};
+pub use playbook::{PlaybookPatch, PlaybookSummary, PlaybookValues, PlaybookVersionView, PlaybookView};
 pub use sequence::{
     AttemptView, NewSequence, NoteView, OutputView, ResultView, SequencePatch, SequenceState,
     SequenceSummary, SequenceView, StepState, StepView,

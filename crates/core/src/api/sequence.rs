@@ -6,6 +6,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::id::{EndpointId, SequenceId};
+use crate::playbook::PlaybookOrigin;
 use crate::sequence::{EndState, Finding, PersonAct, SequenceSpec, StepSpec, StopOn};
 use crate::time::{Milliseconds, Timestamp};
 
@@ -218,6 +219,9 @@ pub struct SequenceView {
     pub stop_on: StopOn,
     /// The sequence that this one repeats.
     pub retry_of: Option<SequenceId>,
+    /// The playbook that it was made from; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<Box<PlaybookOrigin>>,
     /// What it waits for, with the last proof of it, for a person; absent when it waits for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
@@ -297,6 +301,9 @@ pub struct SequenceSummary {
     /// Whose it is to look after: an e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee: Option<String>,
+    /// The playbook that it was made from; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<Box<PlaybookOrigin>>,
     /// Why it is there, where that needs words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -429,7 +429,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_revision(revision: u64, if_match: u64) -> Result<(), Error> {
+pub(crate) fn check_revision(revision: u64, if_match: u64) -> Result<(), Error> {
     if revision == if_match {
         return Ok(());
     }

@@ -27,7 +27,7 @@ mod view;
 mod waiting;
 mod waiting_words;
 
-pub(crate) use act::check_name;
+pub(crate) use act::{check_name, check_revision};
 pub(crate) use idempotency::{KEPT_FOR as IDEMPOTENCY_KEPT_FOR, check_same as idempotency_check_same};
 pub use outbox::{outbox, outbox_backlog, outbox_done};
 pub(crate) use view::reachability;

@@ -171,6 +171,7 @@ pub(super) fn sequence(
             .map_or(sequence.spec.expires_at, |queued| Some(queued.expires_at)),
         stop_on: steps_view::stop_on(&sequence),
         retry_of: sequence.retry_of,
+        playbook: sequence.spec.playbook.clone(),
         waiting_for,
         waiting,
         retry_warning: reason::retry_warning(&sequence),
@@ -230,6 +231,7 @@ pub(super) fn sequence_summary(sequence: &Sequence, changed_at: Timestamp) -> Se
         expires_at: sequence.queued.as_ref().map(|queued| queued.expires_at),
         reviewed: sequence.reviewed.clone(),
         assignee: sequence.assignee.clone(),
+        playbook: sequence.spec.playbook.clone(),
         reason: reason::sequence_reason(sequence),
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain::Link;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::id::{ClientId, CodeId, EndpointId, PersonId, SessionId, SiteId, TokenId};
+use crate::id::{ClientId, CodeId, EndpointId, PersonId, PlaybookId, SessionId, SiteId, TokenId};
 use crate::keys::PublicKey;
 use crate::sql::Value;
 use crate::time::Timestamp;
@@ -169,6 +169,36 @@ pub enum DirectoryBody {
         /// Which.
         code: CodeId,
     },
+    /// A playbook was made: its version 1.
+    PlaybookCreated {
+        /// Which.
+        playbook: PlaybookId,
+        /// Its name.
+        name: String,
+        /// The digest of what was stored.
+        spec: Digest,
+    },
+    /// A new version of a playbook was saved.
+    PlaybookSaved {
+        /// Which.
+        playbook: PlaybookId,
+        /// The version.
+        version: u64,
+        /// Its name in it.
+        name: String,
+        /// The digest of what was stored.
+        spec: Digest,
+    },
+    /// A playbook was put away.
+    PlaybookArchived {
+        /// Which.
+        playbook: PlaybookId,
+    },
+    /// A playbook that was put away was taken out again.
+    PlaybookUnarchived {
+        /// Which.
+        playbook: PlaybookId,
+    },
     /// A code admitted a machine.
     Admitted {
         /// Which code.
@@ -214,6 +244,10 @@ impl DirectoryBody {
             Self::SiteCreated { .. } => "site_created",
             Self::CodeCreated { .. } => "code_created",
             Self::CodeRevoked { .. } => "code_revoked",
+            Self::PlaybookCreated { .. } => "playbook_created",
+            Self::PlaybookSaved { .. } => "playbook_saved",
+            Self::PlaybookArchived { .. } => "playbook_archived",
+            Self::PlaybookUnarchived { .. } => "playbook_unarchived",
             Self::Admitted { .. } => "admitted",
         }
     }

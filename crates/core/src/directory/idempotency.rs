@@ -73,7 +73,8 @@ fn without_secret(mut resource: Resource) -> Resource {
         | Resource::Site(_)
         | Resource::Endpoint(_)
         | Resource::Sequence(_)
-        | Resource::Session(_) => {}
+        | Resource::Session(_)
+        | Resource::Playbook(_) => {}
     }
     resource
 }

@@ -3,7 +3,7 @@
 //! What endpoints and sequences are is decided by their endpoint objects alone. The directory knows what they
 //! told of themselves and may lag behind: it serves listings and search, and decides nothing by them.
 //!
-//! Reading order: `people`, `sessions`, `passwords`, `tokens`, `clients`, `codes` (what people make), `admit` (a machine
+//! Reading order: `people`, `sessions`, `passwords`, `tokens`, `clients`, `codes`, `playbooks` (what people make), `admit` (a machine
 //! becomes an endpoint), `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `overnight` (what
 //! of it asks for a person), `audit` (who did what).
 
@@ -17,6 +17,7 @@ mod overnight;
 mod paging;
 mod passwords;
 mod people;
+mod playbooks;
 mod project;
 mod sequences;
 mod sessions;
@@ -110,6 +111,18 @@ pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) ->
         DirectoryQuestion::Overnight { since, limit } => {
             Answer::Overnight(Box::new(overnight::overnight(db, cx, since, limit)?))
         }
+        DirectoryQuestion::Playbooks { archived, paging } => {
+            Answer::Playbooks(playbooks::playbooks(db, archived, &paging)?)
+        }
+        DirectoryQuestion::Playbook { playbook, version } => {
+            Answer::Playbook(Box::new(playbooks::playbook(db, playbook, version)?))
+        }
+        DirectoryQuestion::PlaybookVersions { playbook, paging } => {
+            Answer::PlaybookVersions(playbooks::versions(db, playbook, &paging)?)
+        }
+        DirectoryQuestion::FillPlaybook { playbook, values } => {
+            Answer::Filled(Box::new(playbooks::fill(db, playbook, &values)?))
+        }
         DirectoryQuestion::Counts => Answer::Counts(sequences::counts(db)?),
     })
 }
@@ -149,6 +162,12 @@ impl Directory<'_> {
             DirectoryAct::RevokeSession(id) => (self.session_revoke(&by, id)?, false),
             DirectoryAct::SetPassword { hash, keep } => (self.password_set(&by, &hash, keep)?, false),
             DirectoryAct::EndSession(digest) => (self.session_end(&by, digest)?, false),
+            DirectoryAct::CreatePlaybook(spec) => (self.playbook_create(&by, &spec)?, true),
+            DirectoryAct::SavePlaybook { playbook, if_match, patch } => {
+                (self.playbook_save(&by, playbook, if_match, *patch)?, false)
+            }
+            DirectoryAct::ArchivePlaybook(id) => (self.playbook_archive(&by, id, true)?, false),
+            DirectoryAct::UnarchivePlaybook(id) => (self.playbook_archive(&by, id, false)?, false),
         };
         idempotency::keep(self, &by, idempotency.as_ref(), &resource, created)?;
         Ok(Reply::Resource { resource: Box::new(resource), created, repeated: false })

@@ -86,6 +86,7 @@ impl Directory<'_> {
         let id = self.person_add(email, ROLE_OWNER, sign_in)?;
         let body = DirectoryBody::OwnerCreated { person: id, email: email.to_owned() };
         self.record(ACTOR_CONTROL_PLANE, &body)?;
+        self.playbooks_begin()?;
         Ok(Resource::Person(person(self.db, id)?))
     }
 

@@ -13,6 +13,7 @@ use crate::harness::{ENROL_PATH, Newcomer, SYNC_PATH, World, loopback};
 
 pub(super) const CODES: &[&str] = &[
     "invalid_request",
+    "invalid_playbook",
     "unauthenticated",
     "forbidden",
     "not_found",
@@ -27,6 +28,7 @@ pub(super) const CODES: &[&str] = &[
 ];
 
 const CLIENTS: &str = "/api/v1/clients";
+const PLAYBOOKS: &str = "/api/v1/playbooks";
 /// Decompressed, far more than any route takes; compressed, a few kilobytes.
 const BOMB_BYTES: usize = 64 << 20;
 
@@ -35,6 +37,7 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
     let asker = Asker::new(world.plane.port(), &world.plane.token)?;
     let before = world.api.get(CLIENTS)?;
     bodies(book, &world, &asker)?;
+    playbooks(book, &asker)?;
     places(book, &asker)?;
     credentials(book, &asker)?;
     ensure!(world.api.get(CLIENTS)? == before, "what was refused was stored");
@@ -98,6 +101,24 @@ fn bodies(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {
     let headers = [("authorization", token.as_str()), ("content-type", "text/plain")];
     let answer = asker.ask("POST", CLIENTS, &headers, b"name=Acme")?;
     refused("unsupported_media_type", "a form where JSON is read", 415, answer, &["application/json"])
+}
+
+fn playbooks(book: &mut Book, asker: &Asker) -> anyhow::Result<()> {
+    let all = asker.json("GET", PLAYBOOKS, b"")?.body;
+    let written = |title: &str| {
+        let parameter = json!({ "name": "folder", "kind": "text", "required": true });
+        let step = json!({ "probe": "shell", "with": { "command": "ls {{folder}}" } });
+        json!({ "name": "Look", "title": title, "parameters": [parameter], "steps": [step] }).to_string()
+    };
+    let broken = asker.json("POST", PLAYBOOKS, written("Look into {{place}}").as_bytes())?;
+    let how = "a placeholder without a parameter";
+    book.problem("invalid_playbook", how, 422, &broken.body, &["`{{place}}`", "declared are: folder"])?;
+    ensure!(asker.json("GET", PLAYBOOKS, b"")?.body == all, "what was refused was stored");
+    let made = asker.json("POST", PLAYBOOKS, written("Look into {{folder}}").as_bytes())?;
+    let fill = format!("{PLAYBOOKS}/{}/fill", text(&made.body["id"])?);
+    let hostile = asker.json("POST", &fill, br#"{"values": {"folder": "/tmp; reboot"}}"#)?;
+    let how = "a value that would become a second command";
+    book.problem("invalid_playbook", how, 422, &hostile.body, &["`folder`", "step 1", "one plain word"])
 }
 
 fn compressed(encoding: &str, bytes: usize) -> anyhow::Result<Vec<u8>> {

@@ -178,7 +178,9 @@ fn begins_something(input: &Input) -> bool {
                 | DirectoryAct::CreateSite(_)
                 | DirectoryAct::CreateCode(_)
                 | DirectoryAct::InvitePerson { .. }
-                | DirectoryAct::CreateToken { .. } => true,
+                | DirectoryAct::CreateToken { .. }
+                | DirectoryAct::CreatePlaybook(_)
+                | DirectoryAct::SavePlaybook { .. } => true,
                 DirectoryAct::RenameClient { .. }
                 | DirectoryAct::EditSite { .. }
                 | DirectoryAct::RevokeCode(_)
@@ -189,7 +191,9 @@ fn begins_something(input: &Input) -> bool {
                 | DirectoryAct::RevokeToken(_)
                 | DirectoryAct::RevokeSession(_)
                 | DirectoryAct::SetPassword { .. }
-                | DirectoryAct::EndSession(_) => false,
+                | DirectoryAct::EndSession(_)
+                | DirectoryAct::ArchivePlaybook(_)
+                | DirectoryAct::UnarchivePlaybook(_) => false,
             },
             DirectoryInput::Admit(_) => true,
             DirectoryInput::Project(_)

@@ -17,13 +17,14 @@ it saw in `If-Match`; of two edits of anything else the later one stays. Every r
 problem (RFC 9457) with a stable `code`.";
 
 /// The groups of routes in the order people read them.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("people", "Signing in, who one is, and who else may."),
     ("clients", "The customers of the organization."),
     ("sites", "The plants and places of a client."),
     ("enrolment codes", "What admits machines."),
     ("endpoints", "Enrolled machines, known by their key."),
     ("sequences", "Ordered lists of steps for one endpoint."),
+    ("playbooks", "Sequences with parameters, a name and versions."),
     ("transcript", "The append-only record of all that happened to an endpoint."),
     ("events", "Hints of what changed."),
     ("runtime", "What the programs on endpoints speak; scripts have no use for it."),
@@ -181,6 +182,13 @@ mod tests {
             "POST /api/v1/sequences/{id}/assign",
             "POST /api/v1/sequences/{id}/run-next",
             "GET /api/v1/overnight",
+            "GET /api/v1/playbooks",
+            "POST /api/v1/playbooks",
+            "GET /api/v1/playbooks/{id}",
+            "PATCH /api/v1/playbooks/{id}",
+            "POST /api/v1/playbooks/{id}/archive",
+            "POST /api/v1/playbooks/{id}/unarchive",
+            "POST /api/v1/playbooks/{id}/fill",
             "GET /api/v1/events",
             "POST /runtime/v1/enrol",
             "POST /runtime/v1/time",

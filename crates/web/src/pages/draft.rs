@@ -49,6 +49,7 @@ pub(super) async fn create(
         expires_in: None,
         expires_at: None,
         not_before: None,
+        playbook: None,
     };
     let act = EndpointAct::CreateSequence(Box::new(NewSequence { spec, draft: true }));
     match change_endpoint(host.as_ref(), endpoint, command(&viewer.principal, act)).await? {

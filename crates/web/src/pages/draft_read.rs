@@ -46,6 +46,7 @@ pub(super) fn spec(
         expires_in: if has_end { None } else { chosen.or_else(|| saved.and_then(|saved| saved.expires_in)) },
         expires_at: saved.and_then(|saved| saved.expires_at),
         not_before: saved.and_then(|saved| saved.not_before),
+        playbook: saved.and_then(|saved| saved.playbook.clone()),
     })
 }
 

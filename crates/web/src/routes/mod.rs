@@ -8,6 +8,7 @@ mod events;
 mod export;
 mod overnight;
 mod people;
+mod playbooks;
 mod runtime;
 mod sequence_acts;
 mod sequences;
@@ -52,6 +53,12 @@ pub(crate) fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(overnight::get))
         .routes(routes!(sequences::list))
         .routes(routes!(sequences::get, sequences::edit))
+        .routes(routes!(playbooks::list, playbooks::create))
+        .routes(routes!(playbooks::get, playbooks::save))
+        .routes(routes!(playbooks::versions))
+        .routes(routes!(playbooks::archive))
+        .routes(routes!(playbooks::unarchive))
+        .routes(routes!(playbooks::fill))
         .routes(routes!(sequence_acts::queue))
         .routes(routes!(sequence_acts::cancel))
         .routes(routes!(sequence_acts::retry))

@@ -21,6 +21,8 @@ mod people;
 #[cfg(test)]
 mod places;
 #[cfg(test)]
+mod playbooks;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod sequences;

@@ -133,6 +133,33 @@ CREATE INDEX sequence_summary_by_state ON sequence_summary (state, created_at, s
 CREATE INDEX sequence_summary_by_night ON sequence_summary (night, night_at, sequence_id)
     WHERE night IS NOT NULL;
 
+-- Names are unique whatever the case of their letters, of those put away too.
+CREATE TABLE playbook (
+    playbook_id TEXT PRIMARY KEY,
+    name        TEXT NOT NULL COLLATE NOCASE,
+    about       TEXT NOT NULL,
+    version     INTEGER NOT NULL,             -- the current one; what is beside it tells of that one
+    parameters  INTEGER NOT NULL,             -- how many
+    steps       INTEGER NOT NULL,             -- how many
+    created_at  INTEGER NOT NULL,
+    created_by  TEXT NOT NULL,
+    changed_at  INTEGER NOT NULL,
+    changed_by  TEXT NOT NULL,
+    archived_at INTEGER                       -- NULL: in use
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX playbook_name ON playbook (name);
+
+CREATE TABLE playbook_version (
+    playbook_id TEXT NOT NULL,
+    version     INTEGER NOT NULL,
+    name        TEXT NOT NULL,
+    spec        TEXT NOT NULL,                -- JSON PlaybookSpec
+    saved_at    INTEGER NOT NULL,
+    saved_by    TEXT NOT NULL,
+    PRIMARY KEY (playbook_id, version)
+) STRICT;
+
 CREATE TABLE directory_idempotency (
     principal TEXT NOT NULL,
     route     TEXT NOT NULL,

@@ -219,6 +219,11 @@ fn every_act_is_in_the_audit_chain_once_and_no_secret_is() {
     }
     let expected = [
         "owner_created",
+        "playbook_created",
+        "playbook_created",
+        "playbook_created",
+        "playbook_created",
+        "playbook_created",
         "signed_in",
         "client_created",
         "site_created",

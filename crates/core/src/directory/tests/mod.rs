@@ -7,6 +7,7 @@ mod memory;
 mod overnight;
 mod passwords;
 mod people;
+mod playbooks;
 mod projections;
 mod search;
 mod sessions;

@@ -179,7 +179,9 @@ fn the_audit_chain_tells_once_of_each_session_that_opened_and_was_ended() {
     for _ in 0..2 {
         world.act(DirectoryAct::RevokeSession(first.id)).unwrap();
     }
-    assert_eq!(recorded(&world), ["owner_created", "token_created", "session_opened", "session_revoked"]);
+    let mut recorded = recorded(&world);
+    recorded.retain(|kind| kind != "playbook_created");
+    assert_eq!(recorded, ["owner_created", "token_created", "session_opened", "session_revoked"]);
 }
 
 #[test]

@@ -275,6 +275,7 @@ pub(super) fn summary(
         expires_at: None,
         reviewed: None,
         assignee: None,
+        playbook: None,
         reason: None,
     }
 }
