@@ -15,6 +15,7 @@ pub mod directory;
 pub mod entropy;
 pub mod envelope;
 pub mod error;
+pub mod estimate;
 pub mod export;
 pub mod id;
 pub mod journal;
