@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    admin, clients, codes, demo, endpoints, export, link, login, overnight, run, sequences, serve, sites,
-    transcript, verify,
+    admin, clients, codes, demo, endpoints, export, link, login, overnight, playbooks, run, sequences, serve,
+    sites, transcript, verify,
 };
 use crate::exit;
 
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Overnight(overnight::Args),
     /// Queue checks and actions for machines, reachable now or not
     Run(Box<run::Args>),
+    /// Sequences with parameters, kept under a name
+    Playbooks(playbooks::Args),
     /// What is queued, under way and done
     Sequences(sequences::Args),
     /// What happened on a machine, with all times
@@ -118,6 +120,14 @@ mod tests {
             "tidegate run a --probe ping host=b count=4 --title T --stop-on failed",
             "tidegate run a --draft -- df -h --si",
             "tidegate run a --expires-at 2026-11-24T00:00:00Z --not-before 2026-11-23T22:00:00Z -- true",
+            "tidegate playbooks",
+            "tidegate playbooks list --archived --json",
+            "tidegate playbooks show x --version 2 --yaml",
+            "tidegate playbooks import x.yaml",
+            "tidegate playbooks export x --out x.yaml --force",
+            "tidegate playbooks archive x",
+            "tidegate playbooks unarchive x",
+            "tidegate playbooks run x --endpoint a --endpoint b --set host=c count=4 --wait --timeout 5m",
             "tidegate sequences list --endpoint a --state running --since 2d",
             "tidegate sequences cancel x y --yes",
             "tidegate sequences note x text",
@@ -146,6 +156,8 @@ mod tests {
             "tidegate run a --draft --wait -- ls",
             "tidegate run a --expires-in 7 -- ls",
             "tidegate serve --data d --tls-cert c",
+            "tidegate playbooks run x",
+            "tidegate playbooks run x --endpoint a --set host",
             "tidegate clients --token x",
             "tidegate overnight --limit 501",
             "tidegate link --listen 127.0.0.1:0 --to a:1",

@@ -1,7 +1,7 @@
 //! Names wherever an id is: what a person wrote becomes the one thing that is called so.
 
-use tidegate_core::api::{ClientView, EndpointView, SiteView};
-use tidegate_core::id::{ClientId, EndpointId, SequenceId, SiteId};
+use tidegate_core::api::{ClientView, EndpointView, PlaybookSummary, SiteView};
+use tidegate_core::id::{ClientId, EndpointId, PlaybookId, SequenceId, SiteId};
 use tidegate_core::obstacle::Obstacle;
 
 use crate::client::{Api, LISTING_ITEMS_MAX};
@@ -91,6 +91,22 @@ impl Api {
         site_of(text, &named)
     }
 
+    /// The playbook called `text`, archived or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`unique`], or what the request failed with.
+    pub(crate) async fn playbook_named(&self, text: &str) -> Result<Named<PlaybookId>, Failure> {
+        let listing = self.list(&["playbooks"], &[("archived", "true")], LISTING_ITEMS_MAX).await?;
+        let playbooks: Vec<PlaybookSummary> = listing.parse()?;
+        let named = playbooks.into_iter().map(|playbook| Named {
+            id: playbook.id,
+            name: playbook.name,
+            about: if playbook.archived_at.is_some() { "archived".to_owned() } else { String::new() },
+        });
+        unique("playbook", text, &named.collect::<Vec<_>>())
+    }
+
     /// The endpoint called `text`.
     ///
     /// # Errors
@@ -164,6 +180,7 @@ fn command_of(kind: &str) -> &'static str {
     match kind {
         "client" => "clients",
         "site" => "sites",
+        "playbook" => "playbooks",
         _ => "endpoints",
     }
 }

@@ -18,20 +18,29 @@ const FILE_BYTES_MAX: u64 = 4 * SEQUENCE_BYTES_MAX as u64;
 ///
 /// A usage [`Failure`] that names line and field.
 pub(crate) fn read(path: &Path) -> Result<SequenceSpec, Failure> {
+    parse(&path.display().to_string(), &read_text(path, FILE_BYTES_MAX)?)
+}
+
+/// Reads the text in `path`, a byte more than `bytes_max` at the most; `-` is standard input.
+///
+/// # Errors
+///
+/// A usage [`Failure`] where it cannot be read or is not UTF-8.
+pub(crate) fn read_text(path: &Path, bytes_max: u64) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
         Failure::usage(format!("failed to read `{}`", path.display()))
             .of(Obstacle::FileUnreadable)
             .caused_by(&error)
-            .next("name with --file a YAML file that you may read, or `-` for standard input")
+            .next("name a YAML file that you may read, or `-` for standard input")
     };
     let mut text = String::new();
     if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+        std::io::stdin().lock().take(bytes_max + 1).read_to_string(&mut text).map_err(failed)?;
     } else {
         let file = fs::File::open(path).map_err(failed)?;
-        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+        file.take(bytes_max + 1).read_to_string(&mut text).map_err(failed)?;
     }
-    parse(&path.display().to_string(), &text)
+    Ok(text)
 }
 
 fn parse(name: &str, text: &str) -> Result<SequenceSpec, Failure> {

@@ -168,7 +168,8 @@ pub(crate) fn title(step: &StepView) -> String {
     format!("{}{space}{}", one_line(&step.probe), shortened(&arguments, ARGUMENTS_CHARACTERS_MAX))
 }
 
-fn arguments(with: &Map<String, Value>) -> String {
+/// Arguments on one line, as they are typed after `--probe`.
+pub(crate) fn arguments(with: &Map<String, Value>) -> String {
     let pairs = with.iter().map(|(name, value)| match value {
         // A command reads best as it was typed.
         Value::String(text) if name == "command" => text.clone(),

@@ -77,6 +77,69 @@ fn an_error_says_what_happened_and_what_next() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_playbook_is_run_by_name_and_goes_out_to_a_file_and_back() -> anyhow::Result<()> {
+    let mut world = World::new()?;
+    let mut machine = world.machine()?;
+    machine.start()?;
+    let endpoint = machine.endpoint.clone();
+    wait_for("the machine's checks", 20, || {
+        Ok(world.tidegate(&["endpoints", "show", &endpoint, "--probes"], 0)?.contains("count"))
+    })?;
+    let here = world.directory.path().to_string_lossy().into_owned();
+
+    let listed = world.tidegate(&["playbooks"], 0)?;
+    ensure!(listed.contains("Disk is full") && listed.contains("Service is down"), "the starters: {listed}");
+    let shown = world.tidegate(&["playbooks", "show", "disk is full"], 0)?;
+    ensure!(shown.contains("folder: one line of text") && shown.contains("It takes about"), "{shown}");
+
+    let set = format!("folder={here}");
+    let run = ["playbooks", "run", "Disk is full", "--endpoint", &endpoint, "--set", &set];
+    let said = tidegate(&world, &[&run[..], &["--wait", "--json"]].concat())?;
+    let sequence: Value = serde_json::from_slice(&said.stdout).context("one document and nothing else")?;
+    ensure!(sequence["playbook"]["name"] == "Disk is full", "it says where it is from: {sequence:#}");
+    ensure!(sequence["steps"][2]["state"] == "succeeded", "the command ran: {sequence:#}");
+    let printed =
+        sequence["steps"][2]["attempts"][0]["result"]["output"]["text"].as_str().unwrap_or_default();
+    ensure!(printed.contains(&here), "it looked where it was told to: {printed}");
+
+    let hostile = format!("folder={here}; touch {here}/owned");
+    let run = ["playbooks", "run", "Disk is full", "--endpoint", &endpoint, "--set", &hostile];
+    ends(&tidegate(&world, &run)?, 4, &["`folder`", "one plain word", "invalid_playbook"])?;
+    let missing = ["playbooks", "run", "Service is down", "--endpoint", &endpoint];
+    ends(&tidegate(&world, &missing)?, 4, &["`service` is missing", "1 to 255 bytes"])?;
+    let unknown = ["playbooks", "run", "Disk is full", "--endpoint", &endpoint, "--set", "path=/"];
+    ends(&tidegate(&world, &unknown)?, 2, &["no parameter `path`", "folder, since"])?;
+    ensure!(!world.directory.path().join("owned").exists(), "no value became a command");
+    let queued = world.api.get(&format!("/api/v1/sequences?endpoint={endpoint}"))?;
+    ensure!(queued["items"].as_array().map(Vec::len) == Some(1), "mistakes queue nothing: {queued}");
+
+    let file = world.directory.path().join("disk.yaml");
+    let out = file.to_string_lossy().into_owned();
+    world.tidegate(&["playbooks", "export", "Disk is full", "--out", &out], 0)?;
+    ends(
+        &tidegate(&world, &["playbooks", "export", "Disk is full", "--out", &out])?,
+        2,
+        &["exists already"],
+    )?;
+    let same = world.tidegate(&["playbooks", "import", &out], 0)?;
+    ensure!(same.contains("stays at version 1"), "what came out is what is there: {same}");
+    let text = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, text.replace("title: Disk is full", "title: Full disk"))?;
+    let saved = world.tidegate(&["playbooks", "import", &out], 0)?;
+    ensure!(saved.contains("is at version 2"), "an edit is a version: {saved}");
+    std::fs::write(&file, text.replace("{{folder}}", "{{place}}"))?;
+    ends(&tidegate(&world, &["playbooks", "import", &out])?, 2, &["`{{place}}`", "nothing was stored"])?;
+
+    world.tidegate(&["playbooks", "archive", "Disk is full"], 0)?;
+    ensure!(!world.tidegate(&["playbooks", "list"], 0)?.contains("Disk is full"), "it is out of the way");
+    let run = ["playbooks", "run", "Disk is full", "--endpoint", &endpoint];
+    ends(&tidegate(&world, &run)?, 4, &["archived", "unarchive it first"])?;
+    world.tidegate(&["playbooks", "unarchive", "Disk is full"], 0)?;
+    ensure!(world.tidegate(&["playbooks", "list"], 0)?.contains("Disk is full"), "and back again");
+    Ok(())
+}
+
+#[test]
 fn a_control_plane_that_cannot_start_says_why() -> anyhow::Result<()> {
     let world = World::new()?;
     let empty = world.directory.path().join("empty").to_string_lossy().into_owned();

@@ -24,7 +24,12 @@ fn every_show_that_the_guarantees_name_can_be_run() -> anyhow::Result<()> {
 #[test]
 fn every_link_between_the_documents_leads_somewhere() -> anyhow::Result<()> {
     let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
-    for name in pages.into_iter().chain(["docs/guarantees.md", "docs/probes.md", "docs/bytes.md"]) {
+    for name in pages.into_iter().chain([
+        "docs/guarantees.md",
+        "docs/probes.md",
+        "docs/playbooks.md",
+        "docs/bytes.md",
+    ]) {
         let page = document(name)?;
         let folder = Path::new(name).parent().unwrap_or(Path::new(""));
         for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

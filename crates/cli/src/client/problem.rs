@@ -57,6 +57,7 @@ fn next(code: &str) -> Option<&'static str> {
         "too_large" => Some("send less at once: several sequences in the place of one"),
         "queue_full" => Some("see what is queued: tidegate sequences list --endpoint ENDPOINT"),
         "invalid_sequence" => Some("see what the machine knows: tidegate endpoints show ENDPOINT --probes"),
+        "invalid_playbook" => Some("see what it asks for, with bounds: tidegate playbooks show NAME"),
         "storage_full" => Some("free space on the control plane's disk; nothing of this request was stored"),
         "internal" => Some("the control plane's log has the details; repeating is safe"),
         _ => None,

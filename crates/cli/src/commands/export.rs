@@ -54,11 +54,32 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
 /// Writes the export of `endpoint` to `out` and returns its length in bytes. `out` appears whole or not
 /// at all.
 pub(crate) async fn write(api: &Api, endpoint: &str, out: &Path, force: bool) -> Result<u64, Failure> {
-    let failed = |error: std::io::Error| not_written(out).caused_by(&error);
-    let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
+    let mut file = begin(out)?;
     let response = api.stream(&["endpoints", endpoint, "export"]).await?;
     let bytes = copy(response, &mut file, out).await?;
+    finish(file, out, force)?;
+    Ok(bytes)
+}
+
+/// Writes `text` to `out`, which appears whole or not at all.
+///
+/// # Errors
+///
+/// Where the file is there already and `force` does not replace it, or it cannot be written.
+pub(super) fn write_text(text: &str, out: &Path, force: bool) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| not_written(out).caused_by(&error);
+    let mut file = begin(out)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    finish(file, out, force)
+}
+
+fn begin(out: &Path) -> Result<NamedTempFile, Failure> {
+    let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    NamedTempFile::new_in(directory).map_err(|error| not_written(out).caused_by(&error))
+}
+
+fn finish(file: NamedTempFile, out: &Path, force: bool) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| not_written(out).caused_by(&error);
     file.as_file().sync_all().map_err(failed)?;
     if force {
         file.persist(out).map_err(|error| failed(error.error))?;
@@ -68,7 +89,7 @@ pub(crate) async fn write(api: &Api, endpoint: &str, out: &Path, force: bool) ->
             _ => failed(error.error),
         })?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 async fn copy(mut response: Response, file: &mut NamedTempFile, out: &Path) -> Result<u64, Failure> {

@@ -10,6 +10,8 @@ pub(crate) mod export;
 pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod overnight;
+mod playbook_text;
+pub(crate) mod playbooks;
 pub(crate) mod run;
 pub(crate) mod sequences;
 pub(crate) mod serve;
@@ -35,6 +37,7 @@ pub(crate) async fn run(command: Command, screen: &Screen) -> Result<Exit, Failu
         Command::Endpoints(args) => endpoints::run(args, screen).await,
         Command::Overnight(args) => overnight::run(args, screen).await,
         Command::Run(args) => run::run(*args, screen).await,
+        Command::Playbooks(args) => playbooks::run(args, screen).await,
         Command::Sequences(args) => sequences::run(args, screen).await,
         Command::Transcript(args) => transcript::run(args, screen).await,
         Command::Export(args) => export::run(args, screen).await,

@@ -120,28 +120,72 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let mut planned: Vec<(Named<EndpointId>, SequenceSpec)> = Vec::new();
     for text in &args.endpoints {
         let endpoint = api.endpoint_named(text).await?;
-        if planned.iter().any(|(known, _)| known.id == endpoint.id) {
-            return Err(Failure::usage(format!("machine `{}` is named twice", endpoint.name))
-                .next("name each machine once; nothing was queued"));
-        }
+        check_once(&planned, &endpoint)?;
         let spec = fit(&api, &source, &args.settings, endpoint.id, screen).await?;
         planned.push((endpoint, spec));
     }
-    let queued = queue_all(&api, &planned, args.draft, screen).await?;
-    if args.wait {
-        let timeout = args.timeout.map(|timeout| Duration::from_millis(timeout.0));
-        let ids: Vec<_> = queued.iter().map(|queued| (queued.view.id, queued.machine.clone())).collect();
-        let watched = progress::watch(&api, &ids, timeout, screen).await?;
-        return conclude(&watched, args.output, screen);
+    let timeout = args.timeout.map(|timeout| Duration::from_millis(timeout.0));
+    let wait = args.wait.then_some(timeout);
+    queue_and_tell(&api, &planned, args.draft, wait, args.output, screen).await
+}
+
+/// The same sequence for each of the machines that a person named.
+///
+/// # Errors
+///
+/// Where a name is nobody's, or one machine is named twice; nothing is queued.
+pub(super) async fn plan(
+    api: &Api,
+    endpoints: &[String],
+    spec: &SequenceSpec,
+) -> Result<Vec<(Named<EndpointId>, SequenceSpec)>, Failure> {
+    let mut planned: Vec<(Named<EndpointId>, SequenceSpec)> = Vec::new();
+    for text in endpoints {
+        let endpoint = api.endpoint_named(text).await?;
+        check_once(&planned, &endpoint)?;
+        planned.push((endpoint, spec.clone()));
     }
-    if args.output.json {
+    Ok(planned)
+}
+
+/// Queues what is planned. With `wait` watches it, for as long as that says (`None` inside: until it has ended).
+///
+/// # Errors
+///
+/// Where something cannot be queued or read; what is queued already is told.
+pub(super) async fn queue_and_tell(
+    api: &Api,
+    planned: &[(Named<EndpointId>, SequenceSpec)],
+    draft: bool,
+    wait: Option<Option<Duration>>,
+    output: Output,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let queued = queue_all(api, planned, draft, screen).await?;
+    if let Some(timeout) = wait {
+        let ids: Vec<_> = queued.iter().map(|queued| (queued.view.id, queued.machine.clone())).collect();
+        let watched = progress::watch(api, &ids, timeout, screen).await?;
+        return conclude(&watched, output, screen);
+    }
+    if output.json {
         screen.json(&document(&queued))?;
         return Ok(Exit::Done);
     }
     for queued in &queued {
-        screen.line(told(queued, args.draft))?;
+        screen.line(told(queued, draft))?;
     }
     Ok(Exit::Done)
+}
+
+fn check_once(
+    planned: &[(Named<EndpointId>, SequenceSpec)],
+    endpoint: &Named<EndpointId>,
+) -> Result<(), Failure> {
+    if planned.iter().all(|(known, _)| known.id != endpoint.id) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("machine `{}` is named twice", endpoint.name))
+        .next("name each machine once; nothing was queued"))
 }
 
 fn read_source(args: &Args) -> Result<Source, Failure> {

@@ -271,6 +271,38 @@ fn the_starters_read_and_fill_with_their_defaults_and_examples() {
     }
 }
 
+/// The page is what people write playbooks by.
+const PAGE: &str = include_str!("../../../../docs/playbooks.md");
+
+#[test]
+fn the_playbook_of_the_page_reads_and_becomes_what_the_page_says() {
+    let text = PAGE.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let playbook = yaml_read(text).unwrap();
+    let filled = fill(&playbook, &values(&json!({ "controller": "10.20.0.5" }))).unwrap();
+    assert_eq!(filled.title.as_deref(), Some("10.20.0.5 does not answer"));
+    assert_eq!(filled.steps[1].with["port"], 502);
+    assert!(!filled.steps[2].with.contains_key("contains"));
+    assert_eq!(filled.steps[2].with["url"], "http://10.20.0.5/status");
+    assert_eq!(filled.steps[3].with["command"], "arp -n 10.20.0.5");
+    assert!(fill(&playbook, &values(&json!({ "controller": "a; reboot" }))).is_err());
+}
+
+#[test]
+fn the_page_lists_the_starters_as_they_are() {
+    let joined = |words: Vec<&str>| format!("`{}`", words.join("`, `"));
+    let rows: Vec<_> = PAGE.lines().filter(|line| line.starts_with("| `")).collect();
+    let expected: Vec<_> = starters()
+        .iter()
+        .map(|starter| {
+            let probes = joined(starter.steps.iter().map(|step| step.probe.as_str()).collect());
+            let parameters =
+                joined(starter.parameters.iter().map(|parameter| parameter.name.as_str()).collect());
+            format!("| `{}` | {probes} | {parameters} |", starter.name)
+        })
+        .collect();
+    assert_eq!(rows, expected);
+}
+
 #[test]
 fn mistakes_in_a_file_are_named_with_their_line() {
     let mistakes = [
