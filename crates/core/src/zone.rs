@@ -15,6 +15,11 @@ impl Zone {
         Self(jiff::tz::TimeZone::get(name).unwrap_or(jiff::tz::TimeZone::UTC))
     }
 
+    /// Whether the IANA database has a zone of that name, in whichever case it is written.
+    pub fn is_known(name: &str) -> bool {
+        jiff::tz::TimeZone::get(name).is_ok()
+    }
+
     /// `at` as short as it stays clear: `14:03 UTC`, on another day than `now` `14:03 UTC (2026-11-22)`; with a zone
     /// of its own `15:03 plant time (14:03 UTC)`, `02:00 plant time (01:00 UTC) on 2026-11-24`, and around midnight
     /// `00:30 plant time on 2026-11-24 (2026-11-23 23:30 UTC)`.
@@ -86,9 +91,15 @@ mod tests {
     }
 
     #[test]
+    fn zones_of_the_database_are_known() {
+        assert!(["UTC", "Europe/Berlin", "europe/berlin"].into_iter().all(Zone::is_known));
+    }
+
+    #[test]
     fn an_unknown_zone_is_utc() {
         for name in ["Mars/Olympus", "", "../../etc/passwd"] {
             assert_eq!(Zone::named(name).name(), "UTC", "{name}");
+            assert!(!Zone::is_known(name), "{name}");
         }
     }
 }
