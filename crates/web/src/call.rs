@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tidegate_core::call::{
     Answer, Command, DirectoryAct, DirectoryInput, DirectoryQuestion, EndpointAct, EndpointInput,
-    EndpointQuestion, Input, ObjectId, Question, Reply, Resource,
+    EndpointQuestion, Input, ObjectId, Principal, Question, Reply, Resource,
 };
 use tidegate_core::error::Code;
 use tidegate_core::id::EndpointId;
@@ -40,7 +40,21 @@ pub(crate) async fn act_in_directory(
     resource_response(host.handle(ObjectId::Directory, input).await?)
 }
 
-/// The same for an act that brings the digest of `secret`: the secret is in the answer that made it.
+/// Lets a person act in the directory and answers what it became, for a page.
+pub(crate) async fn change_directory(
+    host: &dyn Host,
+    by: &Principal,
+    act: DirectoryAct,
+) -> Result<Resource, Problem> {
+    let command = Command { by: by.clone(), idempotency: None, act };
+    let input = Input::Directory(DirectoryInput::Act(Box::new(command)));
+    match host.handle(ObjectId::Directory, input).await? {
+        Reply::Resource { resource, .. } => Ok(*resource),
+        _ => Err(Problem::unexpected_answer()),
+    }
+}
+
+/// Lets a person do what [`act_in_directory`] does, with an act that brings the digest of `secret`: the secret is in the answer that made it.
 pub(crate) async fn act_with_secret(
     host: &dyn Host,
     command: Command<DirectoryAct>,

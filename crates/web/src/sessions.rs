@@ -117,6 +117,18 @@ pub async fn set_password(
     }
 }
 
+/// Whether the person with this address can sign in with a password.
+///
+/// # Errors
+///
+/// [`HostError`], when the question could not be asked.
+pub async fn has_password(host: &dyn Host, email: &str) -> Result<bool, HostError> {
+    match ask(host, DirectoryQuestion::PasswordHash(email.to_owned())).await? {
+        Answer::PasswordHash(stored) => Ok(stored.is_some()),
+        _ => Err(HostError::unexpected_answer()),
+    }
+}
+
 /// Who signed in with the session whose secret this is, and the digest that proves it again while a stream lasts.
 /// `None`: unknown, over, ended, or of somebody who was deactivated.
 ///

@@ -27,6 +27,12 @@ impl Form {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Gives the field of that name this value, as if it had been sent so.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|(key, _)| key != name);
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The value of a field that every such form has.
     pub(super) fn required(&self, name: &str) -> Result<&str, Problem> {
         self.text(name)

@@ -3,6 +3,8 @@
 //! A page reads what it shows in a bounded number of questions and is made anew for every request. Script only spares
 //! reloads: it asks for the same page again when something changed, and puts the new one in place of the old.
 
+mod add_machine;
+mod arrivals;
 mod assets;
 mod deliver;
 mod draft;
@@ -14,16 +16,21 @@ mod live;
 mod machine;
 mod machines;
 mod moment;
+mod once;
 mod output;
 mod overnight;
+mod own_address;
 mod places;
 mod refusal;
 mod result;
+mod settings;
 mod sign_in;
 mod ticket;
 mod timeline;
 mod viewer;
 mod words;
+mod wrong;
+mod zones;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -40,6 +47,8 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/machines", get(machines::show))
+        .route("/machines/new", get(add_machine::show).post(add_machine::submit))
+        .route("/machines/new/arrivals", get(arrivals::show))
         .route("/machines/{id}", get(machine::show))
         .route("/machines/{id}/adopt", post(machine::adopt))
         .route("/machines/{id}/edit", post(machine::edit))
@@ -49,6 +58,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/sequences/{id}/act", post(result::act))
         .route("/sequences/{id}/edit", get(draft::show).post(draft::submit))
         .route("/sequences/{id}/others", get(draft::others))
+        .merge(settings::router())
         .route("/live", get(live::stream))
         .route("/assets/{version}/{name}", get(assets::serve))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_core::api::{ClientView, Paging, SiteView};
 use tidegate_core::call::{Answer, DirectoryQuestion};
 use tidegate_core::id::{ClientId, SiteId};
+use tidegate_core::words::one_line;
 
 use crate::call::ask_directory;
 use crate::host::Host;
@@ -59,6 +60,19 @@ impl Places {
     /// The name of a site.
     pub(super) fn site(&self, id: SiteId) -> &str {
         self.sites.get(&id).map_or("unknown site", |site| site.name.as_str())
+    }
+
+    /// A site after its client: `Nordwerk › Plant 3`.
+    pub(super) fn path(&self, id: SiteId) -> String {
+        match self.sites.get(&id) {
+            Some(site) => format!("{} › {}", one_line(self.client(site.client_id)), one_line(&site.name)),
+            None => "unknown site".to_owned(),
+        }
+    }
+
+    /// Whether there is no site at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sites.is_empty()
     }
 
     /// The time zone of a site.

@@ -17,7 +17,7 @@ use crate::extract::Query;
 use crate::host::{ClientAddress, Host, HostError};
 use crate::problem::Problem;
 use crate::sessions::{
-    Opened, authenticate_session, end_session, open_session_by_link, open_session_by_password,
+    Opened, authenticate_session, end_session, has_password, open_session_by_link, open_session_by_password,
     open_session_by_token,
 };
 
@@ -30,9 +30,9 @@ pub(super) struct Wanted {
 
 /// Asks who one is.
 pub(super) async fn show(viewer: Result<Viewer, Stranger>, Query(wanted): Query<Wanted>) -> Response {
-    let next = local(wanted.next.as_deref());
+    let next = wanted.next.as_deref();
     if viewer.is_ok() {
-        return axum::response::Redirect::to(next).into_response();
+        return axum::response::Redirect::to(local(next)).into_response();
     }
     form(next, None).into_response()
 }
@@ -44,13 +44,17 @@ pub(super) async fn submit(
     headers: HeaderMap,
     sent: Form,
 ) -> Result<Response, Problem> {
-    let next = local(sent.text("next"));
+    let next = sent.text("next");
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match open(host.as_ref(), &sent, address.map(|Extension(address)| address), agent).await {
-        Ok(opened) => {
+        Ok((opened, by_link)) => {
             // The session before it ends, so that none that somebody else knows goes on (session fixation).
             end(host.as_ref(), &headers).await?;
-            Ok(with_session(next, Some(&opened.secret), &headers))
+            let place = match next {
+                None if by_link => after_link(host.as_ref(), &opened).await?,
+                _ => local(next),
+            };
+            Ok(with_session(place, Some(&opened.secret), &headers))
         }
         Err(error) => {
             let problem = Problem::from(error);
@@ -70,14 +74,21 @@ pub(super) async fn sign_out(State(host): State<Shared>, headers: HeaderMap) -> 
     Ok(with_session("/sign-in", None, &headers))
 }
 
+/// Where one begins who came by a link: it is used up, so without a password one could not come again.
+async fn after_link(host: &dyn Host, opened: &Opened) -> Result<&'static str, HostError> {
+    let has_password = has_password(host, &opened.session.email).await?;
+    Ok(if has_password { "/" } else { "/settings/you#password" })
+}
+
+/// The session, and whether a one-time link opened it.
 async fn open(
     host: &dyn Host,
     sent: &Form,
     address: Option<ClientAddress>,
     agent: &str,
-) -> Result<Opened, HostError> {
+) -> Result<(Opened, bool), HostError> {
     if let (Some(email), Some(password)) = (sent.text("email"), sent.raw("password")) {
-        return open_session_by_password(host, email, password, address, agent).await;
+        return Ok((open_session_by_password(host, email, password, address, agent).await?, false));
     }
     // A whole link is taken as well as the secret at its end.
     let proof = sent.text("secret").unwrap_or_default().rsplit(['#', '/']).next().unwrap_or_default();
@@ -85,8 +96,9 @@ async fn open(
         // A link and a token look alike; what is no link that works may be a token.
         Err(error) if is_unknown(&error) => open_session_by_token(host, proof, address, agent)
             .await
+            .map(|opened| (opened, false))
             .map_err(|of_token| if is_unknown(&of_token) { error } else { of_token }),
-        other => other,
+        other => other.map(|opened| (opened, true)),
     }
 }
 
@@ -102,21 +114,21 @@ async fn end(host: &dyn Host, headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-fn form(next: &str, wrong: Option<&str>) -> Html<String> {
+fn form(next: Option<&str>, wrong: Option<&str>) -> Html<String> {
     outside(
         "Sign in",
         &html! {
             h1 { "Sign in" }
             @if let Some(wrong) = wrong { (complaint(wrong)) }
             form .stack method="post" action="/sign-in" {
-                input type="hidden" name="next" value=(next);
+                (back(next))
                 label { "E-mail address" input name="email" type="email" autocomplete="username" required autofocus; }
                 label { "Password" input name="password" type="password" autocomplete="current-password" required; }
                 button .primary { "Sign in" }
             }
             h2 { "With a one-time link" }
             form .stack method="post" action="/sign-in" data-from-fragment="secret" {
-                input type="hidden" name="next" value=(next);
+                (back(next))
                 label { "One-time link, or an API token"
                     input name="secret" type="password" autocomplete="off" required spellcheck="false";
                 }
@@ -128,6 +140,11 @@ fn form(next: &str, wrong: Option<&str>) -> Html<String> {
             }
         },
     )
+}
+
+/// Where one wanted to go, sent along.
+fn back(next: Option<&str>) -> Markup {
+    html! { @if let Some(next) = next { input type="hidden" name="next" value=(local(Some(next))); } }
 }
 
 fn complaint(what: &str) -> Markup {

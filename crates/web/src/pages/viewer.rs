@@ -90,6 +90,13 @@ pub(super) fn secret(headers: &HeaderMap) -> Option<&str> {
         .then_some(secret)
 }
 
+/// Whether the browser holds a session that it only sends over TLS.
+pub(super) fn is_over_tls(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.any(|(name, _)| name == COOKIE_SECURE)
+}
+
 /// Leads to `place` and gives the browser a session; `None` takes it away.
 pub(super) fn with_session(place: &str, secret: Option<&str>, headers: &HeaderMap) -> Response {
     let mut response = (StatusCode::SEE_OTHER, [("location", place.to_owned())]).into_response();

@@ -17,6 +17,10 @@ mod overnight;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod pages_codes;
+#[cfg(test)]
+mod pages_settings;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod places;

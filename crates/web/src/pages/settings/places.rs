@@ -1,0 +1,240 @@
+//! Clients and their sites: whose machines there are, where they stand, and the time that is kept there.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use maud::{Markup, html};
+use tidegate_core::api::{ClientView, NewClient, NewSite, SitePatch, SiteView};
+use tidegate_core::call::DirectoryAct;
+use tidegate_core::id::{ClientId, SiteId};
+use tidegate_core::time::Timestamp;
+use tidegate_core::words::one_line;
+
+use super::{Tab, settings};
+use crate::Shared;
+use crate::call::change_directory;
+use crate::extract::{Id, NoQuery};
+use crate::host::Host;
+use crate::pages::form::Form;
+use crate::pages::places::Places;
+use crate::pages::viewer::Viewer;
+use crate::pages::words;
+use crate::pages::wrong::Wrong;
+use crate::pages::zones;
+use crate::problem::Problem;
+use crate::site_zone;
+
+/// The form that makes a client.
+const NEW_CLIENT: &str = "new-client";
+
+/// All of them.
+pub(super) async fn show(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    render(host.as_ref(), &viewer, &Wrong::nothing()).await
+}
+
+/// Makes a client.
+pub(super) async fn make_client(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    form: Form,
+) -> Result<Response, Problem> {
+    let act = DirectoryAct::CreateClient(NewClient { name: name(&form) });
+    let done = change_directory(host.as_ref(), &viewer.principal, act).await;
+    answer(host.as_ref(), &viewer, done.map(drop), NEW_CLIENT, &form).await
+}
+
+/// Renames a client.
+pub(super) async fn rename_client(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(client): Id<ClientId>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let act = DirectoryAct::RenameClient { client, name: name(&form) };
+    let done = change_directory(host.as_ref(), &viewer.principal, act).await;
+    answer(host.as_ref(), &viewer, done.map(drop), &client.to_string(), &form).await
+}
+
+/// Makes a site of a client.
+pub(super) async fn make_site(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(client): Id<ClientId>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let done = site_make(host.as_ref(), &viewer, client, &form).await;
+    answer(host.as_ref(), &viewer, done, &new_site_place(client), &form).await
+}
+
+/// Edits a site's name and its time zone, and tells its machines.
+pub(super) async fn edit_site(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(site): Id<SiteId>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let done = site_edit(host.as_ref(), &viewer, site, &form).await;
+    answer(host.as_ref(), &viewer, done, &site.to_string(), &form).await
+}
+
+async fn site_make(
+    host: &dyn Host,
+    viewer: &Viewer,
+    client_id: ClientId,
+    form: &Form,
+) -> Result<(), Problem> {
+    let time_zone = Some(zones::checked(form.text("time_zone").unwrap_or("UTC"))?);
+    let act = DirectoryAct::CreateSite(NewSite { client_id, name: name(form), time_zone });
+    change_directory(host, &viewer.principal, act).await.map(drop)
+}
+
+async fn site_edit(host: &dyn Host, viewer: &Viewer, site: SiteId, form: &Form) -> Result<(), Problem> {
+    let time_zone = Some(zones::checked(form.text("time_zone").unwrap_or("UTC"))?);
+    let patch = SitePatch { name: Some(name(form)), time_zone };
+    change_directory(host, &viewer.principal, DirectoryAct::EditSite { site, patch }).await?;
+    site_zone::follow(host, &viewer.principal, site).await?;
+    Ok(())
+}
+
+/// An absent name is refused by the directory in its own words.
+fn name(form: &Form) -> String {
+    form.text("name").unwrap_or_default().to_owned()
+}
+
+fn new_site_place(client: ClientId) -> String {
+    format!("new-site-{client}")
+}
+
+async fn answer(
+    host: &dyn Host,
+    viewer: &Viewer,
+    done: Result<(), Problem>,
+    place: &str,
+    form: &Form,
+) -> Result<Response, Problem> {
+    match done {
+        Ok(()) => Ok(Redirect::to("/settings/places").into_response()),
+        Err(problem) => render(host, viewer, &Wrong::at(place, &problem, form)?).await,
+    }
+}
+
+async fn render(host: &dyn Host, viewer: &Viewer, wrong: &Wrong<'_>) -> Result<Response, Problem> {
+    let places = Places::read(host).await?;
+    let clients = places.tree();
+    let main = html! {
+        h1 { "Clients and sites" }
+        p {
+            "Every machine belongs to a site, and every site to a client. A site's time zone is how times of its machines read, "
+            "with UTC on hover. Changing it changes no plan: what waits for a time runs at the same moment as before."
+        }
+        @if clients.is_empty() {
+            div .empty {
+                h2 { "No clients yet" }
+                p { "A client is whoever the machines belong to. Name the first one below, then its sites: plants, halls, shops." }
+            }
+        }
+        @for (client, sites) in &clients { (client_card(client, sites, host.now(), wrong)) }
+        section .card aria-label="A new client" {
+            h2 { "A new client" }
+            (wrong.told(NEW_CLIENT))
+            form .row method="post" action="/settings/clients" {
+                (name_field(NEW_CLIENT, "Name", "", "Nordwerk", wrong))
+                button { "Make the client" }
+            }
+        }
+        (zones::list())
+    };
+    Ok(wrong.answer(settings(viewer, Tab::Places, &main)))
+}
+
+fn client_card(client: &ClientView, sites: &[&SiteView], now: Timestamp, wrong: &Wrong<'_>) -> Markup {
+    let (place, new) = (client.id.to_string(), new_site_place(client.id));
+    let shown = one_line(&client.name);
+    html! {
+        section .card aria-label=(shown) {
+            div .heading {
+                h2 { (shown) }
+                a href={ "/machines?client=" (client.id) } { "Its machines" }
+            }
+            @if sites.is_empty() { p .empty-line { "No sites yet: machines need one to belong to." } }
+            @else { (sites_table(sites, now, wrong)) }
+            div .deeds {
+                details .confirm open[wrong.is_at(&new)] {
+                    summary .button .small aria-label={ "Add a site to " (shown) } { "Add a site …" }
+                    (wrong.told(&new))
+                    form method="post" action={ "/settings/clients/" (client.id) "/sites" } {
+                        (name_field(&new, "Name of the site", "", "Plant 3", wrong))
+                        (zone_field(&new, "", wrong))
+                        button { "Make the site" }
+                    }
+                }
+                details .confirm open[wrong.is_at(&place)] {
+                    summary .button .small aria-label={ "Rename " (shown) } { "Rename the client …" }
+                    (wrong.told(&place))
+                    form method="post" action={ "/settings/clients/" (client.id) } {
+                        (name_field(&place, "New name", &client.name, "", wrong))
+                        button { "Rename the client" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn sites_table(sites: &[&SiteView], now: Timestamp, wrong: &Wrong<'_>) -> Markup {
+    html! {
+        p .fine { (words::count(sites.len(), "site")) }
+        table .list {
+            thead { tr { th { "Site" } th { "Time zone" } th { "Change" } } }
+            tbody {
+                @for site in sites {
+                    tr {
+                        td data-label="Site" { a .name href={ "/machines?site=" (site.id) } { (one_line(&site.name)) } }
+                        td data-label="Time zone" { (zones::with_clock(&site.time_zone, now)) }
+                        td data-label="Change" { (site_changes(site, wrong)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn site_changes(site: &SiteView, wrong: &Wrong<'_>) -> Markup {
+    let (place, shown) = (site.id.to_string(), one_line(&site.name));
+    html! {
+        div .deeds {
+            details .confirm open[wrong.is_at(&place)] {
+                summary .button .small aria-label={ "Edit the site " (shown) } { "Edit …" }
+                (wrong.told(&place))
+                form method="post" action={ "/settings/sites/" (site.id) } {
+                    (name_field(&place, "Name", &site.name, "", wrong))
+                    (zone_field(&place, &site.time_zone, wrong))
+                    button { "Save the site" }
+                }
+            }
+            a .button .small href={ "/machines/new?site=" (site.id) } aria-label={ "Add a machine to " (shown) } { "Add a machine" }
+        }
+    }
+}
+
+fn name_field(place: &str, label: &str, name: &str, example: &str, wrong: &Wrong<'_>) -> Markup {
+    html! {
+        label { (label)
+            input name="name" required maxlength="200" autocomplete="off" placeholder=(example)
+                value=(wrong.typed(place, "name", name)) autofocus[wrong.is_at(place)];
+        }
+    }
+}
+
+fn zone_field(place: &str, zone: &str, wrong: &Wrong<'_>) -> Markup {
+    html! {
+        label { "Time zone"
+            input name="time_zone" list=(zones::LIST) maxlength="64" autocomplete="off" spellcheck="false"
+                placeholder="Europe/Berlin" value=(wrong.typed(place, "time_zone", zone));
+            span .fine { "Left empty: UTC." }
+        }
+    }
+}
