@@ -85,13 +85,9 @@ async fn make(host: &dyn Host, viewer: &Viewer, form: &mut Form) -> Result<CodeV
     let expires_in = Milliseconds::parse(form.required("valid_for")?)
         .map_err(|_| Problem::invalid("choose from the list how long the code is valid"))?;
     let site_id = match (form.text("site"), form.text("site_name")) {
-        (Some(_), Some(_)) => {
-            let detail = "a site is chosen and a new one is named: leave the name of the new site empty, or choose \
-                          “a new site”";
-            return Err(Problem::invalid(detail));
-        }
         (Some(site), None) => site.parse().map_err(|_| Problem::invalid("choose a site from the list"))?,
-        (None, Some(name)) => {
+        // A name is typed on purpose, and a site may stand there chosen because it is the first.
+        (_, Some(name)) => {
             let name = name.to_owned();
             let made = make_site(host, viewer, form, name).await?;
             form.set("site", &made.to_string());
@@ -167,7 +163,7 @@ fn asking(viewer: &Viewer, places: &Places, chosen: Option<SiteId>, wrong: &Wron
                                 }
                             }
                         }
-                        option value="" selected[chosen.is_none() && wrong.is_at(FORM)] { "a new site, named below" }
+                        option value="" selected[chosen.is_none() && wrong.is_at(FORM)] { "a new site" }
                     }
                 }
             }
@@ -203,7 +199,7 @@ fn new_site(places: &Places, wrong: &Wrong<'_>) -> Markup {
                 @if !clients.is_empty() {
                     label { "Its client"
                         select name="client" {
-                            option value="" { "a new client, named beside this" }
+                            option value="" { "a new client" }
                             @for (each, _) in &clients {
                                 option value=(each.id) selected[each.id.to_string() == client] { (one_line(&each.name)) }
                             }
@@ -267,10 +263,10 @@ fn made(
         div hx-get=(further) hx-trigger="every 5s" hx-target="#arrived" hx-select="#arrived" hx-swap="morph:outerHTML" {
             (arrived)
         }
-        p {
-            a .button href=(further) target="_blank" rel="noopener" { "Look again in a new tab" } " "
-            a .button href="/machines/new" { "Make another code" } " "
-            a .button href="/settings/codes" { "Codes that are open" }
+        div .row {
+            a .button href=(further) target="_blank" rel="noopener" { "Look again in a new tab" }
+            a .button href="/machines/new" { "Make another code" }
+            a .button href="/settings/codes" { "All codes" }
         }
         (needs(address))
     };

@@ -46,8 +46,8 @@ pub(super) async fn show(
         h1 { "New at " (places.path(wanted.site)) }
         p { "Machines that enrolled since " (moment.at(wanted.since)) " " (moment.zone_name()) "." }
         (list(&arrived, &places, &moment))
-        p {
-            a .button href=(place(wanted.site, wanted.since)) { "Look again" } " "
+        div .row {
+            a .button href=(place(wanted.site, wanted.since)) { "Look again" }
             a .button href={ "/machines?site=" (wanted.site) } { "All machines of this site" }
         }
     };

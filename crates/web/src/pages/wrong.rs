@@ -42,7 +42,7 @@ impl<'a> Wrong<'a> {
         html! {
             @if let Some(refused) = refused {
                 p .notice .bad role="alert" {
-                    span { strong { "That did not work. " } (words::sentence(&refused.problem.detail)) }
+                    span { strong { "That did not work: " } (words::sentence(&refused.problem.detail)) }
                 }
             }
         }
