@@ -246,7 +246,7 @@ fn queue(machine: &EndpointView, waiting: &[SequenceView]) -> Markup {
                         @if view.state == SequenceState::Queued && waiting.len() > 1 {
                             form method="post" action={ "/sequences/" (view.id) "/act" } {
                                 input type="hidden" name="next" value={ "/machines/" (machine.id) };
-                                button .small name="act" value="run-next" aria-label={ "Run " (one_line(&view.title)) " next" } { "Run next" }
+                                button .small name="act" value="run-next" aria-label={ "Run next: " (one_line(&view.title)) } { "Run next" }
                             }
                         }
                     }

@@ -182,7 +182,7 @@ fn care(item: &OvernightItem, moment: &Moment) -> Markup {
                 form method="post" action={ "/sequences/" (sequence.id) "/act" } {
                     input type="hidden" name="next" value="/";
                     @if sequence.assignee.is_none() { button .small name="act" value="take" { "I look after it" } " " }
-                    button .small name="act" value="review" aria-label={ "Mark " (one_line(&sequence.title)) " on " (one_line(&item.machine.endpoint_name)) " as reviewed" } { "Mark as reviewed" }
+                    button .small name="act" value="review" aria-label={ "Mark as reviewed: " (one_line(&sequence.title)) " on " (one_line(&item.machine.endpoint_name)) } { "Mark as reviewed" }
                 }
             }
         }
