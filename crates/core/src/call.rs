@@ -9,6 +9,9 @@ use crate::api::{
     OvernightView, Page, Paging, PersonView, PlaybookPatch, PlaybookSummary, PlaybookValues,
     PlaybookVersionView, PlaybookView, SequencePatch, SequenceState, SequenceSummary, SequenceView,
     SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
+    ClientView, CodeView, ComparisonView, ContactsView, EndpointPatch, EndpointView, MachineRow, NewClient,
+    NewCode, NewSequence, NewSite, OvernightView, Page, Paging, PersonView, SequencePatch, SequenceState,
+    SequenceSummary, SequenceView, SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
 };
 use crate::chain::Entry;
 use crate::digest::Digest;
@@ -506,6 +509,8 @@ pub enum DirectoryQuestion {
     },
     /// → [`Answer::People`], by e-mail address, those who were deactivated too.
     People(Paging),
+    /// Somebody active by e-mail address, in whichever case it is written. → [`Answer::Person`].
+    PersonNamed(String),
     /// API tokens that work. → [`Answer::Tokens`], newest first.
     Tokens {
         /// Only of this person.
@@ -626,6 +631,18 @@ pub enum EndpointQuestion {
         /// How much.
         paging: Paging,
     },
+    /// What the same step found the last time. → [`Answer::Comparison`].
+    Previous {
+        /// The sequence.
+        sequence: SequenceId,
+        /// The step in it, from 1.
+        step: u32,
+    },
+    /// When it was heard. → [`Answer::Contacts`].
+    Contacts {
+        /// Since when; 31 days at most.
+        since: Timestamp,
+    },
     /// → [`Answer::ExportHead`].
     ExportHead,
     /// The entries after `after` up to `through`, at most a few hundred KiB. → [`Answer::ExportEntries`].
@@ -650,6 +667,8 @@ pub enum Answer {
     Sessions(Page<SessionView>),
     /// A page of people.
     People(Page<PersonView>),
+    /// One person; `None`: nobody active has that address.
+    Person(Option<PersonView>),
     /// A page of tokens.
     Tokens(Page<TokenView>),
     /// A page of clients.
@@ -688,6 +707,10 @@ pub enum Answer {
     Sequences(Page<SequenceSummary>),
     /// A page of the transcript.
     Transcript(Page<TranscriptEntryView>),
+    /// What the same step found the last time.
+    Comparison(Box<ComparisonView>),
+    /// When it was heard.
+    Contacts(ContactsView),
     /// The first line of an export.
     ExportHead(Box<crate::export::ExportHead>),
     /// Entries of an export; empty: no more.

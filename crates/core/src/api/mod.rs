@@ -5,6 +5,7 @@
 
 mod directory;
 mod endpoint;
+mod history;
 mod overnight;
 mod playbook;
 mod sequence;
@@ -19,6 +20,7 @@ pub use endpoint::{
     Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, MachineRow, OutageView,
     Reachability, TrafficView, WorkState,
 };
+pub use history::{ComparisonView, ContactKind, ContactSpan, ContactsView, PreviousRun};
 pub use overnight::{Group, MachineName, OvernightItem, OvernightMachine, OvernightView};
 pub use playbook::{PlaybookPatch, PlaybookSummary, PlaybookValues, PlaybookVersionView, PlaybookView};
 pub use sequence::{

@@ -5,6 +5,7 @@
 
 mod act;
 mod apply;
+mod contacts;
 mod enrol;
 mod handover;
 mod idempotency;
@@ -16,6 +17,7 @@ mod offer;
 mod orders;
 mod outages;
 mod outbox;
+mod previous;
 mod reason;
 mod record;
 mod steps_view;
@@ -130,6 +132,12 @@ pub fn query(
         }
         EndpointQuestion::Transcript { sequence, paging } => {
             Answer::Transcript(record::page(db, endpoint, sequence, &paging)?)
+        }
+        EndpointQuestion::Previous { sequence, step } => {
+            Answer::Comparison(Box::new(previous::previous(db, endpoint, sequence, step)?))
+        }
+        EndpointQuestion::Contacts { since } => {
+            Answer::Contacts(contacts::contacts(db, cx, endpoint, since)?)
         }
         EndpointQuestion::ExportHead => Answer::ExportHead(Box::new(record::export_head(db, cx, endpoint)?)),
         EndpointQuestion::ExportEntries { after, through } => {

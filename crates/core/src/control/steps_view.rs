@@ -103,7 +103,7 @@ fn step_state(sequence: &Sequence, record: &StepRecord) -> StepState {
     }
 }
 
-fn attempt_view(sequence: &Sequence, attempt: &Attempt, results: &Results) -> AttemptView {
+pub(super) fn attempt_view(sequence: &Sequence, attempt: &Attempt, results: &Results) -> AttemptView {
     let end = attempt.end.as_ref();
     let finished = end.and_then(|end| end.finished);
     let running = if matches!(sequence.standing, Standing::Ended { .. }) {

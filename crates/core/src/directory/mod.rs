@@ -92,6 +92,7 @@ pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) ->
             Answer::Sessions(sessions::sessions(db, cx, person, &paging)?)
         }
         DirectoryQuestion::People(paging) => Answer::People(people::people(db, &paging)?),
+        DirectoryQuestion::PersonNamed(email) => Answer::Person(people::person_named(db, &email)?),
         DirectoryQuestion::Tokens { person, paging } => Answer::Tokens(tokens::tokens(db, person, &paging)?),
         DirectoryQuestion::Clients(paging) => Answer::Clients(clients::clients(db, &paging)?),
         DirectoryQuestion::Sites { client, paging } => Answer::Sites(clients::sites(db, client, &paging)?),

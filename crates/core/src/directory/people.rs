@@ -67,6 +67,12 @@ pub(super) fn people(db: &dyn ReadSql, wanted: &Paging) -> Result<Page<PersonVie
     paging::page("people", wanted, &rows, person_read, |person| (person.email.clone(), person.id))
 }
 
+/// Somebody active by their address; `None`: nobody has it.
+pub(super) fn person_named(db: &dyn ReadSql, email: &str) -> Result<Option<PersonView>, Error> {
+    let rows = db.query(person!("WHERE email = ?1 AND deactivated_at IS NULL"), &[email.into()])?;
+    Ok(rows.first().map(person_read).transpose()?)
+}
+
 /// One person.
 pub(super) fn person(db: &dyn ReadSql, id: PersonId) -> Result<PersonView, Error> {
     let rows = db.query(person!("WHERE person_id = ?1"), &[id.into()])?;

@@ -10,6 +10,7 @@ mod driver;
 mod enrolments;
 mod gaps;
 mod handover;
+mod history;
 mod identity;
 mod invariants;
 mod newer;

@@ -189,6 +189,8 @@ mod tests {
             "POST /api/v1/playbooks/{id}/archive",
             "POST /api/v1/playbooks/{id}/unarchive",
             "POST /api/v1/playbooks/{id}/fill",
+            "GET /api/v1/endpoints/{id}/contacts",
+            "GET /api/v1/sequences/{id}/steps/{step}/previous",
             "GET /api/v1/events",
             "POST /runtime/v1/enrol",
             "POST /runtime/v1/time",

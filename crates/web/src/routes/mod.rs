@@ -6,6 +6,7 @@ mod document;
 mod endpoints;
 mod events;
 mod export;
+mod history;
 mod overnight;
 mod people;
 mod playbooks;
@@ -50,6 +51,8 @@ pub(crate) fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(sequences::create))
         .routes(routes!(transcript::read))
         .routes(routes!(export::download))
+        .routes(routes!(history::contacts))
+        .routes(routes!(history::previous))
         .routes(routes!(overnight::get))
         .routes(routes!(sequences::list))
         .routes(routes!(sequences::get, sequences::edit))

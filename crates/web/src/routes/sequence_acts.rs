@@ -4,16 +4,20 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use tidegate_core::api::SequenceView;
-use tidegate_core::call::{EndpointAct, SequenceAct};
+use tidegate_core::call::{Answer, DirectoryQuestion, EndpointAct, SequenceAct};
 use tidegate_core::digest::Digest;
 use tidegate_core::id::SequenceId;
 
 use crate::Shared;
 use crate::body::{NoBody, SmallJson};
-use crate::call::act_on_endpoint;
+use crate::call::{act_on_endpoint, ask_directory};
 use crate::extract::Id;
+use crate::host::Host;
 use crate::idempotency::Acting;
 use crate::problem::Problem;
+
+/// Longest e-mail address, as the directory takes them.
+const EMAIL_BYTES_MAX: usize = 200;
 
 /// A note on a sequence or a machine.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -27,7 +31,7 @@ pub(crate) struct NewNote {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Assignment {
-    /// An e-mail address, 3 to 200 bytes; `null`: nobody's.
+    /// The e-mail address of somebody who can sign in; `null`: nobody's.
     // Named by hand, serde does not let it be absent: who forgets it must not take the sequence from somebody.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required)]
@@ -177,7 +181,25 @@ pub(crate) async fn assign(
     Id(sequence): Id<SequenceId>,
     SmallJson { value, digest }: SmallJson<Assignment>,
 ) -> Result<Response, Problem> {
-    act(host, acting, sequence, SequenceAct::Assign(value.assignee), digest).await
+    let assignee = match value.assignee {
+        Some(email) => Some(known_person(host.as_ref(), email).await?),
+        None => None,
+    };
+    act(host, acting, sequence, SequenceAct::Assign(assignee), digest).await
+}
+
+/// The address of somebody active as it is written in the directory.
+async fn known_person(host: &dyn Host, email: String) -> Result<String, Problem> {
+    if email.len() > EMAIL_BYTES_MAX {
+        return Err(Problem::invalid(format!("`assignee` has at most {EMAIL_BYTES_MAX} bytes")));
+    }
+    match ask_directory(host, DirectoryQuestion::PersonNamed(email.clone())).await? {
+        Answer::Person(Some(person)) => Ok(person.email),
+        Answer::Person(None) => Err(Problem::invalid(format!(
+            "`assignee`: nobody who can sign in has the address `{email}`; `GET /api/v1/people` lists who can"
+        ))),
+        _ => Err(Problem::unexpected_answer()),
+    }
 }
 
 /// Puts a sequence that was not sent yet before the others of its machine.

@@ -59,13 +59,13 @@ async fn a_sequence_is_reviewed_assigned_and_put_first_by_name() {
     assert_eq!((early.status.as_u16(), early.problem().0.as_str()), (409, "conflict"));
     let moved = world.post(&format!("{second}/run-next"), &json!({})).await;
     assert_eq!(moved.json()["run_next"]["by"], "owner@example.com");
-    let assigned = world.post(&format!("{first}/assign"), &json!({ "assignee": "ben@example.com" })).await;
-    assert_eq!(assigned.json()["assignee"], "ben@example.com", "{:?}", assigned.json());
+    let assigned = world.post(&format!("{first}/assign"), &json!({ "assignee": "OWNER@example.com" })).await;
+    assert_eq!(assigned.json()["assignee"], "owner@example.com", "{:?}", assigned.json());
     for wrong in [
         json!({}),
         json!({ "assignee": 7 }),
         json!({ "to": "ben@example.com" }),
-        json!({ "assignee": "ben" }),
+        json!({ "assignee": "ben@example.com" }),
     ] {
         let refused = world.post(&format!("{first}/assign"), &wrong).await;
         assert_eq!(
@@ -109,4 +109,21 @@ async fn a_machine_is_tagged_noted_on_and_found_by_both_words() {
             found => assert_eq!(response.json()["items"].as_array().unwrap().len(), found, "{query}"),
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_is_compared_and_contacts_are_told_by_their_kind() {
+    let world = world().await;
+    let path = queued(&world).await;
+    let none = world.get(&format!("{path}/steps/1/previous")).await;
+    assert_eq!((none.status.as_u16(), &none.json()["previous"]), (200, &Value::Null));
+    for wrong in ["steps/0/previous", "steps/2/previous", "steps/x/previous"] {
+        let response = world.get(&format!("{path}/{wrong}")).await;
+        assert_eq!((response.status.as_u16(), response.problem().0.as_str()), (404, "not_found"), "{wrong}");
+    }
+    let contacts = world.get(&format!("/api/v1/endpoints/{ENDPOINT}/contacts")).await;
+    let spans = contacts.json()["spans"].as_array().unwrap().clone();
+    assert_eq!((spans.len(), &spans[0]["kind"]), (1, &json!("unknown")), "it was never heard");
+    assert_eq!(world.get(&format!("/api/v1/endpoints/{ENDPOINT}/contacts?since=x")).await.status, 400);
+    assert_eq!(world.get("/api/v1/endpoints/zzzzzzzzzzzzzzzz/contacts").await.status, 404);
 }

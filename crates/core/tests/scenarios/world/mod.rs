@@ -21,7 +21,7 @@ use tidegate_core::digest::Digest;
 use tidegate_core::entropy::Entropy;
 use tidegate_core::id::{EndpointId, JournalId};
 use tidegate_core::keys::{KeyPair, Role};
-use tidegate_core::probe::{Catalogue, ProbeSpec, Risk};
+use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, ProbeSpec, Risk};
 use tidegate_core::runtime::Limits;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
@@ -83,7 +83,13 @@ impl World {
             name: name.to_owned(),
             about: "A probe of the tests.".to_owned(),
             risk,
-            arguments: Vec::new(),
+            arguments: vec![ArgumentSpec {
+                name: "host".to_owned(),
+                about: "Whom.".to_owned(),
+                kind: ArgumentKind::Text { bytes_max: 100 },
+                required: false,
+                default: None,
+            }],
             example: serde_json::Map::new(),
         };
         Self {

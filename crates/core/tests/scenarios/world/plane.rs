@@ -173,6 +173,11 @@ impl World {
         }
     }
 
+    /// What the control plane answers to a question about the endpoint.
+    pub(crate) fn asked(&self, question: EndpointQuestion) -> Result<Answer, Error> {
+        self.with_control(|cx| control::query(&self.control, cx, self.endpoint, question))
+    }
+
     /// The sequence as listings show it.
     pub(crate) fn summary(&self, sequence: SequenceId) -> SequenceSummary {
         let paging = Paging { cursor: None, limit: Paging::LIMIT_MAX };
