@@ -5,13 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
-    ClientView, CodeView, EndpointPatch, EndpointView, MachineRow, NewClient, NewCode, NewSequence, NewSite,
-    OvernightView, Page, Paging, PersonView, PlaybookPatch, PlaybookSummary, PlaybookValues,
-    PlaybookVersionView, PlaybookView, SequencePatch, SequenceState, SequenceSummary, SequenceView,
-    SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
     ClientView, CodeView, ComparisonView, ContactsView, EndpointPatch, EndpointView, MachineRow, NewClient,
-    NewCode, NewSequence, NewSite, OvernightView, Page, Paging, PersonView, SequencePatch, SequenceState,
-    SequenceSummary, SequenceView, SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
+    NewCode, NewSequence, NewSite, OvernightView, Page, Paging, PersonView, PlaybookPatch, PlaybookSummary,
+    PlaybookValues, PlaybookVersionView, PlaybookView, SequencePatch, SequenceState, SequenceSummary,
+    SequenceView, SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
 };
 use crate::chain::Entry;
 use crate::digest::Digest;

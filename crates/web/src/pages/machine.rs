@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
+use tidegate_core::api::PlaybookSummary;
 use tidegate_core::api::{
     EndpointPatch, EndpointView, JournalState, JournalView, Paging, SequenceState, SequenceSummary,
     SequenceView,
@@ -16,6 +17,7 @@ use super::form::Form;
 use super::layout::{Live, Section, page};
 use super::moment::Moment;
 use super::places::Places;
+use super::playbooks;
 use super::viewer::Viewer;
 use super::words;
 use crate::Shared;
@@ -42,6 +44,7 @@ pub(super) async fn show(
     let places = Places::read(host.as_ref()).await?;
     let moment = Moment::new(host.now(), places.zone(machine.site_id));
     let sequences = sequences(host.as_ref(), id).await?;
+    let playbooks = playbooks::list(host.as_ref()).await?;
     let mut waiting = Vec::new();
     // The queue is in the order in which the machine takes it: oldest first.
     let is_live =
@@ -64,7 +67,7 @@ pub(super) async fn show(
                 (last_results(&sequences, &moment))
             }
             div {
-                (start(&machine))
+                (start(&machine, &playbooks))
                 (facts(&machine))
                 (contact(&machine, &moment))
                 (care(&machine, &places, &moment))
@@ -310,7 +313,7 @@ fn last_results(sequences: &[SequenceSummary], moment: &Moment) -> Markup {
 }
 
 /// The way to new work: the first check of a draft is chosen here.
-fn start(machine: &EndpointView) -> Markup {
+fn start(machine: &EndpointView, playbooks: &[PlaybookSummary]) -> Markup {
     let (checks, actions): (Vec<_>, Vec<_>) = machine
         .probes
         .iter()
@@ -322,7 +325,19 @@ fn start(machine: &EndpointView) -> Markup {
             @if machine.probes.is_none() {
                 p { "The machine has not told yet what it can do: it does so at its first check-in." }
             } @else {
-                form method="post" action={ "/machines/" (machine.id) "/drafts" } data-keep="true" {
+                @if !playbooks.is_empty() {
+                    form .stack method="post" action={ "/machines/" (machine.id) "/playbook" } data-keep="true" {
+                        label { "With a playbook"
+                            select name="playbook" {
+                                @for playbook in playbooks {
+                                    option value=(playbook.id) title=(one_line(&playbook.about)) { (one_line(&playbook.name)) }
+                                }
+                            }
+                        }
+                        button { "Draft from it" }
+                    }
+                }
+                form .stack method="post" action={ "/machines/" (machine.id) "/drafts" } data-keep="true" {
                     label { "Begin with"
                         select name="probe" {
                             optgroup label="Checks (cannot change the machine)" {

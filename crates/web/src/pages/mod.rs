@@ -21,6 +21,7 @@ mod output;
 mod overnight;
 mod own_address;
 mod places;
+mod playbooks;
 mod refusal;
 mod result;
 mod settings;
@@ -54,6 +55,9 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/machines/{id}/edit", post(machine::edit))
         .route("/machines/{id}/notes", post(machine::note))
         .route("/machines/{id}/drafts", post(draft::create))
+        .route("/machines/{id}/playbook", post(playbooks::choose))
+        .route("/playbooks", get(playbooks::show))
+        .route("/playbooks/{id}", get(playbooks::one))
         .route("/sequences/{id}", get(result::show))
         .route("/sequences/{id}/act", post(result::act))
         .route("/sequences/{id}/edit", get(draft::show).post(draft::submit))

@@ -228,7 +228,17 @@ async fn a_sequence_is_drafted_queued_read_and_cancelled_with_forms_alone() {
     world.project();
     let mut browser = Browser::signed_in(&world).await;
     let page = text(&browser.get(&format!("/machines/{}", ENDPOINT)).await);
-    let probe = page.split("option value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let probe = page
+        .split("name=\"probe\"")
+        .nth(1)
+        .unwrap()
+        .split("option value=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
     let begun = browser.submit(&format!("/machines/{}/drafts", ENDPOINT), &[("probe", &probe)]).await;
     let edit = location(&begun);
     assert!(edit.ends_with("/edit"), "{edit}: {}", text(&begun));
