@@ -173,9 +173,15 @@ export class Tab {
       const element = document.activeElement;
       const style = getComputedStyle(element);
       const box = element.getBoundingClientRect();
-      const middle = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+      // A part of it is enough: nobody scrolls a long field that is in sight already.
+      const between = (from, to, end) => (Math.max(from, 0) + Math.min(to, end)) / 2;
+      const middle = document.elementFromPoint(
+        between(box.left, box.right, innerWidth),
+        between(box.top, box.bottom, innerHeight),
+      );
       return {
         tag: element.localName,
+        position: [...document.querySelectorAll('*')].indexOf(element),
         is_marked: (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none',
         is_visible: box.width > 0 && box.height > 0 && !!middle && (element.contains(middle) || middle.contains(element)),
       };

@@ -1,5 +1,6 @@
 //! Everything that is shown holds in its quick form too: the same code with fewer rounds, in every test run.
 
+use tidegate_programs::harness::Browser;
 use tidegate_programs::shows::{SHOWS, Scale, can_make_networks, can_mount, run};
 
 #[test]
@@ -98,6 +99,14 @@ fn an_idle_day_stays_within_its_budgets() {
         holds("idle-day");
     } else {
         eprintln!("SKIPPED: idle-day makes networks of its own, which is not allowed here");
+    }
+}
+
+#[test]
+fn the_main_job_is_done_in_a_real_browser() {
+    match Browser::missing() {
+        None => holds("browser"),
+        Some(missing) => eprintln!("SKIPPED: {missing}"),
     }
 }
 

@@ -59,7 +59,7 @@ impl Api {
     ///
     /// [`ApiError`] for a refusal.
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.send("GET", path, None)
+        self.send("GET", path, None, None)
     }
 
     /// Posts a document.
@@ -68,7 +68,16 @@ impl Api {
     ///
     /// [`ApiError`] for a refusal.
     pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.send("POST", path, Some(body))
+        self.send("POST", path, Some(body), None)
+    }
+
+    /// Edits what was read at `revision`.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`] for a refusal.
+    pub fn patch(&self, path: &str, revision: u64, body: &Value) -> anyhow::Result<Value> {
+        self.send("PATCH", path, Some(body), Some(revision))
     }
 
     /// Reads a body as text.
@@ -95,13 +104,22 @@ impl Api {
         })
     }
 
-    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        revision: Option<u64>,
+    ) -> anyhow::Result<Value> {
         self.tokio.block_on(async {
             let mut request = self
                 .client
                 .request(method.parse()?, format!("{}{path}", self.url))
                 .bearer_auth(&self.token)
                 .header("accept", "application/json");
+            if let Some(revision) = revision {
+                request = request.header("if-match", format!("\"{revision}\""));
+            }
             if let Some(body) = body {
                 request = request.header("content-type", "application/json").body(serde_json::to_vec(body)?);
             }

@@ -3,6 +3,7 @@
 mod big_output;
 mod break_on_purpose;
 mod clocks;
+mod console;
 mod dice;
 mod doctor;
 mod errors;
@@ -176,6 +177,31 @@ pub const SHOWS: &[Show] = &[
         name: "idle-day",
         about: "what a day without work costs: bytes with headers counted, processor time and wake-ups, against polling",
         run: idle_day::run,
+    },
+    Show {
+        name: "browser",
+        about: "the main job in a real browser, by mouse, keyboard, touch and without script, on real processes",
+        run: console::browser,
+    },
+    Show {
+        name: "axe",
+        about: "every page of the console at 1280 and 360 px in both themes: nothing grave to axe, focus as one reads",
+        run: console::axe,
+    },
+    Show {
+        name: "screenshots",
+        about: "a picture of every page of the console, into the folder that TIDEGATE_SCREENSHOTS names",
+        run: console::screenshots,
+    },
+    Show {
+        name: "weight",
+        about: "bytes of every page of the console, first and after, against their budgets",
+        run: console::weight,
+    },
+    Show {
+        name: "two-people",
+        about: "what one person drafts and queues is on the pages of fifty others at once, without a reload",
+        run: console::two_people,
     },
     Show {
         name: "break",

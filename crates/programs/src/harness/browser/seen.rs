@@ -50,13 +50,15 @@ pub struct Request {
 pub struct Focus {
     /// The element's name in HTML.
     pub tag: String,
+    /// Its place among all elements, counted from 0 in the order in which they are read out.
+    pub position: usize,
     /// Its role.
     pub role: String,
     /// Its accessible name.
     pub name: String,
     /// Whether an outline or a shadow shows that it has the focus.
     pub is_marked: bool,
-    /// Whether it is in the viewport with nothing before it.
+    /// Whether a part of it is in the viewport with nothing before it.
     pub is_visible: bool,
 }
 
