@@ -189,6 +189,11 @@ pub const SHOWS: &[Show] = &[
         run: console::axe,
     },
     Show {
+        name: "hostile",
+        about: "hostile names and outputs are inert on every page, and pages of others can do nothing with a session",
+        run: console::hostile,
+    },
+    Show {
         name: "screenshots",
         about: "a picture of every page of the console, into the folder that TIDEGATE_SCREENSHOTS names",
         run: console::screenshots,

@@ -1,7 +1,9 @@
 //! The console in a real browser: what a technician does in it, and what its pages may not do to them.
 
 mod axe;
+mod foreign;
 mod hands;
+mod hostile;
 mod main_job;
 mod screenshots;
 mod stage;
@@ -13,6 +15,7 @@ use std::net::TcpListener;
 use crate::harness::{Device, Scheme};
 
 pub(super) use axe::run as axe;
+pub(super) use hostile::run as hostile;
 pub(super) use main_job::run as browser;
 pub(super) use screenshots::run as screenshots;
 pub(super) use two_people::run as two_people;
