@@ -8,11 +8,14 @@ use anyhow::{Context as _, ensure};
 
 use super::DEVICES;
 use super::stage::Stage;
-use crate::harness::Scheme;
+use crate::harness::{Device, Scheme};
 use crate::shows::{Scale, figure};
 
 /// Most bytes of all pictures together: they are kept with the source.
 const BYTES_MAX: u64 = 3_000_000;
+
+/// How much of a page one sees first, in CSS pixels: whole pages would be three times as much to keep.
+const HEIGHT: u32 = 600;
 
 /// Takes them.
 pub(in crate::shows) fn run(_: Scale) -> anyhow::Result<()> {
@@ -21,14 +24,13 @@ pub(in crate::shows) fn run(_: Scale) -> anyhow::Result<()> {
     let folder = given.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let mut stage = Stage::new()?;
-    stage.crowd()?;
     let pages = stage.furnish()?;
     let (mut count, mut bytes) = (0_usize, 0);
     for device in DEVICES {
+        let device = Device { height: HEIGHT, ..device };
         let theme = if device.scheme == Scheme::Dark { "dark" } else { "light" };
         stage.visit(device, &pages, |tab, page| {
             let file = folder.join(format!("{}-{theme}-{}.png", page.name, device.width));
-            // What one sees first. Whole pages would be three times as much to keep.
             tab.shot(&file, false)?;
             count += 1;
             bytes += file.metadata()?.len();

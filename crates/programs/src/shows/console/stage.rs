@@ -16,6 +16,12 @@ const PAGES: &[(&str, &str, u16)] = &[
     ("overnight", "/", 200),
     ("machines", "/machines", 200),
     ("machines-none", "/machines?q=no+such+machine", 200),
+    ("add-machine", "/machines/new", 200),
+    ("settings", "/settings", 200),
+    ("settings-you", "/settings/you", 200),
+    ("settings-people", "/settings/people", 200),
+    ("settings-places", "/settings/places", 200),
+    ("settings-codes", "/settings/codes", 200),
     ("not-found", "/machines/ep_00000000000000000000000000000000", 404),
 ];
 

@@ -119,7 +119,7 @@ fn changes(viewer: &Viewer, person: &PersonView, wrong: &Wrong<'_>) -> Markup {
         } @else {
             div .deeds {
                 form method="post" action=(action("link")) {
-                    button .small aria-label={ "Make a new sign-in link for " (email) } { "New sign-in link" }
+                    button .small aria-label={ "New sign-in link for " (email) } { "New sign-in link" }
                 }
                 @if person.id != viewer.principal.person {
                     details .confirm {

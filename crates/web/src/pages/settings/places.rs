@@ -172,7 +172,7 @@ fn client_card(client: &ClientView, sites: &[&SiteView], now: Timestamp, wrong: 
                     }
                 }
                 details .confirm open[wrong.is_at(&place)] {
-                    summary .button .small aria-label={ "Rename " (shown) } { "Rename the client …" }
+                    summary .button .small aria-label={ "Rename the client " (shown) } { "Rename the client …" }
                     (wrong.told(&place))
                     form method="post" action={ "/settings/clients/" (client.id) } {
                         (name_field(&place, "New name", &client.name, "", wrong))

@@ -187,7 +187,7 @@ fn end(session: &SessionView, this: Option<SessionId>) -> Markup {
             form method="post" action="/sign-out" { button .small { "Sign out here" } }
         } @else {
             form method="post" action={ "/settings/you/sessions/" (session.id) "/end" } {
-                button .small aria-label={ "End the session of " (of) } { "End this session" }
+                button .small aria-label={ "End this session: " (of) } { "End this session" }
             }
         }
     }
