@@ -75,7 +75,8 @@
       const wanted = listens();
       if (wanted === "*" || event.data === "*" || event.data === wanted) refresh();
     });
-    source.addEventListener("open", () => { if (heardAt) refresh(); heardAt = Date.now(); });
+    // What changed between the making of the page and here is seen too.
+    source.addEventListener("open", () => { heardAt = Date.now(); refresh(); });
     source.addEventListener("error", () => polling(true));
   };
   setInterval(() => { if (source && Date.now() - heardAt > QUIET_MS) polling(true); }, 5000);

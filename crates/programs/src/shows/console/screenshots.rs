@@ -15,7 +15,7 @@ use crate::shows::{Scale, figure};
 const BYTES_MAX: u64 = 3_000_000;
 
 /// How much of a page one sees first, in CSS pixels: whole pages would be three times as much to keep.
-const HEIGHT: u32 = 600;
+const HEIGHT: u32 = 540;
 
 /// Takes them.
 pub(in crate::shows) fn run(_: Scale) -> anyhow::Result<()> {
