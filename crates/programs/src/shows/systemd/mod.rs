@@ -21,7 +21,7 @@ const UNIT: &str = "/etc/systemd/system/tidegate-runtime.service";
 const PROGRAM: &str = "/usr/local/bin/tidegate-runtime";
 const STATE: &str = "/var/lib/tidegate-runtime";
 /// Where the program lies that an administrator brought along.
-const BROUGHT: &str = "/root/tidegate-runtime";
+const BROUGHT: &str = "/opt/tidegate-runtime";
 
 pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     let world = World::new()?;
