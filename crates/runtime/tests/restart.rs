@@ -135,7 +135,7 @@ async fn a_runtime_takes_in_what_a_killed_guard_leaves() {
         let mut runtime = start_runtime(&machine, groups);
         machine.until_lines("pids", 8).await;
         signal("-KILL", &guard_of(&runtime));
-        machine.until_lines("ended", 0).await;
+        machine.until_lines("ended", 1).await;
         eprintln!("{groups:?}: gone {:?} after the guard", until_gone(&machine));
         assert!(runtime.wait().unwrap().success());
         let ended = std::fs::read_to_string(machine.file("ended")).unwrap();

@@ -47,6 +47,22 @@ pub(super) fn end_guard(guard: Pid, state_id: &str) {
         }
         thread::sleep(Duration::from_millis(2));
     }
+    until_ended(guard);
+}
+
+/// Waits for a dying guard to be dead. The kernel takes its memory first, then closes its files, and gives its
+/// children to another only at the very end: whoever looks for them between would find none.
+fn until_ended(guard: Pid) {
+    let begin = Instant::now();
+    while is_dying(guard) && begin.elapsed() < KILL_PATIENCE {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether the process has no memory any more and has not ended either.
+fn is_dying(process: Pid) -> bool {
+    fs::read(format!("/proc/{}/cmdline", process.as_raw_pid())).is_ok_and(|line| line.is_empty())
+        && tree::is_alive(process)
 }
 
 fn guards(state_id: &str) -> Vec<Pid> {
