@@ -83,9 +83,7 @@ impl Newcomer {
     pub fn payload(&self, code: &str) -> anyhow::Result<EnrolRequest> {
         let code: EnrolmentCode = code.parse()?;
         let secret: String = code.secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let Value::Object(facts) = json!({ "host_name": self.name, "os": "Linux", "arch": "x86_64" }) else {
-            anyhow::bail!("facts are an object");
-        };
+        let facts = facts(&self.name, self.seed);
         Ok(EnrolRequest {
             v: PROTOCOL_VERSION,
             code: code.id,
@@ -264,6 +262,31 @@ fn reading() -> Reading {
         monotonic_ms: ms,
         machine_boot: "light".into(),
     }
+}
+
+/// Facts as `system_info` gives them; the seed tells one machine from another.
+fn facts(name: &str, seed: [u8; 32]) -> Map<String, Value> {
+    let [a, b, c, d, ..] = seed;
+    let facts = [
+        ("hostname", json!(name)),
+        ("os_name", json!(["Debian", "Ubuntu", "Windows"][usize::from(a) % 3])),
+        ("os_version", json!(["12", "22.04", "10.0.19045"][usize::from(a) % 3])),
+        ("kernel", json!(format!("6.1.0-{}-amd64", b % 40))),
+        ("architecture", json!("x86_64")),
+        ("cpus", json!(4)),
+        ("memory_total_bytes", json!(4_109_824_000_u64)),
+        ("boot_id", json!(format!("{a:02x}{b:02x}{c:02x}{d:02x}-7d1c-4f0e-9d2a-52b1c6a90d11"))),
+        ("time_zone", json!("Europe/Berlin")),
+        (
+            "addresses",
+            json!([
+                { "interface": "eth0", "address": format!("10.{a}.{b}.{c}"), "mac": format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}") },
+                { "interface": "eth1", "address": format!("192.168.{c}.{d}"), "mac": format!("02:43:{d:02x}:{c:02x}:{b:02x}:{a:02x}") },
+            ]),
+        ),
+        ("serial", json!(format!("PC-{c:02X}{d:02X}{a:02X}-{b:03}"))),
+    ];
+    facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// A result of the size that a check of a real machine brings back.

@@ -194,13 +194,18 @@ pub const SHOWS: &[Show] = &[
         run: console::hostile,
     },
     Show {
+        name: "morning",
+        about: "a night of 40 machines and 60 sequences, and what its morning looks like at both widths",
+        run: console::morning,
+    },
+    Show {
         name: "screenshots",
         about: "a picture of every page of the console, into the folder that TIDEGATE_SCREENSHOTS names",
         run: console::screenshots,
     },
     Show {
         name: "weight",
-        about: "bytes of every page of the console, first and after, against their budgets",
+        about: "bytes of every page of the console, and its time among 10,000 machines and 100,000 sequences",
         run: console::weight,
     },
     Show {

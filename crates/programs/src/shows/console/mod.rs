@@ -5,6 +5,8 @@ mod foreign;
 mod hands;
 mod hostile;
 mod main_job;
+mod morning;
+mod multitude;
 mod screenshots;
 mod stage;
 mod two_people;
@@ -12,11 +14,12 @@ mod weight;
 
 use std::net::TcpListener;
 
-use crate::harness::{Device, Scheme};
+use crate::harness::{Browser, Device, Find, Scheme, Tab, World};
 
 pub(super) use axe::run as axe;
 pub(super) use hostile::run as hostile;
 pub(super) use main_job::run as browser;
+pub(super) use morning::run as morning;
 pub(super) use screenshots::run as screenshots;
 pub(super) use two_people::run as two_people;
 pub(super) use weight::run as weight;
@@ -32,4 +35,15 @@ const DEVICES: [Device; 4] = [
 /// A port of loopback on which nothing listens.
 fn closed_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// A tab of somebody who has signed in with an API token.
+fn signed_in(browser: &Browser, world: &World, device: Device) -> anyhow::Result<Tab> {
+    let tab = browser.open(device)?;
+    tab.goto(&format!("{}/sign-in", world.plane.url()))?;
+    tab.fill(&Find::label("One-time link"), &world.plane.token)?;
+    tab.click(&Find::button("Sign in with it"))?;
+    tab.shows(&Find::heading("Overnight"), 15)?;
+    tab.settled()?;
+    Ok(tab)
 }

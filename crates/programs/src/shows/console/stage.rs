@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{Browser, Device, Find, Machine, Tab, World, enrol_light};
+use crate::harness::{Browser, Device, Machine, Tab, World, enrol_light};
 
 /// What the machine is called that everything is done on.
 pub(super) const MACHINE: &str = "Palletiser 7 HMI";
@@ -80,13 +80,7 @@ impl Stage {
 
     /// A tab of somebody who has signed in with an API token.
     pub(super) fn signed_in(&self, device: Device) -> anyhow::Result<Tab> {
-        let tab = self.browser.open(device)?;
-        tab.goto(&self.url("/sign-in"))?;
-        tab.fill(&Find::label("One-time link"), &self.world.plane.token)?;
-        tab.click(&Find::button("Sign in with it"))?;
-        tab.shows(&Find::heading("Overnight"), 15)?;
-        tab.settled()?;
-        Ok(tab)
+        super::signed_in(&self.browser, &self.world, device)
     }
 
     /// The secret of a fresh session.
@@ -115,7 +109,7 @@ impl Stage {
         let steps = json!([
             { "probe": "ping", "with": { "host": "127.0.0.1", "count": 2 } },
             { "probe": "tcp_connect", "with": { "host": "127.0.0.1", "port": super::closed_port()? } },
-            { "probe": "disk_usage", "with": {} },
+            { "probe": "disk_usage", "with": { "path": "/" } },
             { "probe": "shell", "with": { "command": "seq 1 60; echo lost >&2; exit 3" } },
         ]);
         self.furnish_with("Labeller stops at shift change", &steps)

@@ -1,7 +1,8 @@
-//! What every page costs on the wire: first, and once the browser keeps what may be kept.
+//! What every page costs: on the wire first and once the browser keeps what may be kept, and the server's time.
 
 use anyhow::ensure;
 
+use super::multitude;
 use super::stage::{Page, Stage};
 use crate::harness::{Device, Navigation};
 use crate::shows::{Scale, figure};
@@ -11,8 +12,13 @@ const FIRST_BYTES_MAX: f64 = 100_000.0;
 /// Bytes of a page to somebody who has seen another.
 const AFTER_BYTES_MAX: f64 = 30_000.0;
 
-/// Weighs every page.
-pub(in crate::shows) fn run(_: Scale) -> anyhow::Result<()> {
+/// Weighs every page, and times them among very many machines.
+pub(in crate::shows) fn run(scale: Scale) -> anyhow::Result<()> {
+    weigh_all()?;
+    multitude::run(scale)
+}
+
+fn weigh_all() -> anyhow::Result<()> {
     let mut stage = Stage::new()?;
     stage.crowd()?;
     let pages = stage.furnish()?;
