@@ -1,0 +1,58 @@
+//! What about a machine needs a person before anything runs there.
+
+use maud::{Markup, html};
+use tidegate_core::api::{EndpointView, JournalState, JournalView};
+use tidegate_core::words::one_line;
+
+use super::strip::IDENTITY;
+use crate::pages::words;
+
+/// Why, and what clears it.
+pub(super) fn attention(machine: &EndpointView) -> Markup {
+    let undecided: Vec<_> =
+        machine.journals.iter().filter(|journal| journal.state == JournalState::Candidate).collect();
+    html! {
+        @for attention in &machine.attention {
+            div .notice .attention role="note" {
+                p { strong { "! " (one_line(&attention.reason)) } }
+                p { "To clear it: " (words::sentence(&attention.clears)) }
+            }
+        }
+        @if !undecided.is_empty() { (decision(machine, &undecided)) }
+    }
+}
+
+/// Two machines carry one identity, or one came back with another history: a person says which is the right one.
+fn decision(machine: &EndpointView, undecided: &[&JournalView]) -> Markup {
+    html! {
+        section .notice .attention aria-label="A decision" {
+            h2 { "Which one is this machine?" }
+            p {
+                "Something that carries this machine's identity has another history than the one known here: it was "
+                "set up anew, set back, or copied. Nothing runs on it until somebody who knows decides. What was "
+                "waiting for the machine is held then, and runs only where you release it."
+            }
+            @for journal in undecided {
+                div .card {
+                    dl .inline {
+                        div { dt { "first heard" } dd { (journal.first_seen_at.to_string()) } }
+                        @if let Some(address) = &journal.address { div { dt { "from" } dd { (one_line(address)) } } }
+                        @for name in IDENTITY {
+                            @if let Some(value) = journal.facts.get(name) {
+                                div { dt { (words::label(name)) } dd { (words::fact(value)) } }
+                            }
+                        }
+                    }
+                    form method="post" action={ "/machines/" (machine.id) "/adopt" } {
+                        input type="hidden" name="journal" value=(journal.id);
+                        details .confirm {
+                            summary .button { "This is the machine" }
+                            p { "The history known so far ends here and never goes on. This cannot be undone." }
+                            button .danger { "Yes, this one is " (one_line(&machine.name)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

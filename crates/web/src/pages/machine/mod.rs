@@ -1,0 +1,105 @@
+//! One machine: whether it is the right one, what waits and why, what it found last, what is known of it.
+
+mod acts;
+mod care;
+mod decision;
+mod facts;
+mod queue;
+mod start;
+mod strip;
+
+use axum::extract::State;
+use axum::response::Html;
+use maud::html;
+use tidegate_core::api::{EndpointView, Paging, SequenceState, SequenceSummary};
+use tidegate_core::call::{Answer, EndpointQuestion};
+use tidegate_core::id::EndpointId;
+use tidegate_core::probe::Catalogue;
+
+use super::layout::{Live, Section, page};
+use super::moment::Moment;
+use super::places::Places;
+use super::playbooks;
+use super::viewer::Viewer;
+use crate::Shared;
+use crate::call::ask_endpoint;
+use crate::extract::Id;
+use crate::host::Host;
+use crate::problem::Problem;
+
+pub(super) use acts::{adopt, edit, note};
+pub(super) use queue::place_of;
+pub(super) use strip::strip;
+
+/// Sequences that are listed.
+const SEQUENCES: u32 = 30;
+/// Sequences under way that are told of in full, with what they wait for.
+const WAITING_MAX: usize = 10;
+
+/// Everything about the machine.
+pub(super) async fn show(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(id): Id<EndpointId>,
+) -> Result<Html<String>, Problem> {
+    let machine = read(host.as_ref(), id).await?;
+    let places = Places::read(host.as_ref()).await?;
+    let moment = Moment::new(host.now(), places.zone(machine.site_id));
+    let sequences = sequences(host.as_ref(), id).await?;
+    let playbooks = playbooks::list(host.as_ref()).await?;
+    let mut waiting = Vec::new();
+    // The queue is in the order in which the machine takes it: oldest first.
+    let is_live =
+        |summary: &&SequenceSummary| !summary.state.is_ended() && summary.state != SequenceState::Draft;
+    let live = sequences.iter().rev().filter(is_live);
+    for summary in live.take(WAITING_MAX) {
+        if let Answer::Sequence(view) =
+            ask_endpoint(host.as_ref(), id, EndpointQuestion::Sequence(summary.id)).await?
+        {
+            waiting.push(*view);
+        }
+    }
+    let main = html! {
+        (strip(&machine, &places, &moment))
+        (decision::attention(&machine))
+        div .columns {
+            div {
+                (queue::queue(&machine, &waiting))
+                (queue::drafts(&sequences, &moment))
+                (queue::last_results(&sequences, &moment))
+            }
+            div {
+                (start::start(&machine, &playbooks))
+                (facts::facts(&machine))
+                (facts::contact(&machine, &moment))
+                (care::care(&machine, &places, &moment))
+            }
+        }
+    };
+    Ok(page(&viewer, Section::Machines, &machine.name, &Live::Machine(id.to_string()), &main))
+}
+
+/// One machine as it is.
+pub(super) async fn read(host: &dyn Host, id: EndpointId) -> Result<EndpointView, Problem> {
+    match ask_endpoint(host, id, EndpointQuestion::Endpoint).await? {
+        Answer::Endpoint(view) => Ok(*view),
+        _ => Err(Problem::unexpected_answer()),
+    }
+}
+
+/// What it can do; `None`: it never told.
+pub(super) async fn probes(host: &dyn Host, id: EndpointId) -> Result<Option<Catalogue>, Problem> {
+    match ask_endpoint(host, id, EndpointQuestion::Probes).await? {
+        Answer::Probes(catalogue) => Ok(catalogue),
+        _ => Err(Problem::unexpected_answer()),
+    }
+}
+
+/// Its newest sequences, newest first.
+pub(super) async fn sequences(host: &dyn Host, id: EndpointId) -> Result<Vec<SequenceSummary>, Problem> {
+    let paging = Paging { cursor: None, limit: SEQUENCES };
+    match ask_endpoint(host, id, EndpointQuestion::Sequences { state: None, since: None, paging }).await? {
+        Answer::Sequences(page) => Ok(page.items),
+        _ => Err(Problem::unexpected_answer()),
+    }
+}
