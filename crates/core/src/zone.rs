@@ -5,6 +5,9 @@
 
 use crate::time::Timestamp;
 
+/// The most days that are gone back at once.
+const DAYS_BACK_MAX: u32 = 366;
+
 /// The clock of a site.
 #[derive(Clone, Debug)]
 pub struct Zone(jiff::tz::TimeZone);
@@ -52,6 +55,17 @@ impl Zone {
         (at.date().to_string(), format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second()))
     }
 
+    /// When the day begins on this clock that lies `days_back` days before the one of `at`. A day on which the clock is
+    /// changed has 23 or 25 hours. Before the year −9999 it is `at` itself.
+    pub fn day_start(&self, at: Timestamp, days_back: u32) -> Timestamp {
+        let instant = jiff::Timestamp::from_millisecond(at.milliseconds()).unwrap_or_default();
+        let date = self.0.to_datetime(instant).date();
+        let midnight = date
+            .checked_sub(jiff::Span::new().days(i64::from(days_back.min(DAYS_BACK_MAX))))
+            .and_then(|date| self.0.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())));
+        midnight.map_or(at, |midnight| Timestamp::from_milliseconds(midnight.as_millisecond()))
+    }
+
     /// What this clock is called beside a time.
     pub fn name(&self) -> &'static str {
         if self.0 == jiff::tz::TimeZone::UTC { "UTC" } else { "plant time" }
@@ -88,6 +102,23 @@ mod tests {
         assert_eq!(berlin.hour(now, 1), "02:00");
         assert_eq!(berlin.hour(at("2026-07-01T00:00:00Z"), 1), "03:00", "summer time");
         assert_eq!(Zone::named("Asia/Kolkata").hour(now, 2), "07:30");
+    }
+
+    #[test]
+    fn a_day_begins_at_the_plants_midnight_and_may_have_23_or_25_hours() {
+        let berlin = Zone::named("Europe/Berlin");
+        let now = at("2026-10-26T12:00:00Z");
+        assert_eq!(berlin.day_start(now, 0), at("2026-10-25T23:00:00Z"));
+        assert_eq!(berlin.day_start(now, 1), at("2026-10-24T22:00:00Z"), "25 hours before");
+        assert_eq!(berlin.day_start(at("2026-03-30T12:00:00Z"), 1), at("2026-03-28T23:00:00Z"));
+        assert_eq!(
+            berlin.day_start(at("2026-03-30T12:00:00Z"), 0),
+            at("2026-03-29T22:00:00Z"),
+            "23 hours after"
+        );
+        for bound in [Timestamp::from_milliseconds(i64::MIN), Timestamp::from_milliseconds(i64::MAX)] {
+            let _ = (berlin.day_start(bound, u32::MAX), berlin.day_start(bound, 0));
+        }
     }
 
     #[test]

@@ -22,6 +22,21 @@ impl Moment {
         Self::new(now, "UTC")
     }
 
+    /// The time at which the page is made.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The clock that times are shown on.
+    pub(super) fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// The day of `at` on that clock: `22 Nov`, in another year the whole date.
+    pub(super) fn day(&self, at: Timestamp) -> String {
+        short_day(&self.zone.local(at).0, &self.zone.local(self.now).0)
+    }
+
     /// `plant time` or `UTC`: what stands once above times that do not say it themselves.
     pub(super) fn zone_name(&self) -> &'static str {
         self.zone.name()

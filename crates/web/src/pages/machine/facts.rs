@@ -1,9 +1,10 @@
 //! What a machine told of itself, and when it was heard.
 
 use maud::{Markup, html};
-use tidegate_core::api::EndpointView;
+use tidegate_core::api::{ContactsView, EndpointView};
 use tidegate_core::words::{bytes, one_line};
 
+use super::contact;
 use crate::pages::moment::Moment;
 use crate::pages::words;
 
@@ -37,7 +38,7 @@ fn skew(skew_ms: i64) -> String {
 }
 
 /// When it was heard and what that cost.
-pub(super) fn contact(machine: &EndpointView, moment: &Moment) -> Markup {
+pub(super) fn contact(machine: &EndpointView, contacts: &ContactsView, moment: &Moment) -> Markup {
     html! {
         section .card aria-label="Contact" {
             h2 { "Contact" }
@@ -51,6 +52,7 @@ pub(super) fn contact(machine: &EndpointView, moment: &Moment) -> Markup {
                 }
                 div { dt { "enrolled" } dd { (moment.at(machine.enrolled_at)) } }
             }
+            (contact::drawn(contacts, moment))
             @if !machine.outages.is_empty() {
                 h3 { "Times without a path" }
                 ul {

@@ -2,6 +2,7 @@
 
 mod acts;
 mod care;
+mod contact;
 mod decision;
 mod facts;
 mod queue;
@@ -47,6 +48,7 @@ pub(super) async fn show(
     let moment = Moment::new(host.now(), places.zone(machine.site_id));
     let sequences = sequences(host.as_ref(), id).await?;
     let playbooks = playbooks::list(host.as_ref()).await?;
+    let contacts = contact::read(host.as_ref(), id, &moment).await?;
     let mut waiting = Vec::new();
     // The queue is in the order in which the machine takes it: oldest first.
     let is_live =
@@ -71,7 +73,7 @@ pub(super) async fn show(
             div {
                 (start::start(&machine, &playbooks))
                 (facts::facts(&machine))
-                (facts::contact(&machine, &moment))
+                (facts::contact(&machine, &contacts, &moment))
                 (care::care(&machine, &places, &moment))
             }
         }
