@@ -621,8 +621,10 @@ pub enum EndpointQuestion {
         /// How much.
         paging: Paging,
     },
-    /// → [`Answer::Transcript`], oldest first; the cursor is the last number seen.
+    /// → [`Answer::Transcript`]; the cursor is the last number seen.
     Transcript {
+        /// Whether the newest come first; otherwise the oldest do.
+        is_newest_first: bool,
         /// Only of this sequence.
         sequence: Option<SequenceId>,
         /// How much.

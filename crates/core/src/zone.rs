@@ -28,7 +28,7 @@ impl Zone {
     /// `00:30 plant time on 2026-11-24 (2026-11-23 23:30 UTC)`.
     pub fn clock(&self, now: Timestamp, at: Timestamp) -> String {
         let (utc_now, utc) = (civil(&jiff::tz::TimeZone::UTC, now), civil(&jiff::tz::TimeZone::UTC, at));
-        if self.0 == jiff::tz::TimeZone::UTC {
+        if self.is_utc() {
             let day = if utc.0 == utc_now.0 { String::new() } else { format!(" ({})", utc.0) };
             return format!("{} UTC{day}", utc.1);
         }
@@ -68,7 +68,12 @@ impl Zone {
 
     /// What this clock is called beside a time.
     pub fn name(&self) -> &'static str {
-        if self.0 == jiff::tz::TimeZone::UTC { "UTC" } else { "plant time" }
+        if self.is_utc() { "UTC" } else { "plant time" }
+    }
+
+    /// Whether this clock shows UTC.
+    pub fn is_utc(&self) -> bool {
+        self.0 == jiff::tz::TimeZone::UTC
     }
 }
 

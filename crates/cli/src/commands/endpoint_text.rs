@@ -5,11 +5,12 @@ use tidegate_core::api::{EndpointState, EndpointView, JournalState, Reachability
 use tidegate_core::day::UtcDay;
 use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, Risk};
 use tidegate_core::time::{Milliseconds, Timestamp};
+use tidegate_core::words::path_closed;
+use tidegate_core::zone::Zone;
 
 use crate::screen::{Screen, Tone};
 use crate::text::{bytes, one_line, shell_word, shortened, wrapped};
 use crate::time;
-use crate::transcript::path_closed;
 
 /// Longest value of a fact shown, in characters.
 const FACT_CHARACTERS_MAX: usize = 60;
@@ -86,7 +87,7 @@ pub(crate) fn endpoint(endpoint: &EndpointView, place: &str, now: Timestamp, scr
         text.push_str("\nLast without a path\n");
     }
     for outage in endpoint.outages.iter().take(OUTAGES_SHOWN_MAX) {
-        let lines = wrapped(&path_closed(outage), screen.width.saturating_sub(4));
+        let lines = wrapped(&path_closed(outage, &Zone::named("UTC")), screen.width.saturating_sub(4));
         text.push_str(&format!("  {}\n", lines.join("\n    ")));
     }
     if !endpoint.journals.is_empty() {

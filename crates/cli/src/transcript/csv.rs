@@ -1,8 +1,9 @@
 //! The transcript as CSV (RFC 4180), safe to open in a spreadsheet.
 
 use tidegate_core::api::TranscriptEntryView;
+use tidegate_core::words::kind_words;
 
-use super::{describe, kind_words};
+use super::describe;
 use crate::text::one_line;
 
 /// All entries under a heading, a line each.

@@ -1,8 +1,9 @@
 //! The transcript as one HTML page that needs nothing else and runs nothing.
 
 use tidegate_core::api::{SequenceView, TranscriptEntryView};
+use tidegate_core::words::kind_words;
 
-use super::{describe, kind_words};
+use super::describe;
 use crate::screen::Screen;
 use crate::sequence_text::{self, Outputs};
 use crate::text::one_line;

@@ -130,8 +130,8 @@ pub fn query(
             object::endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
             Answer::Sequences(view::sequences(db, endpoint, state, since, &paging)?)
         }
-        EndpointQuestion::Transcript { sequence, paging } => {
-            Answer::Transcript(record::page(db, endpoint, sequence, &paging)?)
+        EndpointQuestion::Transcript { is_newest_first, sequence, paging } => {
+            Answer::Transcript(record::page(db, endpoint, is_newest_first, sequence, &paging)?)
         }
         EndpointQuestion::Previous { sequence, step } => {
             Answer::Comparison(Box::new(previous::previous(db, endpoint, sequence, step)?))

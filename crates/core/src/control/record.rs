@@ -18,15 +18,17 @@ use super::{store, sync};
 /// Most bytes of one page of an export: a host streams page by page and holds one at a time.
 const EXPORT_PAGE_BYTES: usize = 1024 * 1024;
 
-/// A page of the transcript, oldest first. The cursor is the last number seen.
+/// A page of the transcript. The cursor is the last number seen.
 pub(super) fn page(
     db: &dyn ReadSql,
     endpoint: EndpointId,
+    is_newest_first: bool,
     sequence: Option<SequenceId>,
     paging: &Paging,
 ) -> Result<Page<TranscriptEntryView>, Error> {
     endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
-    let after: u64 = match &paging.cursor {
+    let last_seen: u64 = match &paging.cursor {
+        None if is_newest_first => crate::sql::INTEGER_MAX as u64,
         None => 0,
         Some(cursor) => cursor
             .parse()
@@ -37,15 +39,25 @@ pub(super) fn page(
     let limit = u64::from(paging.limit);
     let rows = match sequence {
         None => db.query(
-            "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2
-             ORDER BY number LIMIT ?3",
-            &[endpoint.into(), after.into(), (limit + 1).into()],
+            if is_newest_first {
+                "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number < ?2
+                 ORDER BY number DESC LIMIT ?3"
+            } else {
+                "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2
+                 ORDER BY number LIMIT ?3"
+            },
+            &[endpoint.into(), last_seen.into(), (limit + 1).into()],
         )?,
+        // The plus keeps the planner from the index by number, with every entry of the endpoint in it.
         Some(sequence) => db.query(
-            // The plus keeps the planner from the index by number, with every entry of the endpoint in it.
-            "SELECT number, header, body FROM transcript WHERE +endpoint_id = ?1 AND number > ?2 AND sequence_id = ?4
-             ORDER BY number LIMIT ?3",
-            &[endpoint.into(), after.into(), (limit + 1).into(), sequence.into()],
+            if is_newest_first {
+                "SELECT number, header, body FROM transcript
+                 WHERE +endpoint_id = ?1 AND number < ?2 AND sequence_id = ?4 ORDER BY number DESC LIMIT ?3"
+            } else {
+                "SELECT number, header, body FROM transcript
+                 WHERE +endpoint_id = ?1 AND number > ?2 AND sequence_id = ?4 ORDER BY number LIMIT ?3"
+            },
+            &[endpoint.into(), last_seen.into(), (limit + 1).into(), sequence.into()],
         )?,
     };
     let items: Vec<_> = rows.iter().take(limit as usize).map(entry_view).collect::<Result<_, _>>()?;

@@ -28,6 +28,7 @@ mod settings;
 mod sign_in;
 mod ticket;
 mod timeline;
+mod transcript;
 mod viewer;
 mod words;
 mod wrong;
@@ -54,6 +55,10 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/machines/{id}/adopt", post(machine::adopt))
         .route("/machines/{id}/edit", post(machine::edit))
         .route("/machines/{id}/notes", post(machine::note))
+        .route("/machines/{id}/retire", post(machine::retire))
+        .route("/machines/{id}/revoke", post(machine::revoke))
+        .route("/machines/{id}/transcript", get(transcript::show))
+        .route("/machines/{id}/transcript/file", get(transcript::file))
         .route("/machines/{id}/drafts", post(draft::create))
         .route("/machines/{id}/playbook", post(playbooks::choose))
         .route("/playbooks", get(playbooks::show))

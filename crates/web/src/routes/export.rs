@@ -43,6 +43,11 @@ pub(crate) async fn download(
     Id(endpoint): Id<EndpointId>,
     _: NoQuery,
 ) -> Result<Response, Problem> {
+    whole(host, endpoint).await
+}
+
+/// The file of one endpoint, for whoever may have it.
+pub(crate) async fn whole(host: Shared, endpoint: EndpointId) -> Result<Response, Problem> {
     let head = match ask_endpoint(host.as_ref(), endpoint, EndpointQuestion::ExportHead).await? {
         Answer::ExportHead(head) => head,
         _ => return Err(Problem::unexpected_answer()),

@@ -5,7 +5,7 @@ mod codes;
 mod document;
 mod endpoints;
 mod events;
-mod export;
+pub(crate) mod export;
 mod history;
 mod overnight;
 mod people;

@@ -47,7 +47,8 @@ pub(crate) async fn read(
     if let Some(sequence) = sequence.filter(|sequence| sequence.endpoint() != endpoint) {
         return Err(Problem::invalid(format!("`sequence`: `{sequence}` is not of this endpoint")));
     }
-    let question = EndpointQuestion::Transcript { sequence, paging: paging(cursor, limit)? };
+    let question =
+        EndpointQuestion::Transcript { is_newest_first: false, sequence, paging: paging(cursor, limit)? };
     match ask_endpoint(host.as_ref(), endpoint, question).await? {
         Answer::Transcript(page) => Ok(Json(page)),
         _ => Err(Problem::unexpected_answer()),

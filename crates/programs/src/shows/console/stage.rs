@@ -133,6 +133,7 @@ impl Stage {
         ask("And once more", false)?;
         let own = [
             ("machine", format!("/machines/{}", self.machine.endpoint)),
+            ("transcript", format!("/machines/{}/transcript", self.machine.endpoint)),
             ("result", format!("/sequences/{result}")),
             ("waiting", format!("/sequences/{waiting}")),
             ("draft", format!("/sequences/{draft}/edit")),

@@ -72,3 +72,27 @@ pub(in crate::pages) async fn note(
     change_endpoint(host.as_ref(), id, command).await?;
     Ok(Redirect::to(&format!("/machines/{id}")).into_response())
 }
+
+/// Tells the machine to stop and remove itself.
+pub(in crate::pages) async fn retire(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(id): Id<EndpointId>,
+) -> Result<Response, Problem> {
+    end(&host, viewer, id, EndpointAct::Retire).await
+}
+
+/// Believes nothing more that comes with the machine's key.
+pub(in crate::pages) async fn revoke(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    Id(id): Id<EndpointId>,
+) -> Result<Response, Problem> {
+    end(&host, viewer, id, EndpointAct::Revoke).await
+}
+
+async fn end(host: &Shared, viewer: Viewer, id: EndpointId, act: EndpointAct) -> Result<Response, Problem> {
+    let command = Command { by: viewer.principal, idempotency: None, act };
+    change_endpoint(host.as_ref(), id, command).await?;
+    Ok(Redirect::to(&format!("/machines/{id}")).into_response())
+}

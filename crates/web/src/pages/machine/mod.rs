@@ -4,6 +4,7 @@ mod acts;
 mod care;
 mod contact;
 mod decision;
+mod end;
 mod facts;
 mod queue;
 mod start;
@@ -21,6 +22,7 @@ use super::layout::{Live, Section, page};
 use super::moment::Moment;
 use super::places::Places;
 use super::playbooks;
+use super::transcript;
 use super::viewer::Viewer;
 use crate::Shared;
 use crate::call::ask_endpoint;
@@ -28,7 +30,7 @@ use crate::extract::Id;
 use crate::host::Host;
 use crate::problem::Problem;
 
-pub(super) use acts::{adopt, edit, note};
+pub(super) use acts::{adopt, edit, note, retire, revoke};
 pub(super) use queue::place_of;
 pub(super) use strip::strip;
 
@@ -69,12 +71,14 @@ pub(super) async fn show(
                 (queue::queue(&machine, &waiting))
                 (queue::drafts(&sequences, &moment))
                 (queue::last_results(&sequences, &moment))
+                p { a href=(transcript::place(id)) { "Transcript: everything that happened to it" } }
             }
             div {
                 (start::start(&machine, &playbooks))
                 (facts::facts(&machine))
                 (facts::contact(&machine, &contacts, &moment))
                 (care::care(&machine, &places, &moment))
+                (end::end(&machine))
             }
         }
     };

@@ -1,0 +1,131 @@
+//! A machine's page, its transcript and how it leaves, as a browser without script meets them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::machine::{ENDPOINT, FIRST, Machine};
+use crate::pages::{Browser, location, text};
+use crate::world::World;
+
+async fn opened() -> (Arc<World>, Machine, Browser) {
+    let world = World::new();
+    let machine = Machine::enrolled(&world).await;
+    world.project();
+    let browser = Browser::signed_in(&world).await;
+    (world, machine, browser)
+}
+
+fn place(rest: &str) -> String {
+    format!("/machines/{ENDPOINT}{rest}")
+}
+
+async fn noted(world: &Arc<World>, note: &str) {
+    let path = format!("/api/v1/endpoints/{ENDPOINT}/notes");
+    assert_eq!(world.post(&path, &json!({ "text": note })).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn contacts_are_drawn_by_day_and_said_in_words() {
+    let (_, mut machine, mut browser) = opened().await;
+    let before = text(&browser.get(&place("")).await);
+    assert_eq!(before.matches("<svg").count(), 7, "{before}");
+    assert!(!before.contains("class=\"heard\""), "it was never heard: {before}");
+    machine.sync(FIRST).await;
+    tokio::time::advance(std::time::Duration::from_secs(7_200)).await;
+    let after = text(&browser.get(&place("")).await);
+    assert!(after.contains("Nothing was heard of it since <time"), "{after}");
+    assert!(after.contains("The last 7 days") && after.contains("role=\"img\" aria-label=\""), "{after}");
+    assert!(!after.contains("style=\""), "{after}");
+}
+
+#[tokio::test]
+async fn the_transcript_is_read_newest_first_and_page_by_page() {
+    let (world, _, mut browser) = opened().await;
+    for number in 1..=120 {
+        noted(&world, &format!("note {number}: <script>alert(1)</script>\u{202e}")).await;
+    }
+    let page = text(&browser.get(&place("/transcript")).await);
+    assert_eq!(page.matches("data-label=\"What\"").count(), 100, "{page}");
+    let (newest, older) = (page.find("note 120:").unwrap(), page.find("note 119:").unwrap());
+    assert!(newest < older, "{page}");
+    assert!(!page.contains("<script>alert") && !page.contains('\u{202e}'), "{page}");
+    assert!(page.contains("owner@example.com") && page.contains("<strong>noted</strong>"), "{page}");
+    assert!(!page.contains(">The newest<"), "{page}");
+    let next = page.split("href=\"").find(|rest| rest.contains("rel=\"next\"")).unwrap();
+    let next = next.split('"').next().unwrap();
+    let last = text(&browser.get(next).await);
+    assert!(last.contains("enrolled") && last.contains("note 1:") && !last.contains("note 120:"), "{last}");
+    assert!(last.contains(">The newest<") && !last.contains("rel=\"next\""), "{last}");
+    let shown = page.matches("data-label=\"What\"").count() + last.matches("data-label=\"What\"").count();
+    let path = format!("/api/v1/endpoints/{ENDPOINT}/transcript?limit=500");
+    let all = world.get(&path).await.json()["items"].as_array().unwrap().len();
+    assert_eq!(shown, all, "none twice and none missing");
+    for wrong in ["?before=x", "?before=-1", "?sequence=zz", "?after=3"] {
+        assert_eq!(browser.get(&place(&format!("/transcript{wrong}"))).await.status, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn the_transcript_of_one_sequence_has_nothing_else() {
+    let (world, _, mut browser) = opened().await;
+    let spec = json!({ "steps": [{ "probe": "shell", "with": { "command": "true" } }] });
+    let made = world.post(&format!("/api/v1/endpoints/{ENDPOINT}/sequences"), &spec).await.json();
+    noted(&world, "about the machine").await;
+    let id = made["id"].as_str().unwrap();
+    let page = text(&browser.get(&place(&format!("/transcript?sequence={id}"))).await);
+    assert!(page.contains("queued") && !page.contains("about the machine"), "{page}");
+    assert!(text(&browser.get(&place("/transcript")).await).contains("about the machine"));
+}
+
+#[tokio::test]
+async fn the_whole_record_is_downloaded_with_the_session_alone() {
+    let (world, _, mut browser) = opened().await;
+    let stranger = Browser::new(&world).get(&place("/transcript/file")).await;
+    assert!(location(&stranger).starts_with("/sign-in"), "{stranger:?}");
+    let file = browser.get(&place("/transcript/file")).await;
+    assert!(file.headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename="));
+    let of_api = world.get(&format!("/api/v1/endpoints/{ENDPOINT}/export")).await;
+    // The first line is signed at another moment.
+    let entries = |bytes: &[u8]| String::from_utf8_lossy(bytes).split_once('\n').unwrap().1.to_owned();
+    assert!(!entries(&file.bytes).is_empty());
+    assert_eq!(entries(&file.bytes), entries(&of_api.bytes));
+}
+
+#[tokio::test]
+async fn a_machine_is_retired_and_then_revoked_with_words_before_each() {
+    let (world, _, mut browser) = opened().await;
+    let page = text(&browser.get(&place("")).await);
+    for words in ["stops and removes itself", "is believed", "This cannot be undone"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let retired = browser.submit(&place("/retire"), &[]).await;
+    assert_eq!(location(&retired), place(""));
+    let page = text(&browser.get(&place("")).await);
+    assert!(page.contains("Retired") && !page.contains(&place("/retire")), "{page}");
+    assert!(page.contains(&place("/revoke")), "{page}");
+    assert_eq!(location(&browser.submit(&place("/revoke"), &[]).await), place(""));
+    let page = text(&browser.get(&place("")).await);
+    assert!(page.contains("Revoked") && !page.contains(&place("/revoke")), "{page}");
+    assert_eq!(browser.submit(&place("/retire"), &[]).await.status, 409);
+    let record: Value = world.get(&format!("/api/v1/endpoints/{ENDPOINT}/transcript")).await.json();
+    let entries = record["items"].as_array().unwrap();
+    let by_person: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry["actor"] == "owner@example.com")
+        .map(|entry| entry["kind"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(by_person.ends_with(&["retired".to_owned(), "revoked".to_owned()]), "{by_person:?}");
+}
+
+#[tokio::test]
+async fn nobody_ends_a_machine_from_another_site_or_without_a_session() {
+    let (world, _, mut browser) = opened().await;
+    for act in ["/retire", "/revoke"] {
+        let foreign = browser.submit_from("https://evil.example", &place(act), &[]).await;
+        assert_eq!(foreign.status, 403, "{act}");
+        assert!(location(&Browser::new(&world).submit(&place(act), &[]).await).starts_with("/sign-in"));
+    }
+    let state = world.get(&format!("/api/v1/endpoints/{ENDPOINT}")).await.json();
+    assert_eq!(state["state"], "active");
+}
