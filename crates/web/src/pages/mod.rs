@@ -6,7 +6,9 @@
 mod add_machine;
 mod arrivals;
 mod assets;
+mod compare;
 mod deliver;
+mod differing;
 mod draft;
 mod draft_form;
 mod draft_read;
@@ -65,6 +67,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/playbooks/{id}", get(playbooks::one))
         .route("/sequences/{id}", get(result::show))
         .route("/sequences/{id}/act", post(result::act))
+        .route("/sequences/{id}/steps/{number}/previous", get(compare::show))
         .route("/sequences/{id}/edit", get(draft::show).post(draft::submit))
         .route("/sequences/{id}/others", get(draft::others))
         .merge(settings::router())

@@ -20,6 +20,7 @@ use super::output;
 use super::places::Places;
 use super::ticket;
 use super::timeline;
+use super::transcript;
 use super::viewer::{Viewer, local};
 use super::words;
 use crate::Shared;
@@ -69,6 +70,7 @@ pub(super) async fn show(
             (steps(&view, &machine, &moment, &find))
             (notes(&view, &moment))
             (ticket::copy(&view, &machine, &places, &moment))
+            p .no-print { a href={ (transcript::place(id.endpoint())) "?sequence=" (id) } { "Transcript: what happened to it, and when" } }
         }
     };
     let live = Live::Machine(id.endpoint().to_string());
@@ -259,6 +261,13 @@ fn steps(view: &SequenceView, machine: &EndpointView, moment: &Moment, find: &st
                         }
                         @if step.attempts.is_empty() { p { (words::verdict(&of_step(step))) } }
                         @for attempt in step.attempts.iter().rev() { (self::attempt(step, attempt, machine, moment, find)) }
+                        @if step.attempts.iter().any(|attempt| attempt.result.is_some()) {
+                            p .fine.no-print {
+                                a href={ "/sequences/" (view.id) "/steps/" (step.index) "/previous" } {
+                                    "Compare with the last time" span .hidden-words { ": step " (step.index) }
+                                }
+                            }
+                        }
                     }
                 }
             }
@@ -302,11 +311,11 @@ fn stream(name: &str, output: &OutputView, find: &str) -> Markup {
         @if !output.text.trim().is_empty() {
             figure .output {
                 figcaption {
-                    (name) ", " (bytes(output.bytes))
+                    (name) ", "
                     @if output.dropped_bytes > 0 {
-                        ": " (bytes(output.bytes.saturating_sub(output.dropped_bytes))) " here, "
-                        (bytes(output.dropped_bytes)) " dropped on the machine"
-                    }
+                        (bytes(output.bytes.saturating_sub(output.dropped_bytes))) " of " (bytes(output.bytes))
+                        " here, its beginning and its end; the machine did not keep the rest"
+                    } @else { (bytes(output.bytes)) }
                     @if let Some(encoding) = &output.encoding { ", read as " (one_line(encoding)) }
                 }
                 (output::text(&output.text, find))

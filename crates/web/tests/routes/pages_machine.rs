@@ -129,3 +129,17 @@ async fn nobody_ends_a_machine_from_another_site_or_without_a_session() {
     let state = world.get(&format!("/api/v1/endpoints/{ENDPOINT}")).await.json();
     assert_eq!(state["state"], "active");
 }
+
+#[tokio::test]
+async fn a_step_is_compared_where_there_is_one() {
+    let (world, _, mut browser) = opened().await;
+    let spec = json!({ "steps": [{ "probe": "shell", "with": { "command": "true" } }] });
+    let made = world.post(&format!("/api/v1/endpoints/{ENDPOINT}/sequences"), &spec).await.json();
+    let steps = format!("/sequences/{}/steps", made["id"].as_str().unwrap());
+    let page = text(&browser.get(&format!("{steps}/1/previous")).await);
+    assert!(page.contains("has not run here before"), "{page}");
+    for wrong in ["0", "2", "x", "4294967296"] {
+        assert_eq!(browser.get(&format!("{steps}/{wrong}/previous")).await.status, 404, "{wrong}");
+    }
+    assert_eq!(browser.get("/sequences/x/steps/1/previous").await.status, 404);
+}

@@ -135,6 +135,7 @@ impl Stage {
             ("machine", format!("/machines/{}", self.machine.endpoint)),
             ("transcript", format!("/machines/{}/transcript", self.machine.endpoint)),
             ("result", format!("/sequences/{result}")),
+            ("compared", format!("/sequences/{result}/steps/1/previous")),
             ("waiting", format!("/sequences/{waiting}")),
             ("draft", format!("/sequences/{draft}/edit")),
         ];
