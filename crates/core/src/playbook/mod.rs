@@ -5,10 +5,11 @@
 //! recorded is what the machine was really asked.
 //!
 //! Reading order: `spec` (what is written), `placeholder` (how `{{name}}` reads), `check` (whether it holds together),
-//! `fill` (values in, sequence out), `yaml`, `starters`.
+//! `fill` (values in, sequence out), `kept` (sequence in, playbook out), `yaml`, `starters`.
 
 mod check;
 mod fill;
+mod kept;
 mod placeholder;
 mod spec;
 mod starters;
@@ -18,6 +19,7 @@ mod yaml;
 
 pub use check::PlaybookError;
 pub use fill::{FillError, SHELL_PROBE, fill};
+pub use kept::of_sequence;
 pub use spec::{
     ABOUT_BYTES_MAX, NAME_BYTES_MAX, OPTIONS_MAX, PARAMETER_ABOUT_BYTES_MAX, PARAMETER_NAME_BYTES_MAX,
     PARAMETERS_MAX, PLAYBOOK_BYTES_MAX, Parameter, PlaybookOrigin, PlaybookSpec, TEXT_BYTES_DEFAULT,

@@ -21,9 +21,14 @@ pub enum YamlError {
     /// Too long, by itself or once its references are followed.
     #[error("a playbook's file has at most {YAML_BYTES_MAX} bytes, its references followed")]
     Bytes,
-    /// No YAML, or not of a playbook's shape. The message has line and column where they are known.
-    #[error("{0}")]
-    Shape(String),
+    /// No YAML, or not of a playbook's shape.
+    #[error("{message}")]
+    Shape {
+        /// What is wrong, with line and column where they are known.
+        message: String,
+        /// The line it is at, from 1, where it is known.
+        line: Option<usize>,
+    },
     /// A playbook that does not hold together.
     #[error("{0}")]
     Playbook(#[from] PlaybookError),
@@ -58,7 +63,7 @@ fn shape(text: &str, error: &serde_norway::Error) -> YamlError {
     // `host: {{name}}` is a mapping to YAML, and what the parser says of it helps nobody.
     let unquoted = text.lines().any(|line| line.contains(": {{"));
     let hint = if unquoted { "; a placeholder is written between quotes: \"{{name}}\"" } else { "" };
-    YamlError::Shape(format!("{error}{hint}"))
+    YamlError::Shape { message: format!("{error}{hint}"), line: error.location().map(|place| place.line()) }
 }
 
 /// Follows every reference of a document, keeps nothing, and stops when what it stands for is used up.
