@@ -106,6 +106,11 @@
     try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
     press.textContent = "Copied";
   });
+  document.addEventListener("change", async (event) => {
+    const file = event.target.dataset?.into && event.target.files?.[0];
+    // What is too long is told by the form's own answer, so a little more than the bound is enough.
+    if (file) document.getElementById(event.target.dataset.into).value = await file.slice(0, 300000).text();
+  });
   document.addEventListener("htmx:afterSwap", (event) => ready(event.target.parentElement ?? document));
   document.addEventListener("DOMContentLoaded", () => {
     ready(document);

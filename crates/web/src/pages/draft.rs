@@ -97,6 +97,9 @@ pub(super) async fn submit(
     };
     match save(host.as_ref(), &viewer.principal, &view, &spec, &form, pressed == "queue").await {
         Ok(()) if pressed == "queue" => Ok(Redirect::to(&format!("/sequences/{id}")).into_response()),
+        Ok(()) if pressed == "playbook" => {
+            Ok(Redirect::to(&format!("/sequences/{id}/playbook")).into_response())
+        }
         Ok(()) => Ok(edit_place(id, &place)),
         Err(problem) if shows_in_form(problem.code) => {
             let now = result::read(host.as_ref(), id).await?;

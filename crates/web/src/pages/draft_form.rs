@@ -71,6 +71,7 @@ pub(super) fn page_of(viewer: &Viewer, editor: &Editor<'_>) -> Html<String> {
                     (one_line(&machine.name))
                 }
                 button name="act" value="save" { "Save" }
+                button name="act" value="playbook" { "Save as a playbook" }
                 button .quiet name="act" value="discard" formnovalidate { "Discard the draft" }
             }
             @if changing > 0 {

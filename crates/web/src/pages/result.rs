@@ -236,6 +236,7 @@ fn deeds(view: &SequenceView) -> Markup {
                     None => { form method="post" action=(place) { button name="act" value="retry" { "Run again" } } }
                 }
             }
+            a .button href={ "/sequences/" (view.id) "/playbook" } { "Save as a playbook" }
             button .script-only type="button" data-print="true" { "Print" }
         }
     }

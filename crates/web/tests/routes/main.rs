@@ -20,6 +20,7 @@ mod pages;
 mod pages_codes;
 #[cfg(test)]
 mod pages_machine;
+mod pages_playbooks;
 #[cfg(test)]
 mod pages_settings;
 #[cfg(test)]

@@ -17,6 +17,8 @@ const PAGES: &[(&str, &str, u16)] = &[
     ("machines", "/machines", 200),
     ("machines-none", "/machines?q=no+such+machine", 200),
     ("add-machine", "/machines/new", 200),
+    ("playbooks", "/playbooks", 200),
+    ("playbook-new", "/playbooks/new", 200),
     ("settings", "/settings", 200),
     ("settings-you", "/settings/you", 200),
     ("settings-people", "/settings/people", 200),
@@ -131,6 +133,8 @@ impl Stage {
         };
         let (waiting, draft) = (ask(&format!("{title} (2)"), false)?, ask(&format!("{title} (3)"), true)?);
         ask("And once more", false)?;
+        let listed = self.world.api.get("/api/v1/playbooks")?;
+        let playbook = listed["items"][0]["id"].as_str().context("a new control plane has playbooks")?;
         let own = [
             ("machine", format!("/machines/{}", self.machine.endpoint)),
             ("transcript", format!("/machines/{}/transcript", self.machine.endpoint)),
@@ -138,6 +142,9 @@ impl Stage {
             ("compared", format!("/sequences/{result}/steps/1/previous")),
             ("waiting", format!("/sequences/{waiting}")),
             ("draft", format!("/sequences/{draft}/edit")),
+            ("playbook", format!("/playbooks/{playbook}")),
+            ("playbook-edit", format!("/playbooks/{playbook}/edit")),
+            ("playbook-keep", format!("/sequences/{result}/playbook")),
         ];
         let page = |name, path, status| Page { name, path, status, is_outside: false };
         let outside = Page { is_outside: true, ..page("sign-in", "/sign-in".to_owned(), 200) };

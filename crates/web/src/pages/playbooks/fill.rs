@@ -1,91 +1,24 @@
-//! Playbooks: sequences with a name, to be filled in for a machine and looked through as a draft.
+//! A playbook filled in for a machine: what it asks for, and the draft that it becomes.
 
 use axum::extract::State;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Map;
-use tidegate_core::api::{NewSequence, Paging, PlaybookSummary, PlaybookValues, PlaybookView};
+use tidegate_core::api::{NewSequence, PlaybookValues, PlaybookView};
 use tidegate_core::call::{Answer, Command, DirectoryQuestion, EndpointAct, Resource};
 use tidegate_core::id::{EndpointId, PlaybookId};
 use tidegate_core::playbook::Parameter;
 use tidegate_core::words::one_line;
 
-use super::form::Form;
-use super::layout::{Live, Section, page};
-use super::moment::Moment;
-use super::viewer::Viewer;
-use super::words;
+use super::read;
 use crate::Shared;
 use crate::call::{ask_directory, change_endpoint};
-use crate::extract::{Id, NoQuery};
-use crate::host::Host;
+use crate::extract::Id;
+use crate::pages::form::Form;
+use crate::pages::layout::{Live, Section, page};
+use crate::pages::viewer::Viewer;
+use crate::pages::words;
 use crate::problem::Problem;
-
-/// Playbooks that are listed; an MSP has dozens.
-const LISTED_MAX: u32 = 200;
-
-/// All of them.
-pub(super) async fn show(
-    State(host): State<Shared>,
-    viewer: Viewer,
-    _: NoQuery,
-) -> Result<Html<String>, Problem> {
-    let playbooks = list(host.as_ref()).await?;
-    let moment = Moment::utc(host.now());
-    let main = html! {
-        h1 { "Playbooks" }
-        p .lead { "Checks that belong together, with a name. Open one from a machine's page: it becomes a draft there." }
-        @if playbooks.is_empty() {
-            div .empty {
-                h2 { "No playbooks" }
-                p { "Bring one with " code { "tidegate playbooks import FILE" } "." }
-            }
-        }
-        ol .cards {
-            @for playbook in &playbooks {
-                li .card {
-                    h3 { a href={ "/playbooks/" (playbook.id) } { (one_line(&playbook.name)) } }
-                    p { (one_line(&playbook.about)) }
-                    p .fine {
-                        (words::count(playbook.steps as usize, "step")) ", version " (playbook.version) " by "
-                        (one_line(&playbook.changed_by)) " " (moment.ago(playbook.changed_at))
-                    }
-                }
-            }
-        }
-        p .fine { "To change one: " code { "tidegate playbooks export NAME --out FILE" } ", edit it, and " code { "import" } " it again; every version is kept." }
-    };
-    Ok(page(&viewer, Section::Playbooks, "Playbooks", &Live::Never, &main))
-}
-
-/// One, with its steps.
-pub(super) async fn one(
-    State(host): State<Shared>,
-    viewer: Viewer,
-    Id(id): Id<PlaybookId>,
-    _: NoQuery,
-) -> Result<Html<String>, Problem> {
-    let view = read(host.as_ref(), id).await?;
-    let moment = Moment::utc(host.now());
-    let main = html! {
-        p .path { a href="/playbooks" { "Playbooks" } }
-        h1 { (one_line(&view.spec.name)) }
-        p .lead { (one_line(&view.spec.about)) }
-        p .fine { "Version " (view.version) ", saved by " (one_line(&view.saved_by)) " " (moment.ago(view.saved_at)) }
-        @if !view.spec.parameters.is_empty() {
-            h2 { "What it asks for" }
-            dl { @for parameter in &view.spec.parameters { div { dt { (words::label(&parameter.name)) } dd { (one_line(&parameter.about)) } } } }
-        }
-        h2 { "Steps" }
-        ol .cards {
-            @for (at, step) in view.spec.steps.iter().enumerate() {
-                li .card { span .number { (at + 1) } " " (words::label(&step.probe)) " " code { (words::arguments(&step.with)) } }
-            }
-        }
-        p { a .button .primary href="/machines" { "Choose a machine for it" } }
-    };
-    Ok(page(&viewer, Section::Playbooks, &view.spec.name, &Live::Never, &main))
-}
 
 /// The form that asks for a playbook's parameters on a machine's page.
 pub(super) async fn choose(
@@ -98,7 +31,7 @@ pub(super) async fn choose(
         .required("playbook")?
         .parse()
         .map_err(|_| Problem::invalid("`playbook` is not the id of a playbook"))?;
-    let view = read(host.as_ref(), id).await?;
+    let view = read(host.as_ref(), id, None).await?;
     if form.text("filled").is_none() && !view.spec.parameters.is_empty() {
         return Ok(asks(&viewer, endpoint, &view, &form, None).into_response());
     }
@@ -125,22 +58,6 @@ pub(super) async fn choose(
     let command = Command { by: viewer.principal, idempotency: None, act };
     match change_endpoint(host.as_ref(), endpoint, command).await? {
         Resource::Sequence(view) => Ok(Redirect::to(&format!("/sequences/{}/edit", view.id)).into_response()),
-        _ => Err(Problem::unexpected_answer()),
-    }
-}
-
-/// Those that can be chosen.
-pub(super) async fn list(host: &dyn Host) -> Result<Vec<PlaybookSummary>, Problem> {
-    let paging = Paging { cursor: None, limit: LISTED_MAX };
-    match ask_directory(host, DirectoryQuestion::Playbooks { archived: false, paging }).await? {
-        Answer::Playbooks(page) => Ok(page.items),
-        _ => Err(Problem::unexpected_answer()),
-    }
-}
-
-async fn read(host: &dyn Host, playbook: PlaybookId) -> Result<PlaybookView, Problem> {
-    match ask_directory(host, DirectoryQuestion::Playbook { playbook, version: None }).await? {
-        Answer::Playbook(view) => Ok(*view),
         _ => Err(Problem::unexpected_answer()),
     }
 }
