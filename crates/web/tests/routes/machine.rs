@@ -42,9 +42,15 @@ impl Machine {
 
     /// A machine that is enrolled with [`FIRST`].
     pub(crate) async fn enrolled(world: &Arc<World>) -> Self {
-        let machine = Self::new(world);
+        Self::enrolled_as(world, ENDPOINT, 3).await
+    }
+
+    /// The same with another id, and a seed for keys of its own.
+    pub(crate) async fn enrolled_as(world: &Arc<World>, endpoint: EndpointId, seed: u8) -> Self {
+        let keys = KeyPair::from_seed(Role::Endpoint, &[seed; 32]);
+        let machine = Self { keys, ..Self::new(world) };
         let admission = Admission {
-            endpoint: ENDPOINT,
+            endpoint,
             site: SiteId::from_bytes([6; 10]),
             client: ClientId::from_bytes([7; 10]),
             time_zone: "Europe/Berlin".to_owned(),
@@ -52,7 +58,7 @@ impl Machine {
             request: machine.enrol_request(CodeId::from_bytes([8; 10]), "0".repeat(32)),
         };
         let input = Input::Endpoint(EndpointInput::Enrol(Box::new(admission)));
-        let reply = world.handle(ObjectId::Endpoint(ENDPOINT), input).await.unwrap();
+        let reply = world.handle(ObjectId::Endpoint(endpoint), input).await.unwrap();
         assert!(matches!(reply, Reply::Enrolled(_)), "{reply:?}");
         machine
     }

@@ -20,7 +20,10 @@ mod pages;
 mod pages_codes;
 #[cfg(test)]
 mod pages_machine;
+#[cfg(test)]
 mod pages_playbooks;
+#[cfg(test)]
+mod pages_queries;
 #[cfg(test)]
 mod pages_settings;
 #[cfg(test)]

@@ -22,6 +22,7 @@ use tidegate_core::error::Error;
 use tidegate_core::id::{EndpointId, PersonId, SequenceId};
 use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign};
 use tidegate_core::schema::migrate;
+use tidegate_core::sql::{self, ReadSql, Row, SqlError};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{Authority, OrderKeyCertificate, PROTOCOL_VERSION};
 use tidegate_sqlite::{ReadError, Settings, Store, WriteError};
@@ -68,6 +69,8 @@ pub(crate) struct World {
     pub(crate) is_broken: AtomicBool,
     /// How many passwords were compared, with dummies too.
     pub(crate) verified: AtomicU64,
+    /// How many statements queries ran.
+    pub(crate) statements: AtomicU64,
     /// Every answered request.
     pub(crate) answered: Mutex<Vec<(RouteClass, u16)>>,
 }
@@ -117,6 +120,7 @@ impl World {
             is_closed: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
             verified: AtomicU64::new(0),
+            statements: AtomicU64::new(0),
             answered: Mutex::default(),
         });
         let email = owner().email;
@@ -257,8 +261,11 @@ impl Host for World {
 
     fn query(&self, object: ObjectId, question: Question) -> BoxFuture<'_, Result<Answer, HostError>> {
         let context = self.context();
-        let answer =
-            self.store.lock().unwrap().read(|db| tidegate_core::query(db, &context, object, question));
+        let answer = self
+            .store
+            .lock()
+            .unwrap()
+            .read(|db| tidegate_core::query(&Counted(db, &self.statements), &context, object, question));
         ready(answer.map_err(|error: ReadError<Error>| match error {
             ReadError::Job(error) => HostError::Core(error),
             error => panic!("{error}"),
@@ -347,6 +354,16 @@ impl Presence for Heard {
 impl Heard {
     fn waiter(&self, endpoint: EndpointId) -> watch::Sender<u64> {
         self.waiters.lock().unwrap().entry(endpoint).or_insert_with(|| watch::Sender::new(0)).clone()
+    }
+}
+
+/// A database whose statements are counted.
+struct Counted<'a>(&'a dyn ReadSql, &'a AtomicU64);
+
+impl ReadSql for Counted<'_> {
+    fn query(&self, statement: &'static str, parameters: &[sql::Value]) -> Result<Vec<Row>, SqlError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.query(statement, parameters)
     }
 }
 
