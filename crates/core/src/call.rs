@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::{
     ClientView, CodeView, ComparisonView, ContactsView, EndpointPatch, EndpointView, MachineRow, NewClient,
     NewCode, NewSequence, NewSite, OvernightView, Page, Paging, PersonView, PlaybookPatch, PlaybookSummary,
-    PlaybookValues, PlaybookVersionView, PlaybookView, SequencePatch, SequenceState, SequenceSummary,
-    SequenceView, SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
+    PlaybookValues, PlaybookVersionView, PlaybookView, QueueItem, SequencePatch, SequenceState,
+    SequenceSummary, SequenceView, SessionView, SitePatch, SiteView, TokenView, TranscriptEntryView,
 };
 use crate::chain::Entry;
 use crate::digest::Digest;
@@ -630,6 +630,11 @@ pub enum EndpointQuestion {
         /// How much.
         paging: Paging,
     },
+    /// What is under way or waits, in the order in which the machine takes it. → [`Answer::Queue`].
+    Queue {
+        /// How many at most, up to [`Paging::LIMIT_MAX`].
+        limit: u32,
+    },
     /// What the same step found the last time. → [`Answer::Comparison`].
     Previous {
         /// The sequence.
@@ -708,6 +713,8 @@ pub enum Answer {
     Transcript(Page<TranscriptEntryView>),
     /// What the same step found the last time.
     Comparison(Box<ComparisonView>),
+    /// What is under way or waits, first what is taken first.
+    Queue(Vec<QueueItem>),
     /// When it was heard.
     Contacts(ContactsView),
     /// The first line of an export.

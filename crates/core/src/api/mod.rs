@@ -24,7 +24,7 @@ pub use history::{ComparisonView, ContactKind, ContactSpan, ContactsView, Previo
 pub use overnight::{Group, MachineName, OvernightItem, OvernightMachine, OvernightView};
 pub use playbook::{PlaybookPatch, PlaybookSummary, PlaybookValues, PlaybookVersionView, PlaybookView};
 pub use sequence::{
-    AttemptView, NewSequence, NoteView, OutputView, ResultView, SequencePatch, SequenceState,
+    AttemptView, NewSequence, NoteView, OutputView, QueueItem, ResultView, SequencePatch, SequenceState,
     SequenceSummary, SequenceView, StepState, StepView,
 };
 pub use transcript::TranscriptEntryView;

@@ -257,6 +257,15 @@ pub struct SequenceView {
     pub revision: u64,
 }
 
+/// A sequence that is under way or waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueItem {
+    /// The sequence.
+    pub sequence: SequenceSummary,
+    /// What it waits for, in words; `None`: nothing.
+    pub waiting_for: Option<String>,
+}
+
 /// One sequence in a listing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SequenceSummary {

@@ -133,6 +133,7 @@ pub fn query(
         EndpointQuestion::Transcript { is_newest_first, sequence, paging } => {
             Answer::Transcript(record::page(db, endpoint, is_newest_first, sequence, &paging)?)
         }
+        EndpointQuestion::Queue { limit } => Answer::Queue(view::queue(db, cx, endpoint, limit)?),
         EndpointQuestion::Previous { sequence, step } => {
             Answer::Comparison(Box::new(previous::previous(db, endpoint, sequence, step)?))
         }

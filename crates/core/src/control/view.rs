@@ -1,8 +1,8 @@
 //! What people and scripts see of an endpoint object.
 
 use crate::api::{
-    EndpointView, JournalState, JournalView, NoteView, Page, Paging, Reachability, SequenceState,
-    SequenceSummary, SequenceView, WaitingView, WorkState,
+    EndpointView, JournalState, JournalView, NoteView, Page, Paging, QueueItem, Reachability, SequenceAhead,
+    SequenceState, SequenceSummary, SequenceView, WaitingView, WorkState,
 };
 use crate::call::{Context, Seen};
 use crate::error::Error;
@@ -198,17 +198,44 @@ fn waiting(
     sequence: &Sequence,
 ) -> Result<Option<(String, WaitingView)>, Error> {
     let Some(row) = endpoint_row(db, endpoint)? else { return Ok(None) };
-    let Some(waiting) = waiting::waiting(db, cx, endpoint, &row, sequence)? else { return Ok(None) };
+    let ahead = waiting::ahead(db, cx.now, endpoint, sequence)?;
+    Ok(waiting_words(cx, endpoint, &row, sequence, ahead))
+}
+
+fn waiting_words(
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    row: &EndpointRow,
+    sequence: &Sequence,
+    ahead: Option<SequenceAhead>,
+) -> Option<(String, WaitingView)> {
+    let waiting = waiting::waiting(cx, endpoint, row, sequence, ahead)?;
     let story = Story {
         now: cx.now,
         zone: &Zone::named(&row.time_zone),
         endpoint,
         sequence,
         enrolled_at: row.enrolled_at,
-        reachability: reachability(cx, endpoint, last_seen(cx, endpoint, &row)),
+        reachability: reachability(cx, endpoint, last_seen(cx, endpoint, row)),
         is_storage_full: cx.presence.is_storage_full(),
     };
-    Ok(Some((story.words(&waiting), waiting)))
+    Some((story.words(&waiting), waiting))
+}
+
+/// What is under way on the endpoint or waits for it, in the order in which it takes it, at most `limit`.
+pub(super) fn queue(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    limit: u32,
+) -> Result<Vec<QueueItem>, Error> {
+    let row = endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
+    let item = |(changed_at, sequence, ahead): (Timestamp, Sequence, Option<SequenceAhead>)| {
+        let waiting_for = waiting_words(cx, endpoint, &row, &sequence, ahead).map(|(words, _)| words);
+        QueueItem { sequence: sequence_summary(&sequence, changed_at), waiting_for }
+    };
+    let queue = waiting::queue(db, cx.now, endpoint, limit.clamp(1, Paging::LIMIT_MAX))?;
+    Ok(queue.into_iter().map(item).collect())
 }
 
 /// A sequence as listings show it.

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::id::EndpointId;
 use crate::journal::WaitReason;
 use crate::sequence::{Sequence, Standing};
-use crate::sql::ReadSql;
+use crate::sql::{ReadSql, Row};
 use crate::time::{Milliseconds, Timestamp};
 
 use super::object::EndpointRow;
@@ -34,19 +34,18 @@ struct Cause {
     until: Option<Timestamp>,
 }
 
-/// What `sequence` waits for; `None`: nothing.
+/// What `sequence` waits for, with what goes before it; `None`: nothing.
 pub(super) fn waiting(
-    db: &dyn ReadSql,
     cx: &Context<'_>,
     endpoint: EndpointId,
     row: &EndpointRow,
     sequence: &Sequence,
-) -> Result<Option<WaitingView>, Error> {
+    ahead: Option<SequenceAhead>,
+) -> Option<WaitingView> {
     if sequence.is_ended() && sequence.doubt.is_none() {
-        return Ok(None);
+        return None;
     }
     let contact = contact(cx, endpoint, row);
-    let ahead = ahead(db, cx.now, endpoint, sequence)?;
     let cause = cause(cx, row, sequence, &contact, ahead.is_some());
     let hold = match &sequence.standing {
         Standing::Held { cause, .. } if sequence.doubt.is_none() => Some(*cause),
@@ -59,7 +58,7 @@ pub(super) fn waiting(
         | Standing::Ended { .. } => None,
     };
     let is_running = cause.code == WaitingCode::Running;
-    Ok(Some(WaitingView {
+    Some(WaitingView {
         code: cause.code,
         since: cause.since,
         until: cause.until,
@@ -71,7 +70,7 @@ pub(super) fn waiting(
         last_contact_at: contact.last_at,
         usual_interval_ms: contact.usual_interval.map(|interval| interval.0),
         usual_hours_utc: contact.usual_hours,
-    }))
+    })
 }
 
 /// When the machine was and is usually heard: what was stored, and what the host knows since it started.
@@ -173,53 +172,96 @@ fn running_step(sequence: &Sequence) -> Option<(u32, Option<Timestamp>)> {
 }
 
 /// What goes before `sequence` on the machine, or will once it is there (R14): what runs, then what is older.
-fn ahead(
+pub(super) fn ahead(
     db: &dyn ReadSql,
     now: Timestamp,
     endpoint: EndpointId,
     sequence: &Sequence,
 ) -> Result<Option<SequenceAhead>, Error> {
-    let is_sent = match sequence.standing {
-        Standing::Queued => false,
-        Standing::Delivered => true,
-        Standing::Draft
-        | Standing::Held { .. }
-        | Standing::Offered { .. }
-        | Standing::Running
-        | Standing::Ended { .. } => return Ok(None),
-    };
-    // Queries that each go along the index and stop: a queue may be a thousand long.
-    let running = db.query(
-        "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 AND state = 'running' \
-         ORDER BY turn LIMIT 1",
-        &[endpoint.into()],
-    )?;
+    if is_sent(sequence).is_none() {
+        return Ok(None);
+    }
     let older = db.query(
         "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 \
          AND state IN ('queued', 'offered', 'delivered', 'cancelling') AND turn < \
          (SELECT turn FROM sequence WHERE endpoint_id = ?1 AND sequence_id = ?2) ORDER BY turn LIMIT ?3",
         &[endpoint.into(), sequence.id.into(), AHEAD_MAX.into()],
     )?;
-    // One that was put first still goes after what was sent before it.
-    let sent = match sequence.run_next {
-        Some(_) if !is_sent => db.query(
+    let front = front(db, endpoint, sequence.run_next.is_some())?;
+    Ok(first(now, sequence, &front, &documents(&older)?))
+}
+
+/// The sequences that a machine has or will be sent, in that order and at most `limit`, each with what goes before it.
+pub(super) fn queue(
+    db: &dyn ReadSql,
+    now: Timestamp,
+    endpoint: EndpointId,
+    limit: u32,
+) -> Result<Vec<(Timestamp, Sequence, Option<SequenceAhead>)>, Error> {
+    let rows = db.query(
+        "SELECT document, changed_at FROM sequence WHERE endpoint_id = ?1 AND live = 1 ORDER BY turn LIMIT ?2",
+        &[endpoint.into(), limit.into()],
+    )?;
+    let live = documents(&rows)?;
+    let front = front(db, endpoint, live.iter().any(|sequence| sequence.run_next.is_some()))?;
+    let mut queue = Vec::with_capacity(live.len());
+    for (index, (sequence, row)) in live.iter().zip(&rows).enumerate() {
+        let changed_at = Timestamp::from_milliseconds(row.integer(1)?);
+        queue.push((changed_at, sequence.clone(), first(now, sequence, &front, &live[..index])));
+    }
+    Ok(queue)
+}
+
+/// What may be before any other: what runs, and what was sent.
+struct Front {
+    running: Vec<Sequence>,
+    /// Only where something was put first: it still goes after what was sent before it.
+    sent: Vec<Sequence>,
+}
+
+// Queries that each go along the index and stop: a queue may be a thousand long.
+fn front(db: &dyn ReadSql, endpoint: EndpointId, with_sent: bool) -> Result<Front, Error> {
+    let running = db.query(
+        "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 AND state = 'running' \
+         ORDER BY turn LIMIT 1",
+        &[endpoint.into()],
+    )?;
+    let sent = if with_sent {
+        db.query(
             "SELECT document FROM sequence WHERE endpoint_id = ?1 AND live = 1 AND state IN ('offered', 'delivered') \
              ORDER BY turn LIMIT ?2",
             &[endpoint.into(), AHEAD_MAX.into()],
-        )?,
-        Some(_) | None => Vec::new(),
+        )?
+    } else {
+        Vec::new()
     };
-    for row in running.iter().chain(&sent).chain(&older) {
-        let other: Sequence = row.json(0)?;
-        if goes_first(now, &other, is_sent) {
-            return Ok(Some(SequenceAhead {
-                id: other.id,
-                title: other.title.clone(),
-                state: other.state(),
-            }));
-        }
+    Ok(Front { running: documents(&running)?, sent: documents(&sent)? })
+}
+
+fn documents(rows: &[Row]) -> Result<Vec<Sequence>, Error> {
+    Ok(rows.iter().map(|row| row.json(0)).collect::<Result<_, _>>()?)
+}
+
+/// Whether the machine has it already; `None`: it goes after nothing.
+fn is_sent(sequence: &Sequence) -> Option<bool> {
+    match sequence.standing {
+        Standing::Queued => Some(false),
+        Standing::Delivered => Some(true),
+        Standing::Draft
+        | Standing::Held { .. }
+        | Standing::Offered { .. }
+        | Standing::Running
+        | Standing::Ended { .. } => None,
     }
-    Ok(None)
+}
+
+/// The first that is in the way of `sequence`, among `older` ones and what may be before any other.
+fn first(now: Timestamp, sequence: &Sequence, front: &Front, older: &[Sequence]) -> Option<SequenceAhead> {
+    let is_sent = is_sent(sequence)?;
+    let sent = if sequence.run_next.is_some() && !is_sent { front.sent.as_slice() } else { &[] };
+    let mut before = front.running.iter().chain(sent).chain(older);
+    let other = before.find(|other| goes_first(now, other, is_sent))?;
+    Some(SequenceAhead { id: other.id, title: other.title.clone(), state: other.state() })
 }
 
 /// Whether `other` is in the way of what is younger, which is on the machine already where `is_sent`.

@@ -7,5 +7,5 @@ mod verdict;
 pub use text::{bytes, is_unsafe, lines, one_line, shortened, span};
 pub use transcript::{actor_words, describe, kind_words, path_closed};
 pub use verdict::{
-    Tone, Verdict, attention_count, of_sequence, of_sequence_state, of_state, of_step, standing,
+    Tone, Verdict, attention_count, of_sequence, of_sequence_state, of_state, of_step, of_waiting, standing,
 };

@@ -91,13 +91,24 @@ pub fn of_state(state: StepState, result: Option<&ResultView>, reason: Option<&s
 
 /// The verdict of a whole sequence in one line: how it ended, or what it waits for.
 pub fn of_sequence(sequence: &SequenceView) -> Verdict {
-    match &sequence.waiting_for {
+    let attention = attention_count(sequence);
+    of_waiting(sequence.state, attention, sequence.waiting_for.as_deref(), sequence.reason.as_deref())
+}
+
+/// The same for a sequence of which a listing tells.
+pub fn of_waiting(
+    state: SequenceState,
+    attention: u32,
+    waiting_for: Option<&str>,
+    reason: Option<&str>,
+) -> Verdict {
+    match waiting_for {
         // It says all that the reason says, and what the proof of it is.
-        Some(waiting_for) if !sequence.state.is_ended() => Verdict {
+        Some(waiting_for) if !state.is_ended() => Verdict {
             detail: format!("waiting for {}", one_line(waiting_for)),
-            ..of_sequence_state(sequence.state, 0)
+            ..of_sequence_state(state, 0)
         },
-        Some(_) | None => standing(sequence.state, attention_count(sequence), sequence.reason.as_deref()),
+        Some(_) | None => standing(state, attention, reason),
     }
 }
 

@@ -13,7 +13,7 @@ mod strip;
 use axum::extract::State;
 use axum::response::Html;
 use maud::html;
-use tidegate_core::api::{EndpointView, Paging, SequenceState, SequenceSummary};
+use tidegate_core::api::{EndpointView, Paging, QueueItem, SequenceSummary};
 use tidegate_core::call::{Answer, EndpointQuestion};
 use tidegate_core::id::EndpointId;
 use tidegate_core::probe::Catalogue;
@@ -36,8 +36,8 @@ pub(super) use strip::strip;
 
 /// Sequences that are listed.
 const SEQUENCES: u32 = 30;
-/// Sequences under way that are told of in full, with what they wait for.
-const WAITING_MAX: usize = 10;
+/// Sequences that are listed with what they wait for.
+const WAITING_MAX: u32 = 20;
 
 /// Everything about the machine.
 pub(super) async fn show(
@@ -51,18 +51,7 @@ pub(super) async fn show(
     let sequences = sequences(host.as_ref(), id).await?;
     let playbooks = playbooks::list(host.as_ref()).await?;
     let contacts = contact::read(host.as_ref(), id, &moment).await?;
-    let mut waiting = Vec::new();
-    // The queue is in the order in which the machine takes it: oldest first.
-    let is_live =
-        |summary: &&SequenceSummary| !summary.state.is_ended() && summary.state != SequenceState::Draft;
-    let live = sequences.iter().rev().filter(is_live);
-    for summary in live.take(WAITING_MAX) {
-        if let Answer::Sequence(view) =
-            ask_endpoint(host.as_ref(), id, EndpointQuestion::Sequence(summary.id)).await?
-        {
-            waiting.push(*view);
-        }
-    }
+    let waiting = waiting(host.as_ref(), id).await?;
     let main = html! {
         (strip(&machine, &places, &moment))
         (decision::attention(&machine))
@@ -97,6 +86,14 @@ pub(super) async fn read(host: &dyn Host, id: EndpointId) -> Result<EndpointView
 pub(super) async fn probes(host: &dyn Host, id: EndpointId) -> Result<Option<Catalogue>, Problem> {
     match ask_endpoint(host, id, EndpointQuestion::Probes).await? {
         Answer::Probes(catalogue) => Ok(catalogue),
+        _ => Err(Problem::unexpected_answer()),
+    }
+}
+
+/// What waits for it or is under way, in the order in which it takes it.
+async fn waiting(host: &dyn Host, id: EndpointId) -> Result<Vec<QueueItem>, Problem> {
+    match ask_endpoint(host, id, EndpointQuestion::Queue { limit: WAITING_MAX }).await? {
+        Answer::Queue(items) => Ok(items),
         _ => Err(Problem::unexpected_answer()),
     }
 }

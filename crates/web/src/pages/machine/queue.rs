@@ -1,15 +1,15 @@
 //! What waits for a machine, what somebody began, and what has ended.
 
 use maud::{Markup, html};
-use tidegate_core::api::{EndpointView, SequenceState, SequenceSummary, SequenceView};
+use tidegate_core::api::{EndpointView, QueueItem, SequenceState, SequenceSummary};
 use tidegate_core::id::SequenceId;
-use tidegate_core::words::{of_sequence, one_line, standing};
+use tidegate_core::words::{of_waiting, one_line, standing};
 
 use crate::pages::moment::Moment;
 use crate::pages::words;
 
 /// What is under way, in the order in which the machine takes it.
-pub(super) fn queue(machine: &EndpointView, waiting: &[SequenceView]) -> Markup {
+pub(super) fn queue(machine: &EndpointView, waiting: &[QueueItem]) -> Markup {
     html! {
         section aria-label="Queue" {
             h2 { "Waiting and under way" }
@@ -17,11 +17,11 @@ pub(super) fn queue(machine: &EndpointView, waiting: &[SequenceView]) -> Markup 
                 p .empty-line { "Nothing waits for " (one_line(&machine.name)) "." }
             }
             ol .cards {
-                @for view in waiting {
+                @for QueueItem { sequence: view, waiting_for } in waiting {
                     li .card {
                         h3 { a href=(place_of(view.id, view.state)) { (one_line(&view.title)) } }
-                        p { (words::verdict(&of_sequence(view))) }
-                        p .fine { (words::count(view.steps.len(), "step")) ", by " (one_line(&view.created_by)) }
+                        p { (words::verdict(&of_waiting(view.state, view.attention, waiting_for.as_deref(), view.reason.as_deref()))) }
+                        p .fine { (words::count(view.steps as usize, "step")) ", by " (one_line(&view.created_by)) }
                         @if view.state == SequenceState::Queued && waiting.len() > 1 {
                             form method="post" action={ "/sequences/" (view.id) "/act" } {
                                 input type="hidden" name="next" value={ "/machines/" (machine.id) };
