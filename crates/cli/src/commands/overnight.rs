@@ -132,6 +132,7 @@ mod tests {
         let machine = json!({
             "endpoint_id": "248h248h248h248h", "endpoint_name": "hmi-3", "client_id": "248h248h248h248h",
             "client_name": "Example Foods", "site_id": "248h248h248h248h", "site_name": "Plant \u{1b}[2J7",
+            "time_zone": "Europe/Berlin",
         });
         let sequence = |state: &str, more: &serde_json::Value| {
             let mut sequence = json!({

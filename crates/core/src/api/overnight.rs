@@ -62,6 +62,8 @@ pub struct MachineName {
     pub site_id: SiteId,
     /// That site's name.
     pub site_name: String,
+    /// That site's time zone as the IANA database names it: `Europe/Berlin`.
+    pub time_zone: String,
 }
 
 /// One sequence.

@@ -145,7 +145,7 @@ fn night_rows(
 ) -> Result<Vec<Row>, Error> {
     let rows = db.query(
         "SELECT told.document, machine.endpoint_id, machine.name, machine.client_id, client.name, machine.site_id, \
-         site.name, CASE ?1 WHEN 'live' THEN machine.document END
+         site.name, site.time_zone, CASE ?1 WHEN 'live' THEN machine.document END
          FROM sequence_summary AS told JOIN endpoint_summary AS machine USING (endpoint_id)
          LEFT JOIN client ON client.client_id = machine.client_id
          LEFT JOIN site ON site.site_id = machine.site_id
@@ -175,7 +175,8 @@ fn rest(
     Ok(all.saturating_sub(shown))
 }
 
-/// Reads the machine's names, which begin in `column`. A client or site that is not there any more is told by its id.
+/// Reads the machine's names, which begin in `column`. A client or site that is not there any more is told by its id,
+/// and its times are UTC.
 fn machine_name(row: &Row, column: usize) -> Result<MachineName, SqlError> {
     let name = |column: usize| row.optional_text(column).transpose().unwrap_or_else(|| row.text(column - 1));
     Ok(MachineName {
@@ -185,13 +186,14 @@ fn machine_name(row: &Row, column: usize) -> Result<MachineName, SqlError> {
         client_name: name(column + 3)?.to_owned(),
         site_id: row.parsed(column + 4)?,
         site_name: name(column + 5)?.to_owned(),
+        time_zone: row.optional_text(column + 6)?.unwrap_or("UTC").to_owned(),
     })
 }
 
 fn machines(db: &dyn ReadSql, limit: u64) -> Result<Group<OvernightMachine>, Error> {
     let rows = db.query(
         "SELECT machine.document, machine.endpoint_id, machine.name, machine.client_id, client.name, \
-         machine.site_id, site.name FROM endpoint_summary AS machine
+         machine.site_id, site.name, site.time_zone FROM endpoint_summary AS machine
          LEFT JOIN client ON client.client_id = machine.client_id
          LEFT JOIN site ON site.site_id = machine.site_id
          WHERE machine.needs_person = 1 ORDER BY machine.name, machine.endpoint_id LIMIT ?1",
@@ -213,7 +215,7 @@ fn machines(db: &dyn ReadSql, limit: u64) -> Result<Group<OvernightMachine>, Err
 }
 
 fn live_item(cx: &Context<'_>, row: &Row) -> Result<OvernightItem, Error> {
-    let (sequence, mut endpoint): (SequenceSummary, EndpointView) = (row.json(0)?, row.json(7)?);
+    let (sequence, mut endpoint): (SequenceSummary, EndpointView) = (row.json(0)?, row.json(8)?);
     presence_merge(cx, &mut endpoint);
     let code = live_code(cx, &sequence, &endpoint);
     let missed_at = missed_at(cx, &sequence, &endpoint);

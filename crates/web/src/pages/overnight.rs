@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use tidegate_core::api::{Group, MachineName, OvernightItem, OvernightView};
 use tidegate_core::call::{Answer, DirectoryQuestion};
+use tidegate_core::time::Timestamp;
 use tidegate_core::words::{one_line, standing};
 
 use super::layout::{Live, Section, page};
@@ -43,7 +44,7 @@ pub(super) async fn show(
     let Answer::Overnight(night) = ask_directory(host.as_ref(), question).await? else {
         return Err(Problem::unexpected_answer());
     };
-    let moment = Moment::utc(host.now());
+    let now = host.now();
     let main = html! {
         div .heading {
             h1 { "Overnight" }
@@ -59,10 +60,10 @@ pub(super) async fn show(
         } @else {
             (summary(&night))
             (machines(&night))
-            (group("Needs a person", "person", &night.needs_person, &moment, true))
-            (group("Held or missed", "held", &night.held_or_missed, &moment, true))
-            (group("Still waiting", "waiting", &night.waiting, &moment, true))
-            (group("Clean", "clean", &night.clean, &moment, false))
+            (group("Needs a person", "person", &night.needs_person, now, true))
+            (group("Held or missed", "held", &night.held_or_missed, now, true))
+            (group("Still waiting", "waiting", &night.waiting, now, true))
+            (group("Clean", "clean", &night.clean, now, false))
         }
     };
     Ok(page(&viewer, Section::Overnight, "Overnight", &Live::Everything, &main))
@@ -114,7 +115,7 @@ fn machines(night: &OvernightView) -> Markup {
     }
 }
 
-fn group(name: &str, id: &str, group: &Group<OvernightItem>, moment: &Moment, is_open: bool) -> Markup {
+fn group(name: &str, id: &str, group: &Group<OvernightItem>, now: Timestamp, is_open: bool) -> Markup {
     html! {
         @if total(group) > 0 {
             section {
@@ -122,7 +123,7 @@ fn group(name: &str, id: &str, group: &Group<OvernightItem>, moment: &Moment, is
                     summary { h2 { (name) " (" (total(group)) ")" } }
                     @for (client, items) in by_client(&group.items) {
                         h3 .client { (one_line(client)) }
-                        ol .cards { @for item in items { (card(item, moment)) } }
+                        ol .cards { @for item in items { (card(item, now)) } }
                     }
                     (more(group.rest))
                 }
@@ -143,8 +144,9 @@ fn by_client(items: &[OvernightItem]) -> Vec<(&str, Vec<&OvernightItem>)> {
     clients.into_iter().map(|(client, items)| (client.client_name.as_str(), items)).collect()
 }
 
-fn card(item: &OvernightItem, moment: &Moment) -> Markup {
+fn card(item: &OvernightItem, now: Timestamp) -> Markup {
     let OvernightItem { sequence, machine, .. } = item;
+    let moment = Moment::new(now, &machine.time_zone);
     let verdict = standing(sequence.state, sequence.attention, sequence.reason.as_deref());
     html! {
         li .card {
@@ -159,9 +161,9 @@ fn card(item: &OvernightItem, moment: &Moment) -> Markup {
             @if let Some(worst) = &sequence.worst { p .attention { "! " (words::sentence(worst)) } }
             @if let Some(waiting_for) = &item.waiting_for { p { "Waits for " (words::sentence(waiting_for)) } }
             @if let Some(missed_at) = item.missed_at {
-                p .attention { "! It would usually have been heard by " (moment.at(missed_at)) " UTC." }
+                p .attention { "! It would usually have been heard by " (moment.at(missed_at)) " " (moment.zone_name()) "." }
             }
-            (care(item, moment))
+            (care(item, &moment))
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::machine::{ENDPOINT, FIRST, Machine};
 use crate::pages::{Browser, location, text};
+use crate::pages_settings::{field, with_site};
 use crate::world::World;
 
 async fn opened() -> (Arc<World>, Machine, Browser) {
@@ -142,4 +143,23 @@ async fn a_step_is_compared_where_there_is_one() {
         assert_eq!(browser.get(&format!("{steps}/{wrong}/previous")).await.status, 404, "{wrong}");
     }
     assert_eq!(browser.get("/sequences/x/steps/1/previous").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_night_is_told_on_the_clock_of_each_plant() {
+    let (world, mut browser, site) = with_site().await;
+    let made = browser.submit("/machines/new", &[("site", &site), ("uses", "1"), ("valid_for", "1d")]).await;
+    let code = field(&text(&made), "code").parse().unwrap();
+    assert_eq!(Machine::new(&world).enrol(&code).await.status, 200);
+    world.project();
+    let listed = world.get("/api/v1/endpoints").await.json();
+    let endpoint = listed["items"][0]["id"].as_str().unwrap();
+    let spec = json!({ "steps": [{ "probe": "shell", "with": { "command": "true" } }] });
+    world.post(&format!("/api/v1/endpoints/{endpoint}/sequences"), &spec).await;
+    world.project();
+    let night = world.get("/api/v1/overnight").await.json();
+    assert_eq!(night["waiting"]["items"][0]["machine"]["time_zone"], "Europe/Berlin");
+    let page = text(&browser.get("/").await);
+    let (_, card) = page.split_once("Still waiting").unwrap();
+    assert!(card.contains("title=\"15:03:") && card.contains(" plant time · 2026-11-23 14:03:"), "{card}");
 }

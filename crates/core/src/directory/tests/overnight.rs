@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use crate::api::{
-    Attention, OvernightItem, OvernightView, Reachability, SequenceState, SequenceSummary, WaitingCode,
+    Attention, OvernightItem, OvernightView, Reachability, SequenceState, SequenceSummary, SitePatch,
+    WaitingCode,
 };
-use crate::call::{Answer, DirectoryQuestion, Seen};
+use crate::call::{Answer, DirectoryAct, DirectoryQuestion, Seen};
 use crate::sequence::PersonAct;
 use crate::time::{Milliseconds, Timestamp};
 
@@ -74,14 +75,19 @@ fn what_ended_with_a_fault_stays_until_somebody_reviews_it() {
         (&*item.machine.endpoint_name, &*item.machine.client_name, &*item.machine.site_name),
         ("hmi-3", "Acme", "Plant North")
     );
+    assert_eq!(item.machine.time_zone, "UTC");
     assert!(view.clean.items.is_empty());
-    let mut told = projection(2, endpoint_view(1, "hmi-3", &world.site(item.machine.client_id, "South")));
+    let south = world.site(item.machine.client_id, "South");
+    let patch = SitePatch { name: None, time_zone: Some("Asia/Tokyo".into()) };
+    world.act(DirectoryAct::EditSite { site: south.id, patch }).unwrap();
+    let mut told = projection(2, endpoint_view(1, "hmi-3", &south));
     told.sequences = vec![SequenceSummary { reviewed: reviewed(world.now), ..item.sequence.clone() }];
     world.project(told);
     let view = overnight(&world, since, 200);
     assert!(view.needs_person.items.is_empty());
     assert_eq!(view.clean.items[0].sequence.reviewed, reviewed(world.now));
     assert_eq!(view.clean.items[0].machine.site_name, "South", "names are those of now");
+    assert_eq!(view.clean.items[0].machine.time_zone, "Asia/Tokyo", "and so are zones");
 }
 
 #[test]
