@@ -66,6 +66,24 @@ impl Zone {
         midnight.map_or(at, |midnight| Timestamp::from_milliseconds(midnight.as_millisecond()))
     }
 
+    /// `Mon` of the day that this clock shows.
+    pub fn weekday(&self, at: Timestamp) -> &'static str {
+        const NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+        let at = jiff::Timestamp::from_millisecond(at.milliseconds()).unwrap_or_default();
+        let day = self.0.to_datetime(at).weekday().to_monday_zero_offset();
+        usize::try_from(day).ok().and_then(|day| NAMES.get(day)).copied().unwrap_or_default()
+    }
+
+    /// When this clock shows `text`, a day and a minute as `2026-11-23T15:03`; `None`: it is not written so, or before
+    /// 1970. A time that clocks skip in spring is the one an hour later, one that they show twice in autumn the first.
+    pub fn read(&self, text: &str) -> Option<Timestamp> {
+        let is_plain =
+            text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_digit() || b"-T:".contains(&byte));
+        let shown: jiff::civil::DateTime = text.parse().ok().filter(|_| is_plain)?;
+        let at = self.0.to_timestamp(shown).ok()?.as_millisecond();
+        (at >= 0).then(|| Timestamp::from_milliseconds(at))
+    }
+
     /// What this clock is called beside a time.
     pub fn name(&self) -> &'static str {
         if self.is_utc() { "UTC" } else { "plant time" }
@@ -124,6 +142,33 @@ mod tests {
         for bound in [Timestamp::from_milliseconds(i64::MIN), Timestamp::from_milliseconds(i64::MAX)] {
             let _ = (berlin.day_start(bound, u32::MAX), berlin.day_start(bound, 0));
         }
+    }
+
+    #[test]
+    fn what_a_clock_shows_is_read_again() {
+        let berlin = Zone::named("Europe/Berlin");
+        let read = |text| berlin.read(text).map(|at| at.to_string());
+        assert_eq!(read("2026-11-23T15:03").as_deref(), Some("2026-11-23T14:03:00.000Z"));
+        assert_eq!(read("2026-07-01T15:03").as_deref(), Some("2026-07-01T13:03:00.000Z"));
+        assert_eq!(read("2026-03-29T02:30").as_deref(), Some("2026-03-29T01:30:00.000Z"), "clocks skip it");
+        assert_eq!(
+            read("2026-10-25T02:30").as_deref(),
+            Some("2026-10-25T00:30:00.000Z"),
+            "clocks show it twice"
+        );
+        for text in [
+            "",
+            "tomorrow",
+            "2026-11-23",
+            "2026-13-01T00:00",
+            "1969-01-01T00:00",
+            "2026-11-23T15:03Z",
+            "2026-11-23T15:03[UTC]",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        let days = ["2026-11-23T23:30:00Z", "2026-11-28T12:00:00Z"].map(|time| berlin.weekday(at(time)));
+        assert_eq!(days, ["Tue", "Sat"]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use sequence::{
 pub use transcript::TranscriptEntryView;
 pub use waiting::{SequenceAhead, WaitingCode, WaitingView};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One page of a listing. `next` is the cursor of the following page, `null` on the last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -55,4 +55,11 @@ impl Paging {
     pub const LIMIT_MAX: u32 = 500;
     /// Items of a page where the request names no limit.
     pub const LIMIT_DEFAULT: u32 = 100;
+}
+
+/// Tells `null` from absent.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }

@@ -1,12 +1,14 @@
 //! Playbooks as people and scripts see them.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::id::PlaybookId;
 use crate::playbook::{Parameter, PlaybookSpec};
 use crate::sequence::{StepSpec, StopOn};
 use crate::time::{Milliseconds, Timestamp};
+
+use super::given;
 
 /// One playbook in a listing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -144,11 +146,4 @@ impl PlaybookPatch {
             steps: self.steps.unwrap_or(spec.steps),
         }
     }
-}
-
-/// Tells `null` from absent.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }

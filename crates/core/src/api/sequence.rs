@@ -10,7 +10,7 @@ use crate::playbook::PlaybookOrigin;
 use crate::sequence::{EndState, Finding, PersonAct, SequenceSpec, StepSpec, StopOn};
 use crate::time::{Milliseconds, Timestamp};
 
-use super::WaitingView;
+use super::{WaitingView, given};
 
 /// Asks for a sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,28 +55,31 @@ impl utoipa::ToSchema for NewSequence {
     }
 }
 
-/// An edit of a draft; absent fields stay as they are.
+/// An edit of a draft; absent fields stay as they are, and `null` clears those that may be absent.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SequencePatch {
-    /// Another title.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    /// Another title, or `null` for none.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub title: Option<Option<String>>,
     /// Other steps, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<StepSpec>>,
-    /// Another rule for ending early.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_on: Option<StopOn>,
+    /// Another rule for ending early, or `null` for none.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<StopOn>)]
+    pub stop_on: Option<Option<StopOn>>,
     /// Another span of validity; clears `expires_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<Milliseconds>,
     /// Another end of validity; clears `expires_in`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// Another earliest start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<Timestamp>,
+    /// Another earliest start, or `null` for none.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Timestamp>)]
+    pub not_before: Option<Option<Timestamp>>,
 }
 
 /// Where a sequence is.

@@ -177,15 +177,15 @@ impl Object<'_> {
         }
         let spec = &mut sequence.spec;
         let SequencePatch { title, steps, stop_on, expires_in, expires_at, not_before } = patch;
-        spec.title = title.or(spec.title.take());
+        spec.title = title.unwrap_or_else(|| spec.title.take());
         if let Some(steps) = steps {
             spec.steps = steps;
         }
-        spec.stop_on = stop_on.or(spec.stop_on);
+        spec.stop_on = stop_on.unwrap_or(spec.stop_on);
         if expires_in.is_some() || expires_at.is_some() {
             (spec.expires_in, spec.expires_at) = (expires_in, expires_at);
         }
-        spec.not_before = not_before.or(spec.not_before);
+        spec.not_before = not_before.unwrap_or(spec.not_before);
         spec.check_bounds().map_err(|error| invalid_sequence(&error))?;
         sequence.title = sequence.spec.title.clone().unwrap_or_else(|| sequence.spec.default_title());
         sequence.steps = vec![StepRecord::default(); sequence.spec.steps.len()];

@@ -12,6 +12,7 @@ use tidegate_core::error::Code;
 use tidegate_core::id::{EndpointId, SequenceId};
 use tidegate_core::probe::Catalogue;
 use tidegate_core::sequence::{SequenceSpec, StepSpec};
+use tidegate_core::time::Timestamp;
 
 use super::draft_form::{self, Editor};
 use super::draft_read;
@@ -91,9 +92,14 @@ pub(super) async fn submit(
     }
     let catalogue = machine::probes(host.as_ref(), id.endpoint()).await?;
     let mut spec = draft_read::spec(&form, catalogue.as_ref(), view.draft.as_ref())?;
-    let place = match rearrange(&mut spec.steps, &pressed, &form, catalogue.as_ref()) {
+    let not_before = earliest(host.as_ref(), &form, &view).await?;
+    let arranged = not_before.and_then(|not_before| {
+        spec.not_before = not_before;
+        rearrange(&mut spec.steps, &pressed, &form, catalogue.as_ref())
+    });
+    let place = match arranged {
         Ok(place) => place,
-        Err(problem) => return render(host.as_ref(), &viewer, &view, &spec, Some(&problem)).await,
+        Err(problem) => return refused(host.as_ref(), &viewer, &view, &spec, &problem).await,
     };
     match save(host.as_ref(), &viewer.principal, &view, &spec, &form, pressed == "queue").await {
         Ok(()) if pressed == "queue" => Ok(Redirect::to(&format!("/sequences/{id}")).into_response()),
@@ -103,9 +109,7 @@ pub(super) async fn submit(
         Ok(()) => Ok(edit_place(id, &place)),
         Err(problem) if shows_in_form(problem.code) => {
             let now = result::read(host.as_ref(), id).await?;
-            let mut response = render(host.as_ref(), &viewer, &now, &spec, Some(&problem)).await?;
-            *response.status_mut() = problem.status();
-            Ok(response)
+            refused(host.as_ref(), &viewer, &now, &spec, &problem).await
         }
         Err(problem) => Err(problem),
     }
@@ -149,12 +153,12 @@ async fn save(
         let if_match =
             seen.parse().map_err(|_| Problem::invalid("`revision` is not a number: load the page again"))?;
         let patch = SequencePatch {
-            title: spec.title.clone(),
+            title: Some(spec.title.clone()),
             steps: Some(spec.steps.clone()),
-            stop_on: spec.stop_on,
+            stop_on: Some(spec.stop_on),
             expires_in: spec.expires_in,
-            expires_at: None,
-            not_before: None,
+            expires_at: spec.expires_at,
+            not_before: Some(spec.not_before),
         };
         let act = EndpointAct::EditSequence { sequence, if_match, patch: Box::new(patch) };
         change_endpoint(host, endpoint, command(by, act)).await?;
@@ -164,6 +168,19 @@ async fn save(
         change_endpoint(host, endpoint, command(by, act)).await?;
     }
     Ok(())
+}
+
+/// The earliest start that the form says, or what is wrong with it.
+async fn earliest(
+    host: &dyn Host,
+    form: &Form,
+    view: &SequenceView,
+) -> Result<Result<Option<Timestamp>, Problem>, Problem> {
+    let machine = machine::read(host, view.endpoint_id).await?;
+    let places = Places::read(host).await?;
+    let moment = Moment::new(host.now(), places.zone(machine.site_id));
+    let saved = view.draft.as_ref().and_then(|draft| draft.not_before);
+    Ok(draft_read::not_before(form, saved, &moment))
 }
 
 /// Does what was pressed to the steps, and answers where on the page one goes on.
@@ -220,6 +237,19 @@ fn example(catalogue: Option<&Catalogue>, probe: &str) -> Result<StepSpec, Probl
         ));
     };
     Ok(StepSpec { probe: found.name.clone(), with: found.example.clone(), timeout: None, rerun: false })
+}
+
+/// The page with what was typed, what is wrong, and the status of that.
+async fn refused(
+    host: &dyn Host,
+    viewer: &Viewer,
+    view: &SequenceView,
+    spec: &SequenceSpec,
+    problem: &Problem,
+) -> Result<Response, Problem> {
+    let mut response = render(host, viewer, view, spec, Some(problem)).await?;
+    *response.status_mut() = problem.status();
+    Ok(response)
 }
 
 async fn render(

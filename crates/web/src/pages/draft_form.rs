@@ -4,9 +4,11 @@ use axum::response::Html;
 use maud::{Markup, html};
 use serde_json::Value;
 use tidegate_core::api::{EndpointView, SequenceState, SequenceSummary, SequenceView};
+use tidegate_core::estimate::estimate;
 use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, ProbeSpec, Risk};
-use tidegate_core::sequence::{SequenceSpec, StepSpec, StopOn, TIMEOUT_DEFAULT};
-use tidegate_core::words::{of_sequence_state, one_line};
+use tidegate_core::sequence::{EXPIRES_IN_DEFAULT, SequenceSpec, StepSpec, StopOn, TIMEOUT_DEFAULT};
+use tidegate_core::time::Milliseconds;
+use tidegate_core::words::{of_sequence_state, one_line, span as spanned};
 
 use super::assets::place as asset;
 use super::layout::{Live, Section, page};
@@ -17,10 +19,9 @@ use super::viewer::Viewer;
 use super::words;
 use crate::problem::Problem;
 
-/// Hours that are offered for how long work stays valid; the default is a week.
+/// Hours that are offered for how long work stays valid.
 const EXPIRY_HOURS: [(u64, &str); 6] =
     [(1, "1 hour"), (12, "12 hours"), (24, "1 day"), (72, "3 days"), (168, "7 days"), (720, "30 days")];
-const EXPIRY_HOURS_DEFAULT: u64 = 168;
 /// Arguments with longer text than this are typed into a field of several lines.
 const LINE_BYTES_MAX: u32 = 1_000;
 
@@ -63,6 +64,7 @@ pub(super) fn page_of(viewer: &Viewer, editor: &Editor<'_>) -> Html<String> {
             (editor.add())
             (editor.conditions())
             (editor.others())
+            p { "It takes " (estimate(spec, editor.catalogue).to_string()) "." }
             div .deeds {
                 button .primary name="act" value="queue" {
                     @match changing {
@@ -193,8 +195,6 @@ impl Editor<'_> {
 
     fn conditions(&self) -> Markup {
         let spec = self.spec;
-        let hours = spec.expires_in.map_or(EXPIRY_HOURS_DEFAULT, |span| span.0 / 3_600_000);
-        let is_offered = EXPIRY_HOURS.iter().any(|(offered, _)| *offered == hours);
         let stops = [
             (None, "As usual: never where every step only looks, else when one fails"),
             (Some(StopOn::Never), "Never: every step runs"),
@@ -203,14 +203,15 @@ impl Editor<'_> {
         ];
         html! {
             div .fields {
-                @match spec.expires_at {
-                    Some(at) => p { "May start until " (self.moment.at(at)) "." },
-                    None => label { "Give up if the machine is not heard within"
-                        select name="expires_in_hours" {
-                            @if !is_offered { option value=(hours) selected { (hours) " hours" } }
-                            @for (offered, name) in EXPIRY_HOURS { option value=(offered) selected[offered == hours] { (name) } }
+                (self.expiry())
+                label { "Not before"
+                    input name="not_before" type="datetime-local" value=[spec.not_before.map(|at| self.moment.typed(at))];
+                    span .fine {
+                        @match spec.not_before {
+                            Some(at) => { "It waits until " (self.moment.planned(at)) "." }
+                            None => { "In " (self.moment.zone_name()) ", where it is " (self.moment.at(self.moment.now())) ". May stay empty." }
                         }
-                    },
+                    }
                 }
                 label { "Stop early"
                     select name="stop_on" {
@@ -219,7 +220,41 @@ impl Editor<'_> {
                         }
                     }
                 }
-                @if let Some(at) = spec.not_before { p { "Not before " (self.moment.at(at)) "." } }
+            }
+        }
+    }
+
+    /// Until when it may start, in words and as the choice that changes it.
+    fn expiry(&self) -> Markup {
+        let spec = self.spec;
+        let span = spec.expires_in.unwrap_or(EXPIRES_IN_DEFAULT);
+        let offered = |hours: u64| Milliseconds(hours.saturating_mul(3_600_000));
+        let chosen = EXPIRY_HOURS.iter().find(|(hours, _)| spec.expires_in == Some(offered(*hours)));
+        let is_usual = spec.expires_in.is_none() && spec.expires_at.is_none();
+        let ends = spec.expires_at.unwrap_or_else(|| self.moment.now().plus(span));
+        html! {
+            label { "Give up if the machine is not heard within"
+                select name="expires_in_hours" {
+                    @if chosen.is_none() {
+                        // What is not offered stays as it is until another is chosen.
+                        option value="" selected {
+                            @match (spec.expires_at, spec.expires_in) {
+                                (Some(_), _) => "a fixed time, as it was set",
+                                (None, Some(span)) => (spanned(span)),
+                                (None, None) => { (spanned(EXPIRES_IN_DEFAULT)) ", as usual" }
+                            }
+                        }
+                    }
+                    @for (hours, name) in EXPIRY_HOURS {
+                        @if !is_usual || offered(hours) != EXPIRES_IN_DEFAULT {
+                            option value=(hours) selected[chosen.is_some_and(|(each, _)| *each == hours)] { (name) }
+                        }
+                    }
+                }
+                span .fine {
+                    @if spec.expires_at.is_none() { "Queued now, it expires " } @else { "It expires " }
+                    (self.moment.planned(ends)) ", unless it has started by then."
+                }
             }
         }
     }

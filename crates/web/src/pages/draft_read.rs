@@ -3,12 +3,13 @@
 use serde_json::{Map, Value};
 use tidegate_core::probe::{ArgumentKind, Catalogue};
 use tidegate_core::sequence::{STEPS_MAX, SequenceSpec, StepSpec, StopOn};
-use tidegate_core::time::Milliseconds;
+use tidegate_core::time::{Milliseconds, Timestamp};
 
 use super::form::Form;
+use super::moment::Moment;
 use crate::problem::Problem;
 
-/// Reads the form. What it does not show (times that only scripts set) is taken from `saved`.
+/// Reads the form. What it does not say is taken from `saved`; [`not_before`] is read by itself.
 ///
 /// A value of the wrong kind stays as it was typed: the page says what is wrong with it beside it.
 pub(super) fn spec(
@@ -30,23 +31,47 @@ pub(super) fn spec(
         return Err(Problem::invalid("the form has no steps: load the page again"));
     }
     let steps = keys.into_iter().map(|key| step(form, key, catalogue)).collect::<Result<_, _>>()?;
-    let stop_on = match form.text("stop_on") {
+    let stop_on = match form.raw("stop_on") {
+        None => saved.and_then(|saved| saved.stop_on),
         Some("never") => Some(StopOn::Never),
         Some("failed") => Some(StopOn::Failed),
         Some("attention") => Some(StopOn::Attention),
-        _ => None,
+        Some(_) => None,
     };
-    let has_end = saved.is_some_and(|saved| saved.expires_at.is_some());
+    // Nothing chosen: it ends as it did.
     let hours = form.text("expires_in_hours").and_then(|hours| hours.parse::<u64>().ok());
     let chosen = hours.map(|hours| Milliseconds(hours.saturating_mul(3_600_000)));
     Ok(SequenceSpec {
         title: form.text("title").map(str::to_owned),
         steps,
-        stop_on: stop_on.or_else(|| saved.and_then(|saved| saved.stop_on)),
-        expires_in: if has_end { None } else { chosen.or_else(|| saved.and_then(|saved| saved.expires_in)) },
-        expires_at: saved.and_then(|saved| saved.expires_at),
+        stop_on,
+        expires_in: chosen.or_else(|| saved.and_then(|saved| saved.expires_in)),
+        expires_at: saved.and_then(|saved| saved.expires_at).filter(|_| chosen.is_none()),
         not_before: saved.and_then(|saved| saved.not_before),
         playbook: saved.and_then(|saved| saved.playbook.clone()),
+    })
+}
+
+/// The earliest start that the form says, on the plant's clock; the saved one where the field shows just that.
+pub(super) fn not_before(
+    form: &Form,
+    saved: Option<Timestamp>,
+    moment: &Moment,
+) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = form.raw("not_before").map(str::trim) else { return Ok(saved) };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // The field has no seconds: what a script set to the second stays so.
+    if let Some(saved) = saved.filter(|saved| moment.typed(*saved) == text) {
+        return Ok(Some(saved));
+    }
+    let read = moment.read(text);
+    read.map(Some).ok_or_else(|| {
+        Problem::invalid(format!(
+            "`{}` is no day and time: write it as 2026-11-27T09:00",
+            text.chars().take(32).collect::<String>()
+        ))
     })
 }
 
@@ -145,6 +170,40 @@ mod tests {
         assert_eq!(read.steps[0].with["count"], "four");
         let judged = catalogue().check("ping", &read.steps[0].with).unwrap_err();
         assert!(judged.to_string().contains("a whole number from 1 to 9"), "{judged}");
+    }
+
+    #[test]
+    fn conditions_stay_until_they_are_chosen_otherwise() {
+        let saved = |text: Value| serde_json::from_value::<SequenceSpec>(text).unwrap();
+        let until = saved(
+            json!({ "steps": [{ "probe": "ping" }], "stop_on": "never", "expires_at": "2026-12-01T00:00:00Z" }),
+        );
+        let read = |fields: &[(&str, &str)]| {
+            let sent = [&[("s0.probe", "ping")], fields].concat();
+            let read = spec(&form(&sent), None, Some(&until)).unwrap();
+            (read.stop_on, read.expires_in, read.expires_at.is_some())
+        };
+        assert_eq!(read(&[]), (Some(StopOn::Never), None, true));
+        assert_eq!(
+            read(&[("expires_in_hours", ""), ("stop_on", "failed")]),
+            (Some(StopOn::Failed), None, true)
+        );
+        let day = Some(Milliseconds::from_days(1));
+        assert_eq!(read(&[("expires_in_hours", "24"), ("stop_on", "")]), (None, day, false));
+    }
+
+    #[test]
+    fn an_earliest_start_is_on_the_plants_clock() {
+        let moment = Moment::new("2026-11-23T14:00:00Z".parse().unwrap(), "Europe/Berlin");
+        let saved: Timestamp = "2026-11-27T08:00:30Z".parse().unwrap();
+        let read =
+            |text: &str| not_before(&form(&[("not_before", text)]), Some(saved), &moment).ok().flatten();
+        assert_eq!(not_before(&form(&[]), Some(saved), &moment), Ok(Some(saved)));
+        assert_eq!(read("2026-11-27T09:00"), Some(saved), "what the field showed changes nothing");
+        assert_eq!(read("2026-11-27T10:00").unwrap().to_string(), "2026-11-27T09:00:00.000Z");
+        assert_eq!(read(""), None);
+        let wrong = not_before(&form(&[("not_before", "soon")]), None, &moment).unwrap_err();
+        assert!(wrong.detail.contains("`soon`"), "{}", wrong.detail);
     }
 
     #[test]

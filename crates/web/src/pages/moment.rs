@@ -52,6 +52,32 @@ impl Moment {
         self.told(at, &self.text(at, 8))
     }
 
+    /// `Fri 27 Nov 09:00 plant time`: a time that somebody plans by.
+    pub(super) fn planned(&self, at: Timestamp) -> Markup {
+        let (today, _) = self.zone.local(self.now);
+        let (day, clock) = self.zone.local(at);
+        let clock = clock.get(..5).unwrap_or(&clock);
+        let text =
+            format!("{} {} {clock} {}", self.zone.weekday(at), short_day(&day, &today), self.zone.name());
+        self.told(at, &text)
+    }
+
+    /// The time at which the page is made.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What a field for day and minute holds: `2026-11-27T09:00`.
+    pub(super) fn typed(&self, at: Timestamp) -> String {
+        let (day, clock) = self.zone.local(at);
+        format!("{day}T{}", clock.get(..5).unwrap_or(&clock))
+    }
+
+    /// When the plant's clock shows what such a field holds; `None`: no day and minute.
+    pub(super) fn read(&self, text: &str) -> Option<Timestamp> {
+        self.zone.read(text)
+    }
+
     /// `12 s ago`, `3 h 5 min ago`, `in 2 min`.
     pub(super) fn ago(&self, at: Timestamp) -> Markup {
         let ms = self.now.milliseconds().saturating_sub(at.milliseconds());
@@ -134,6 +160,16 @@ mod tests {
         assert_eq!(at("2026-11-22T23:30:00Z"), "00:30", "after midnight at the plant");
         assert_eq!(at("2026-11-22T22:30:00Z"), "22 Nov 23:30");
         assert_eq!(at("2025-02-03T22:30:00Z"), "2025-02-03 23:30");
+    }
+
+    #[test]
+    fn what_is_planned_names_its_weekday_and_is_read_as_it_is_written() {
+        let berlin = moment("Europe/Berlin");
+        let at: Timestamp = "2026-11-27T08:00:00Z".parse().unwrap();
+        assert_eq!(text(&berlin.planned(at)), "Fri 27 Nov 09:00 plant time");
+        assert_eq!(text(&moment("UTC").planned(at)), "Fri 27 Nov 08:00 UTC");
+        assert_eq!(berlin.typed(at), "2026-11-27T09:00");
+        assert_eq!(berlin.read(&berlin.typed(at)), Some(at));
     }
 
     #[test]

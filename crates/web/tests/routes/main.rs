@@ -19,6 +19,8 @@ mod pages;
 #[cfg(test)]
 mod pages_codes;
 #[cfg(test)]
+mod pages_draft;
+#[cfg(test)]
 mod pages_machine;
 #[cfg(test)]
 mod pages_playbooks;

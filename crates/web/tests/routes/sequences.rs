@@ -122,6 +122,15 @@ async fn an_edit_names_the_revision_it_saw() {
     assert_ne!(edited.headers["etag"], tag);
     let late = world.patch(&path, Some(tag), &patch).await;
     assert_eq!((late.status.as_u16(), late.problem().0.as_str()), (412, "revision_mismatch"));
+    let tag = edited.headers["etag"].to_str().unwrap();
+    let plan = json!({ "stop_on": "never", "not_before": "2026-11-24T08:00:00Z" });
+    let planned = world.patch(&path, Some(tag), &plan).await;
+    assert_eq!(planned.json()["draft"]["stop_on"], "never", "{:?}", planned.json());
+    let tag = planned.headers["etag"].to_str().unwrap();
+    let cleared = world.patch(&path, Some(tag), &json!({ "title": null, "not_before": null })).await.json();
+    let written = &cleared["draft"];
+    assert_eq!((&written["title"], &written["not_before"]), (&Value::Null, &Value::Null), "{cleared}");
+    assert_eq!(written["stop_on"], "never", "what is absent stays");
 }
 
 #[tokio::test(start_paused = true)]
