@@ -62,11 +62,6 @@ impl Moment {
         self.told(at, &text)
     }
 
-    /// The time at which the page is made.
-    pub(super) fn now(&self) -> Timestamp {
-        self.now
-    }
-
     /// What a field for day and minute holds: `2026-11-27T09:00`.
     pub(super) fn typed(&self, at: Timestamp) -> String {
         let (day, clock) = self.zone.local(at);
