@@ -169,7 +169,7 @@ fn asked(parameter: &Parameter) -> Markup {
             dd {
                 @if !parameter.about.is_empty() { (words::sentence(&parameter.about)) " " }
                 span .fine {
-                    (words::sentence(&parameter.expected()))
+                    "It is " (words::sentence(&parameter.expected()))
                     @match &parameter.default {
                         Some(default) => { " Left empty: " code { (words::fact(default)) } "." }
                         None => { @if !parameter.required { " It may be left out." } }
