@@ -73,7 +73,7 @@ async fn what_does_not_read_is_told_with_its_line_and_kept() {
     let world = World::new();
     let mut browser = Browser::signed_in(&world).await;
     for (yaml, told) in [
-        ("name: x\nsteps:\n- probe: ping\n  wih: {}\n", "<code>  wih: {}</code>"),
+        ("name: x\nsteps:\n- probe: ping\n  within: {}\n", "<code>  within: {}</code>"),
         (
             "name: x\nsteps:\n- probe: ping\n  with: { host: \"{{hots}}\" }\n",
             "step 1: `{{hots}}` names no parameter",
