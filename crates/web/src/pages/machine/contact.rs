@@ -143,9 +143,15 @@ impl Day {
                         ContactKind::Unknown => {}
                     }
                 }
-                @if self.now < self.to { rect .later x=(self.slot(self.now)) y="0" width=(slots - self.slot(self.now)) height=(HEIGHT) {} }
+                @if let Some(later) = self.later() { rect .later x=(later) y="0" width=(slots - later) height=(HEIGHT) {} }
             }
         }
+    }
+
+    /// The first slot of which nothing can be known yet; that of now tells already what was so in it.
+    fn later(&self) -> Option<i64> {
+        let later = self.slot(self.now) + 1;
+        (later < self.slot(self.to)).then_some(later)
     }
 
     fn slot(&self, at: Timestamp) -> i64 {
@@ -232,6 +238,16 @@ mod tests {
         assert_eq!(day.slot(day.to), 150);
         let today = Day::new(&moment, 0);
         assert_eq!((today.from, today.slot(today.to)), (day.to, 144));
+    }
+
+    #[test]
+    fn what_is_still_to_come_hides_nothing_that_was() {
+        let moment = moment();
+        let today = Day::new(&moment, 0);
+        assert_eq!((today.slot(moment.now()), today.later()), (90, Some(91)));
+        assert_eq!(Day::new(&moment, 1).later(), None);
+        let before_midnight = Moment::new(at("2026-11-23T22:55:00Z"), "Europe/Berlin");
+        assert_eq!(Day::new(&before_midnight, 0).later(), None);
     }
 
     #[test]
