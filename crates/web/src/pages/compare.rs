@@ -177,14 +177,14 @@ mod tests {
 
     use super::*;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
     #[test]
     fn only_fields_that_differ_are_told_with_both_values() {
-        let before = map(json!({ "exit_code": 0, "host": "a", "gone": true }));
-        let now = map(json!({ "exit_code": 3, "host": "a", "new_field": "<b>\u{1b}[2J" }));
+        let before = map(&json!({ "exit_code": 0, "host": "a", "gone": true }));
+        let now = map(&json!({ "exit_code": 3, "host": "a", "new_field": "<b>\u{1b}[2J" }));
         let told = fields(&before, &now);
         let told: Vec<_> = told.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
         let expected = [("exit code", "0", "3"), ("gone", "true", "–"), ("new field", "–", "<b>\\x1b[2J")];
