@@ -48,6 +48,7 @@ async fn world_of(count: u8) -> (Arc<World>, Vec<String>) {
         format!("/machines/{ENDPOINT}"),
         format!("/machines/{ENDPOINT}/transcript"),
         format!("/sequences/{sequence}"),
+        format!("/sequences/{sequence}/steps/1/previous"),
         format!("/sequences/{}/edit", draft["id"].as_str().unwrap()),
         "/playbooks".to_owned(),
         "/settings".to_owned(),
