@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 use serde::Deserialize;
-use tidegate_core::api::{Group, MachineName, OvernightItem, OvernightView};
+use tidegate_core::api::{Group, MachineName, OvernightItem, OvernightView, SequenceState};
 use tidegate_core::call::{Answer, DirectoryQuestion};
 use tidegate_core::time::Timestamp;
 use tidegate_core::words::{one_line, standing};
@@ -121,6 +121,7 @@ fn group(name: &str, id: &str, group: &Group<OvernightItem>, now: Timestamp, is_
             section {
                 details #(id) open[is_open] {
                     summary { h2 { (name) " (" (total(group)) ")" } }
+                    p .fine { (next_step(id)) }
                     @for (client, items) in by_client(&group.items) {
                         h3 .client { (one_line(client)) }
                         ol .cards { @for item in items { (card(item, now)) } }
@@ -129,6 +130,21 @@ fn group(name: &str, id: &str, group: &Group<OvernightItem>, now: Timestamp, is_
                 }
             }
         }
+    }
+}
+
+/// What a person does with a group.
+fn next_step(id: &str) -> &'static str {
+    match id {
+        "person" => {
+            "Open each for what every check found. Once it is dealt with, mark it as reviewed: it moves to Clean."
+        }
+        "held" => {
+            "Held work never runs by itself: open it, and release it to run on the machine as it is now, or purge it. \
+             Missed is a machine that was not heard when it usually is."
+        }
+        "waiting" => "Nothing to do: each runs by itself once what it waits for has come.",
+        _ => "Ended without a fault, or somebody has looked.",
     }
 }
 
@@ -159,7 +175,10 @@ fn card(item: &OvernightItem, now: Timestamp) -> Markup {
             }
             p { a href=(place_of(sequence.id, sequence.state)) { (one_line(&sequence.title)) } " " (words::verdict(&verdict)) }
             @if let Some(worst) = &sequence.worst { p .attention { "! " (words::sentence(worst)) } }
-            @if let Some(waiting_for) = &item.waiting_for { p { "Waits for " (words::sentence(waiting_for)) } }
+            // What is held says why already.
+            @if let Some(waiting_for) = item.waiting_for.as_ref().filter(|_| sequence.state != SequenceState::Held) {
+                p { "Waits for " (words::sentence(waiting_for)) }
+            }
             @if let Some(missed_at) = item.missed_at {
                 p .attention { "! It would usually have been heard by " (moment.at(missed_at)) " " (moment.zone_name()) "." }
             }

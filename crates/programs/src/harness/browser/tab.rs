@@ -18,7 +18,7 @@ const AT_ONCE_MS: u64 = 15_000;
 const PRESSES_MAX: usize = 300;
 
 /// The most of a page's height that a picture holds, in CSS pixels.
-const SHOT_HEIGHT_MAX: u32 = 2400;
+const SHOT_HEIGHT_MAX: u32 = 4800;
 
 /// One tab. Tabs of one [`Browser::open`](super::Browser::open) share cookies, and nobody else's.
 #[derive(Debug)]
