@@ -31,11 +31,13 @@ impl Sequence {
         };
         let (spec, end) =
             (0..GRAVITIES).find_map(|gravity| ends().find(|(_, end)| rank(end) == Some(gravity)))?;
+        let (probe, words) = (spec.probe.replace('_', " "), words(end));
         let step = match about(spec) {
-            Some(about) => format!("{} {about}", spec.probe),
-            None => spec.probe.clone(),
+            // Most summaries begin with what they are about.
+            Some(about) if !words.starts_with(about.as_str()) => format!("{probe} {about}"),
+            Some(_) | None => probe,
         };
-        Some(one_line(&format!("{step}: {}", words(end)), WORST_CHARACTERS_MAX))
+        Some(one_line(&format!("{step}: {words}"), WORST_CHARACTERS_MAX))
     }
 
     /// How many of its steps were cut off and may have had their effect.

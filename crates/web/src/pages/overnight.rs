@@ -137,10 +137,10 @@ fn group(name: &str, id: &str, group: &Group<OvernightItem>, now: Timestamp, is_
 fn next_step(id: &str) -> &'static str {
     match id {
         "person" => {
-            "Open each for what every check found. Once it is dealt with, mark it as reviewed: it moves to Clean."
+            "Open a sequence by its name for what every check found. Once the fault is dealt with, mark it as reviewed: it moves to Clean."
         }
         "held" => {
-            "Held work never runs by itself: open it, and release it to run on the machine as it is now, or purge it. \
+            "Held work never runs by itself: open it by its name, and release it to run on the machine as it is now, or purge it. \
              Missed is a machine that was not heard when it usually is."
         }
         "waiting" => "Nothing to do: each runs by itself once what it waits for has come.",
@@ -177,7 +177,12 @@ fn card(item: &OvernightItem, now: Timestamp) -> Markup {
             @if let Some(worst) = &sequence.worst { p .attention { "! " (words::sentence(worst)) } }
             // What is held says why already.
             @if let Some(waiting_for) = item.waiting_for.as_ref().filter(|_| sequence.state != SequenceState::Held) {
-                p { "Waits for " (words::sentence(waiting_for)) }
+                p {
+                    "Waits for " (words::sentence(waiting_for))
+                    @if let Some(at) = item.waiting.as_ref().and_then(|waiting| waiting.last_contact_at) {
+                        span .fine { " Last heard " (moment.ago(at)) "." }
+                    }
+                }
             }
             @if let Some(missed_at) = item.missed_at {
                 p .attention { "! It would usually have been heard by " (moment.at(missed_at)) " " (moment.zone_name()) "." }

@@ -23,7 +23,8 @@ pub(super) fn verdict(verdict: &Verdict) -> Markup {
     html! {
         span .verdict .(tone_class(verdict.tone)) {
             span .mark aria-hidden="true" { (verdict.tone.mark()) }
-            " "
+            // Kept on one line with its word.
+            "\u{a0}"
             strong { (verdict.word) }
             @if !verdict.detail.is_empty() { ": " (verdict.detail) }
         }

@@ -176,8 +176,7 @@ impl Night {
         let log = self.world.directory.path().join("motion.log");
         std::fs::write(
             &log,
-            "01:58:02 axis 3 in position\n01:58:41 servo link: no answer from controller\n\
-             01:58:44 servo link: given up after 3 retries\n",
+            "axis 3 in position\nservo link: no answer from controller\nservo link: given up after 3 retries\n",
         )?;
         let machine = self.machine(0, "Labeller 3 HMI")?;
         let steps = json!([
