@@ -95,7 +95,7 @@ async fn invite(stage: &Stage, narrator: &Narrator<'_>) -> Result<(), Failure> {
         "What the machine can be asked: `tidegate endpoints show {machine} --probes`."
     ))?;
     screen.line(format!(
-        "\nThe control plane, and a link for `tidegate login` that works once:\n\n  {}\n  {}\n",
+        "\nThe console, and its link for whoever has not used it: it works once, here or with `tidegate login`:\n\n  {}\n  {}\n",
         stage.url, stage.sign_in_link
     ))?;
     let kept = if stage.is_temporary() { "ends both programs and removes it" } else { "ends both programs" };

@@ -60,6 +60,8 @@ pub(super) async fn afternoon(stage: &mut Stage, narrator: &Narrator<'_>) -> Res
         format!("{address:<25}{:<20}process {runtime}", stage.link_address()),
         format!("process {control_plane}"),
     ])?;
+    narrator.say("Watch it in the console too. This link signs you in, once:")?;
+    narrator.screen().line(format!("\n  {}\n", stage.sign_in_link))?;
     stage.sleep(READING).await
 }
 
