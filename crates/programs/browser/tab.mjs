@@ -111,6 +111,18 @@ export class Tab {
     await this.locate(find).hover({ timeout });
   }
 
+  /** Drags one thing onto another with the mouse. Both have to be in sight: nothing is scrolled on the way. */
+  async do_drag({ find, to, timeout }) {
+    const { mouse } = this.page;
+    const target = this.locate(to);
+    await target.scrollIntoViewIfNeeded({ timeout });
+    await this.locate(find).hover({ timeout });
+    await mouse.down();
+    const box = await target.boundingBox();
+    await mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 20 });
+    await mouse.up();
+  }
+
   async do_fill({ find, text, timeout }) {
     await this.locate(find).fill(text, { timeout });
   }

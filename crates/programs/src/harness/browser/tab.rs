@@ -140,6 +140,15 @@ impl Tab {
         self.ask(json!({ "op": op, "find": find }))
     }
 
+    /// Drags it onto `to` with the mouse. Both have to fit into the viewport.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of one or more than one.
+    pub fn drag(&self, find: &Find, to: &Find) -> anyhow::Result<()> {
+        self.ask(json!({ "op": "drag", "find": find, "to": to }))
+    }
+
     /// Points at it.
     ///
     /// # Errors

@@ -108,6 +108,17 @@ impl Hands {
         self.tab.click(&Find::role(role, name).nth(0)).with_context(|| format!("the {role} “{name}”"))
     }
 
+    /// Whether this person moves steps with the mouse.
+    pub(super) fn drags(&self) -> bool {
+        self.way == Way::Mouse
+    }
+
+    /// Drags one thing onto another.
+    pub(super) fn drag(&mut self, from: &str, to: &str) -> anyhow::Result<()> {
+        self.presses += 1;
+        self.tab.drag(&Find::css(from), &Find::css(to)).with_context(|| format!("{from} onto {to}"))
+    }
+
     /// Writes into the field of that role and label; `within` says where, for those who look.
     pub(super) fn write(&mut self, role: &str, label: &str, within: &str, text: &str) -> anyhow::Result<()> {
         self.typed += text.chars().count();
