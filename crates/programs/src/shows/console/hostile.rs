@@ -14,9 +14,8 @@ const NAME: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{7
 const PRINTED: &str = r#"printf '<script>alert(3)</script><svg onload=alert(4)>\033[2J\033]0;owned\007 a\000b \342\200\256gpj.exe\n</pre></textarea><img src=x onerror=alert(5)>\n'"#;
 /// One line without a place to break it.
 const LONG: &str = "head -c 1000000 /dev/zero | tr '\\0' x";
-/// Elements that none of our pages has: one of them came out of a text.
-const PLANTED: &str =
-    "img, svg, iframe, object, script:not([src^='/assets/']), [onerror], [onload], style, base";
+/// Elements that none of our pages has, the drawn line of a machine's contact apart: one of them came out of a text.
+const PLANTED: &str = "img, svg:not([role=img][aria-label]), iframe, object, script:not([src^='/assets/']), [onerror], [onload], style, base";
 /// Sign-ins with wrong passwords; many times what one address is allowed.
 const WRONG_PASSWORDS: usize = 300;
 
