@@ -37,6 +37,7 @@ pub(super) async fn show(
                 p { a .button .primary href="/playbooks/new" { "New playbook" } }
             }
         }
+        @if !used.is_empty() { h2 .hidden-words { "In use" } }
         (cards(&used, &moment))
         @if !archived.is_empty() {
             details {
