@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
+use tidegate_core::words::one_line;
 
 use super::foreign;
 use super::stage::{Page, Stage};
@@ -16,6 +17,21 @@ const PRINTED: &str = r#"printf '<script>alert(3)</script><svg onload=alert(4)>\
 const LONG: &str = "head -c 1000000 /dev/zero | tr '\\0' x";
 /// Elements that none of our pages has, the drawn line of a machine's contact apart: one of them came out of a text.
 const PLANTED: &str = "img, svg:not([role=img][aria-label]), iframe, object, script:not([src^='/assets/']), [onerror], [onload], style, base";
+/// Pages on which the hostile name is.
+const SHOWING: &[&str] = &[
+    "overnight",
+    "machines",
+    "machine",
+    "transcript",
+    "result",
+    "draft",
+    "playbooks",
+    "playbook",
+    "playbook-before",
+    "playbook-edit",
+    "playbook-keep",
+    "playbook-asks",
+];
 /// Sign-ins with wrong passwords; many times what one address is allowed.
 const WRONG_PASSWORDS: usize = 300;
 
@@ -33,6 +49,8 @@ pub(in crate::shows) fn run(_: Scale) -> anyhow::Result<()> {
     figure("pages with hostile texts, inert at 1280 and 360 px", looked);
     live(&stage, &pages)?;
     figure("a hostile note that came in live", "inert");
+    asked(&stage, &pages)?;
+    figure("what a hostile playbook asks for on a machine", "inert");
     let result = &page_of(&pages, "result")?.path;
     figure("another site's page", forged(&stage, result)?);
     framed(&stage)?;
@@ -75,11 +93,13 @@ fn page_of<'a>(pages: &'a [Page], name: &str) -> anyhow::Result<&'a Page> {
 /// has checked already.
 fn inert(stage: &Stage, tab: &Tab, page: &Page) -> anyhow::Result<()> {
     let source = tab.source()?;
-    if ["machine", "result", "draft", "machines"].contains(&page.name) {
+    if SHOWING.contains(&page.name) {
         ensure!(source.contains("&lt;script&gt;alert(1)"), "the hostile name is not on this page");
     }
-    if page.name == "result" {
+    if ["result", "compared", "playbook", "playbook-edit"].contains(&page.name) {
         ensure!(source.contains("&lt;script&gt;alert(3)"), "the hostile output is not on this page");
+    }
+    if page.name == "result" {
         ensure!(source.contains("\\x1b[2J") && source.contains("\\x00b"), "escapes and NUL are shown");
     }
     let planted = tab.count(&Find::css(PLANTED))?;
@@ -99,12 +119,14 @@ fn inert(stage: &Stage, tab: &Tab, page: &Page) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether what follows `before` is in a field's value.
+/// Whether what follows `before` is in a field's value: between its quotes, or in the text of one of several lines.
 fn is_in_field(before: &str) -> bool {
     let tag = before.rfind('<').map_or("", |at| &before[at..]);
-    tag.starts_with("<input")
-        && tag.matches('"').count() % 2 == 1
-        && tag.rsplit_once("=\"").is_some_and(|(names, _)| names.ends_with("value"))
+    let is_in_lines = tag.starts_with("<textarea") && tag.contains('>');
+    is_in_lines
+        || tag.starts_with("<input")
+            && tag.matches('"').count() % 2 == 1
+            && tag.rsplit_once("=\"").is_some_and(|(names, _)| names.ends_with("value"))
 }
 
 /// What comes in while somebody looks is put into the page by script.
@@ -118,6 +140,22 @@ fn live(stage: &Stage, pages: &[Page]) -> anyhow::Result<()> {
     stage.browser.arrivals(&[&tab], 30)?;
     inert(stage, &tab, page)?;
     tab.close()
+}
+
+/// What a playbook asks for is a page that only a press leads to.
+fn asked(stage: &Stage, pages: &[Page]) -> anyhow::Result<()> {
+    let machine = page_of(pages, "machine")?;
+    for device in [Device::DESK, Device::PHONE] {
+        let tab = stage.signed_in(device)?;
+        tab.goto(&stage.url(&machine.path))?;
+        tab.choose(&Find::label("With a playbook"), &one_line(NAME))?;
+        tab.click(&Find::button("Draft from it"))?;
+        tab.shows(&Find::button("Make the draft"), 15)?;
+        let page = Page { name: "playbook-asks", path: machine.path.clone(), status: 200, is_outside: false };
+        inert(stage, &tab, &page)?;
+        tab.close()?;
+    }
+    Ok(())
 }
 
 /// A page on another port is of the same site to the browser, so the session goes with what it sends: only its origin

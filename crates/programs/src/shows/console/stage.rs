@@ -133,8 +133,7 @@ impl Stage {
         };
         let (waiting, draft) = (ask(&format!("{title} (2)"), false)?, ask(&format!("{title} (3)"), true)?);
         ask("And once more", false)?;
-        let listed = self.world.api.get("/api/v1/playbooks")?;
-        let playbook = listed["items"][0]["id"].as_str().context("a new control plane has playbooks")?;
+        let playbook = self.playbook(title, steps)?;
         let own = [
             ("machine", format!("/machines/{}", self.machine.endpoint)),
             ("transcript", format!("/machines/{}/transcript", self.machine.endpoint)),
@@ -143,6 +142,7 @@ impl Stage {
             ("waiting", format!("/sequences/{waiting}")),
             ("draft", format!("/sequences/{draft}/edit")),
             ("playbook", format!("/playbooks/{playbook}")),
+            ("playbook-before", format!("/playbooks/{playbook}?version=1")),
             ("playbook-edit", format!("/playbooks/{playbook}/edit")),
             ("playbook-keep", format!("/sequences/{result}/playbook")),
         ];
@@ -151,6 +151,20 @@ impl Stage {
         let always = PAGES.iter().map(|(name, path, status)| page(name, (*path).to_owned(), *status));
         let own = own.into_iter().map(|(name, path)| page(name, path, 200));
         Ok([outside].into_iter().chain(always).chain(own).collect())
+    }
+
+    /// Makes a playbook of two versions that does `steps` and asks for one thing; answers its id.
+    fn playbook(&self, name: &str, steps: &Value) -> anyhow::Result<String> {
+        let mut steps = steps.as_array().context("steps are a list")?.clone();
+        steps.push(json!({ "probe": "ping", "with": { "host": "{{gateway}}" } }));
+        let gateway = json!({ "name": "gateway", "about": format!("Gateway for: {name}"), "kind": "text" });
+        let spec =
+            json!({ "name": name, "about": format!("For: {name}"), "parameters": [gateway], "steps": steps });
+        let made = self.world.api.post("/api/v1/playbooks", &spec)?;
+        let id = made["id"].as_str().context("a playbook has an id")?.to_owned();
+        let edit = json!({ "about": format!("What to look at first for: {name}") });
+        self.world.api.patch(&format!("/api/v1/playbooks/{id}"), 1, &edit)?;
+        Ok(id)
     }
 
     /// Goes through every page as somebody with that device.
