@@ -327,8 +327,16 @@ fn a_small_file_that_stands_for_gigabytes_is_refused() {
     assert!(yaml_read(&bomb).is_err(), "many references");
     let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(10_000), vec!["*a"; 1_000].join(", "));
     assert_eq!(yaml_read(&long), Err(YamlError::Bytes), "few references to much");
+    // Closed or not, and where the parser takes them for text.
+    for brackets in ["[", "{", "[]", "[a: ", "[a:#}\n"] {
+        assert_eq!(yaml_read(&brackets.repeat(1_001)), Err(YamlError::Brackets), "{brackets}");
+    }
+    let tags = "%TAG !a! b\n".repeat(17);
+    assert!(
+        matches!(yaml_read(&tags), Err(YamlError::Shape { message, .. }) if message.contains("without tags"))
+    );
     assert_eq!(yaml_read(&" ".repeat(YAML_BYTES_MAX + 1)), Err(YamlError::Bytes));
-    let deep = "[".repeat(100_000);
+    let deep = "[".repeat(1_000);
     assert!(matches!(yaml_read(&deep), Err(YamlError::Shape { .. })));
     let fair = "name: x\nsteps:\n  - &a { probe: ping, with: { host: b } }\n  - *a\n";
     assert_eq!(yaml_read(fair).unwrap().steps.len(), 2);

@@ -15,12 +15,23 @@ pub const YAML_BYTES_MAX: usize = 2 * PLAYBOOK_BYTES_MAX;
 /// file stands for hardly more than itself; with them a few lines can stand for gigabytes.
 const EXPANDED_MAX: usize = 2 * YAML_BYTES_MAX;
 
+/// Most brackets that open, whether they mean something or are part of a text: which, only the parser knows, and it looks
+/// at every one that stands open again with each word that follows. Without a bound a file of brackets takes it minutes.
+const BRACKETS_MAX: usize = 1_000;
+/// Most directives that name a prefix of tags. A playbook has no tags, and each prefix is compared with all before it.
+const TAG_DIRECTIVES_MAX: usize = 16;
+
 /// Why a text is not a playbook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum YamlError {
     /// Too long, by itself or once its references are followed.
     #[error("a playbook's file has at most {YAML_BYTES_MAX} bytes, its references followed")]
     Bytes,
+    /// More brackets than a playbook needs.
+    #[error(
+        "a playbook's file has at most {BRACKETS_MAX} opening brackets (`[` and `{{`), those in its texts included"
+    )]
+    Brackets,
     /// No YAML, or not of a playbook's shape.
     #[error("{message}")]
     Shape {
@@ -42,6 +53,15 @@ pub enum YamlError {
 pub fn read(text: &str) -> Result<PlaybookSpec, YamlError> {
     if text.len() > YAML_BYTES_MAX {
         return Err(YamlError::Bytes);
+    }
+    if text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() > BRACKETS_MAX {
+        return Err(YamlError::Brackets);
+    }
+    if text.lines().filter(|line| line.starts_with("%TAG")).count() > TAG_DIRECTIVES_MAX {
+        return Err(YamlError::Shape {
+            message: "a playbook is plain YAML without tags".to_owned(),
+            line: None,
+        });
     }
     let mut left = EXPANDED_MAX;
     let walked = Walk(&mut left).deserialize(serde_norway::Deserializer::from_str(text));

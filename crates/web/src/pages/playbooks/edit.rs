@@ -137,7 +137,7 @@ async fn attempt(
 fn does_not_read(error: &YamlError) -> Refusal {
     let line = match error {
         YamlError::Shape { line, .. } => *line,
-        YamlError::Bytes | YamlError::Playbook(_) => None,
+        YamlError::Bytes | YamlError::Brackets | YamlError::Playbook(_) => None,
     };
     Refusal { problem: Problem::new(Code::InvalidPlaybook, error.to_string()), line, standing: None }
 }
