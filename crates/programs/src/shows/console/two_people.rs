@@ -84,6 +84,6 @@ fn told(
         arrivals.with_context(|| what.to_owned())?.iter().map(|at| at.saturating_sub(began)).collect();
     took.sort_unstable();
     let at = |percent: usize| took[(took.len() - 1) * percent / 100];
-    figure(what, format!("p50 {} ms, p95 {} ms, the last {} ms after the press", at(50), at(95), at(100)));
+    figure(what, format!("p50 {} ms, p99 {} ms, the last {} ms after the press", at(50), at(99), at(100)));
     Ok(())
 }

@@ -55,9 +55,7 @@ pub(in crate::pages) async fn edit(
         tags: Some(tags.map(str::to_owned).collect()),
     };
     let act = EndpointAct::Edit { if_match, patch, site };
-    let command = Command { by: viewer.principal, idempotency: None, act };
-    change_endpoint(host.as_ref(), id, command).await?;
-    Ok(Redirect::to(&format!("/machines/{id}")).into_response())
+    perform(&host, viewer, id, act).await
 }
 
 /// Writes on the machine itself.
@@ -67,10 +65,7 @@ pub(in crate::pages) async fn note(
     Id(id): Id<EndpointId>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let act = EndpointAct::Note(form.required("text")?.to_owned());
-    let command = Command { by: viewer.principal, idempotency: None, act };
-    change_endpoint(host.as_ref(), id, command).await?;
-    Ok(Redirect::to(&format!("/machines/{id}")).into_response())
+    perform(&host, viewer, id, EndpointAct::Note(form.required("text")?.to_owned())).await
 }
 
 /// Tells the machine to stop and remove itself.
@@ -79,7 +74,7 @@ pub(in crate::pages) async fn retire(
     viewer: Viewer,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Problem> {
-    end(&host, viewer, id, EndpointAct::Retire).await
+    perform(&host, viewer, id, EndpointAct::Retire).await
 }
 
 /// Believes nothing more that comes with the machine's key.
@@ -88,10 +83,16 @@ pub(in crate::pages) async fn revoke(
     viewer: Viewer,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Problem> {
-    end(&host, viewer, id, EndpointAct::Revoke).await
+    perform(&host, viewer, id, EndpointAct::Revoke).await
 }
 
-async fn end(host: &Shared, viewer: Viewer, id: EndpointId, act: EndpointAct) -> Result<Response, Problem> {
+/// Does it and goes back to the machine's page.
+async fn perform(
+    host: &Shared,
+    viewer: Viewer,
+    id: EndpointId,
+    act: EndpointAct,
+) -> Result<Response, Problem> {
     let command = Command { by: viewer.principal, idempotency: None, act };
     change_endpoint(host.as_ref(), id, command).await?;
     Ok(Redirect::to(&format!("/machines/{id}")).into_response())

@@ -1,0 +1,98 @@
+//! What a question is answered with.
+
+use crate::api::{
+    ClientView, CodeView, ComparisonView, ContactsView, EndpointView, MachineRow, OvernightView, Page,
+    PersonView, PlaybookSummary, PlaybookVersionView, PlaybookView, QueueItem, SequenceSummary, SequenceView,
+    SessionView, SiteView, TokenView, TranscriptEntryView,
+};
+use crate::chain::Entry;
+use crate::id::PersonId;
+use crate::probe::Catalogue;
+use crate::sequence::SequenceSpec;
+
+use super::Principal;
+
+/// What a question is answered with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Who acts; `None`: nobody has that token or session.
+    Principal(Option<Principal>),
+    /// Who, and the hash; `None`: nobody active has that address, or has a password.
+    PasswordHash(Option<(PersonId, String)>),
+    /// One session; `None`: it does not live.
+    Session(Option<SessionView>),
+    /// A page of sessions.
+    Sessions(Page<SessionView>),
+    /// A page of people.
+    People(Page<PersonView>),
+    /// One person; `None`: nobody active has that address.
+    Person(Option<PersonView>),
+    /// A page of tokens.
+    Tokens(Page<TokenView>),
+    /// A page of clients.
+    Clients(Page<ClientView>),
+    /// A page of sites.
+    Sites(Page<SiteView>),
+    /// One site.
+    Site(SiteView),
+    /// A page of codes.
+    Codes(Page<CodeView>),
+    /// A page of endpoints.
+    Endpoints(Page<EndpointView>),
+    /// A page of machines.
+    Machines(Page<MachineRow>),
+    /// What happened while nobody looked.
+    Overnight(Box<OvernightView>),
+    /// A page of playbooks.
+    Playbooks(Page<PlaybookSummary>),
+    /// One version of a playbook.
+    Playbook(Box<PlaybookView>),
+    /// A page of a playbook's versions.
+    PlaybookVersions(Page<PlaybookVersionView>),
+    /// A sequence made from a playbook.
+    Filled(Box<SequenceSpec>),
+    /// How much there is.
+    Counts(Counts),
+    /// What a sync needs.
+    Sync(SyncNeed),
+    /// One endpoint.
+    Endpoint(Box<EndpointView>),
+    /// Its probes; `None`: it never told them.
+    Probes(Option<Catalogue>),
+    /// One sequence.
+    Sequence(Box<SequenceView>),
+    /// A page of sequences.
+    Sequences(Page<SequenceSummary>),
+    /// A page of the transcript.
+    Transcript(Page<TranscriptEntryView>),
+    /// What the same step found the last time.
+    Comparison(Box<ComparisonView>),
+    /// What is under way or waits, first what is taken first.
+    Queue(Vec<QueueItem>),
+    /// When it was heard.
+    Contacts(ContactsView),
+    /// The first line of an export.
+    ExportHead(Box<crate::export::ExportHead>),
+    /// Entries of an export; empty: no more.
+    ExportEntries(Vec<(u64, Entry)>),
+}
+
+/// What a sync needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SyncNeed {
+    /// Something must move: call with [`super::EndpointInput::Sync`].
+    Handle,
+    /// Nothing moves: hold it as long as it allows, then answer with nothing.
+    Wait,
+}
+
+/// How much there is, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Endpoints known.
+    pub endpoints: u64,
+    /// Sequences that have not ended.
+    pub sequences_live: u64,
+    /// Sequences in all.
+    pub sequences: u64,
+}
