@@ -21,13 +21,24 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("the program `{name}` is not built: run `cargo build --workspace` first"))
 }
 
-/// A port of loopback that was free a moment ago.
+/// A port of loopback that was free a moment ago, for a program that is to listen on it, perhaps more than
+/// once. It is below those that the system gives to connections (32768 and above by default): while the
+/// program is down, or not up yet, no connection of another test can be given it.
 ///
 /// # Errors
 ///
 /// When none is.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    const FIRST: u16 = 10_240;
+    const COUNT: u16 = 22_000;
+    const TRIES: u32 = 1_000;
+    for _ in 0..TRIES {
+        let port = FIRST + u16::try_from(getrandom::u32()? % u32::from(COUNT))?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("{TRIES} ports of loopback were tried, and all are in use")
 }
 
 /// Asks `reached` again and again until it says yes.

@@ -12,9 +12,7 @@ mod stage;
 mod two_people;
 mod weight;
 
-use std::net::TcpListener;
-
-use crate::harness::{Browser, Device, Find, Scheme, Tab, World};
+use crate::harness::{Browser, Device, Find, Scheme, Tab, World, free_port};
 
 pub(super) use axe::run as axe;
 pub(super) use hostile::run as hostile;
@@ -34,7 +32,7 @@ const DEVICES: [Device; 4] = [
 
 /// A port of loopback on which nothing listens.
 fn closed_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    free_port()
 }
 
 /// A tab of somebody who has signed in with an API token.

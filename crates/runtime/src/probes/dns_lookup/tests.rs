@@ -25,7 +25,22 @@ fn answer(question: &[u8], flags: [u8; 2], count: u8, records: &[u8]) -> Vec<u8>
 
 /// A name server for as many questions as come; `reply` makes the datagrams for each.
 async fn server(reply: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    serve(UdpSocket::bind("127.0.0.1:0").await.unwrap(), reply)
+}
+
+/// One port for both transports. A port that is free for one may be taken for the other, by any program of
+/// this machine: then it is another one's turn.
+async fn both_transports() -> (UdpSocket, TcpListener) {
+    loop {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        match TcpListener::bind(socket.local_addr().unwrap()).await {
+            Ok(listener) => return (socket, listener),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse, "{error}"),
+        }
+    }
+}
+
+fn serve(socket: UdpSocket, reply: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {
         let mut question = [0; 512];
@@ -98,8 +113,8 @@ async fn nothing_but_garbage_is_not_dns_and_nothing_at_all_is_silence() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_cut_answer_is_fetched_over_tcp() {
-    let cut = server(|question| vec![answer(question, [0x83, 0x80], 0, b"")]).await;
-    let listener = TcpListener::bind(cut).await.unwrap();
+    let (socket, listener) = both_transports().await;
+    let cut = serve(socket, |question| vec![answer(question, [0x83, 0x80], 0, b"")]);
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut question = vec![0; usize::from(stream.read_u16().await.unwrap())];
