@@ -32,6 +32,7 @@ pub mod sql;
 pub mod time;
 pub mod transcript;
 pub mod verify;
+pub mod window;
 pub mod wire;
 pub mod words;
 pub mod zone;

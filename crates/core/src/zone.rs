@@ -66,6 +66,15 @@ impl Zone {
         midnight.map_or(at, |midnight| Timestamp::from_milliseconds(midnight.as_millisecond()))
     }
 
+    /// When this clock shows that minute of the day of `at`; from 1,440 on, one of the next day. A time that clocks
+    /// skip is the one as much later, one that they show twice the first. `None`: beyond the year 9999.
+    pub(crate) fn minute_of(&self, at: Timestamp, minute: u16) -> Option<Timestamp> {
+        let instant = jiff::Timestamp::from_millisecond(at.milliseconds()).ok()?;
+        let midnight = self.0.to_datetime(instant).date().to_datetime(jiff::civil::Time::midnight());
+        let shown = midnight.checked_add(jiff::Span::new().minutes(i64::from(minute))).ok()?;
+        Some(Timestamp::from_milliseconds(self.0.to_timestamp(shown).ok()?.as_millisecond()))
+    }
+
     /// `Mon` of the day that this clock shows.
     pub fn weekday(&self, at: Timestamp) -> &'static str {
         const NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];

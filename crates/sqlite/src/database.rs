@@ -162,8 +162,9 @@ fn is_portable(context: &AuthContext<'_>) -> bool {
         AuthAction::CreateTable { .. } | AuthAction::CreateView { .. } | AuthAction::CreateTrigger { .. } => {
             context.database_name != Some("temp")
         }
-        // Full text search asks for it by itself to notice other connections' changes.
-        AuthAction::Pragma { pragma_name, .. } => *pragma_name == "data_version",
+        // Full text search asks for the first by itself, to notice other connections' changes; a column that is added
+        // to a strict table for the second, to check what is there.
+        AuthAction::Pragma { pragma_name, .. } => matches!(*pragma_name, "data_version" | "quick_check"),
         AuthAction::CreateVtable { module_name, .. } => matches!(*module_name, "fts5" | "fts5vocab"),
         AuthAction::Function { function_name } => *function_name != "load_extension",
         _ => true,

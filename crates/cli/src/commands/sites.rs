@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use tidegate_core::api::{ClientView, NewSite, SiteView};
+use tidegate_core::window::{Window, windows_text};
 
 use crate::client::{Api, LISTING_ITEMS_MAX};
 use crate::connection::Connection;
@@ -44,6 +45,10 @@ enum Act {
         /// The time zone its people read, such as Europe/Berlin [default: UTC]
         #[arg(long, value_name = "ZONE")]
         time_zone: Option<String>,
+        /// A span of its clock in which its machines are planned to be reached, such as 'Mon-Fri 02:00-02:12'; may be
+        /// repeated
+        #[arg(long = "window", value_name = "WINDOW")]
+        windows: Vec<Window>,
     },
 }
 
@@ -52,9 +57,9 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let api = super::connect(&args.connection, screen)?;
     match args.act.unwrap_or(Act::List { client: None }) {
         Act::List { client } => list(&api, client, args.output, screen).await?,
-        Act::Create { name, client, time_zone } => {
+        Act::Create { name, client, time_zone, windows } => {
             let client = api.client_named(&client).await?;
-            let site = NewSite { client_id: client.id, name, time_zone };
+            let site = NewSite { client_id: client.id, name, time_zone, windows };
             let answer = api.post(&["sites"], &site).await?;
             args.output.one(screen, &answer, |site: SiteView| {
                 let (name, client) = (one_line(&site.name), one_line(&client.name));
@@ -81,11 +86,12 @@ async fn list(api: &Api, client: Option<String>, output: Output, screen: &Screen
         Column::Wrapped("NAME"),
         Column::Wrapped("CLIENT"),
         Column::Wrapped("TIME ZONE"),
+        Column::Wrapped("WINDOWS"),
     ]);
     let empty = "No sites yet. Make one with: tidegate sites create --client CLIENT NAME";
     output.listing(screen, &listing, table, empty, |table, site: SiteView| {
         let client = clients.iter().find(|client| client.id == site.client_id);
         let client = client.map_or_else(|| site.client_id.to_string(), |client| client.name.clone());
-        table.row(&[site.id.to_string(), site.name, client, site.time_zone]);
+        table.row(&[site.id.to_string(), site.name, client, site.time_zone, windows_text(&site.windows)]);
     })
 }

@@ -45,7 +45,7 @@ pub(super) async fn afternoon(stage: &mut Stage, narrator: &Narrator<'_>) -> Res
     let api = stage.api()?;
     let client = NewClient { name: "Example Foods".into() };
     let client: ClientView = api.post(&["clients"], &client).await?.parse()?;
-    let site = NewSite { client_id: client.id, name: "Plant 7".into(), time_zone: None };
+    let site = NewSite { client_id: client.id, name: "Plant 7".into(), time_zone: None, windows: Vec::new() };
     let site: SiteView = api.post(&["sites"], &site).await?.parse()?;
     let code = NewCode { site_id: site.id, uses: None, expires_in: None, endpoint_id: None };
     let code: CodeView = api.post(&["enrolment-codes"], &code).await?.parse()?;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, CodeId, EndpointId, PersonId, SessionId, SiteId, TokenId};
 use crate::time::{Milliseconds, Timestamp};
+use crate::window::Window;
 
 /// Asks for a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -43,6 +44,9 @@ pub struct NewSite {
     /// An IANA time zone such as `Europe/Berlin`; absent: `UTC`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// When its machines are planned to be reached, in that zone; at most 14.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
 }
 
 /// Edits a site. What is absent stays.
@@ -55,6 +59,9 @@ pub struct SitePatch {
     /// An IANA time zone such as `Europe/Berlin`; its machines take it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// When its machines are planned to be reached, all of them anew; at most 14, `[]`: nothing is planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Vec<Window>>,
 }
 
 /// One plant or place of a client.
@@ -68,6 +75,9 @@ pub struct SiteView {
     pub name: String,
     /// The IANA time zone its people read.
     pub time_zone: String,
+    /// When its machines are planned to be reached, in that zone. Nothing is decided by it.
+    #[serde(default)]
+    pub windows: Vec<Window>,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -12,6 +12,7 @@ use crate::id::{ClientId, CodeId, EndpointId, PersonId, PlaybookId, SessionId, S
 use crate::keys::PublicKey;
 use crate::sql::Value;
 use crate::time::Timestamp;
+use crate::window::Window;
 
 use super::Directory;
 
@@ -141,6 +142,9 @@ pub enum DirectoryBody {
         name: String,
         /// Its time zone.
         time_zone: String,
+        /// Its maintenance windows.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        windows: Vec<Window>,
     },
     /// A site was edited.
     SiteEdited {
@@ -150,6 +154,9 @@ pub enum DirectoryBody {
         name: String,
         /// Its time zone from then on.
         time_zone: String,
+        /// Its maintenance windows from then on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        windows: Vec<Window>,
     },
     /// An enrolment code was made.
     CodeCreated {

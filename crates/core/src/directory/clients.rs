@@ -5,8 +5,9 @@ use crate::call::{Principal, Resource};
 use crate::control::check_name;
 use crate::error::Error;
 use crate::id::{ClientId, SiteId};
-use crate::sql::{ReadSql, Row, SqlError};
+use crate::sql::{ReadSql, Row, SqlError, SqlErrorKind};
 use crate::time::Timestamp;
+use crate::window::{check_windows, read_windows, windows_text};
 
 use super::Directory;
 use super::audit::DirectoryBody;
@@ -36,12 +37,12 @@ pub(super) fn sites(
     let limit = paging::rows_wanted(wanted);
     let rows = match client {
         None => db.query(
-            "SELECT site_id, client_id, name, time_zone, created_at FROM site WHERE (name, site_id) > (?1, ?2)
+            "SELECT site_id, client_id, name, time_zone, created_at, windows FROM site WHERE (name, site_id) > (?1, ?2)
              ORDER BY name, site_id LIMIT ?3",
             &[name.into(), id.into(), limit.into()],
         )?,
         Some(client) => db.query(
-            "SELECT site_id, client_id, name, time_zone, created_at FROM site
+            "SELECT site_id, client_id, name, time_zone, created_at, windows FROM site
              WHERE client_id = ?4 AND (name, site_id) > (?1, ?2) ORDER BY name, site_id LIMIT ?3",
             &[name.into(), id.into(), limit.into(), client.into()],
         )?,
@@ -52,7 +53,7 @@ pub(super) fn sites(
 /// One site.
 pub(super) fn site(db: &dyn ReadSql, id: SiteId) -> Result<SiteView, Error> {
     let rows = db.query(
-        "SELECT site_id, client_id, name, time_zone, created_at FROM site WHERE site_id = ?1",
+        "SELECT site_id, client_id, name, time_zone, created_at, windows FROM site WHERE site_id = ?1",
         &[id.into()],
     )?;
     let row = rows.first().ok_or_else(|| Error::not_found(format_args!("site `{id}`")))?;
@@ -83,23 +84,32 @@ impl Directory<'_> {
     }
 
     pub(super) fn site_create(&mut self, by: &Principal, new: NewSite) -> Result<Resource, Error> {
-        let NewSite { client_id: client, name, time_zone } = new;
+        let NewSite { client_id: client, name, time_zone, windows } = new;
         check_name(&name)?;
         let time_zone = time_zone.unwrap_or_else(|| "UTC".to_owned());
         check_time_zone(&time_zone)?;
+        check_windows(&windows)?;
         if self.db.query("SELECT 1 FROM client WHERE client_id = ?1", &[client.into()])?.is_empty() {
             return Err(Error::not_found(format_args!("client `{client}`")));
         }
         site_name_free(self.db, client, &name)?;
         let (id, created_at) = (SiteId::fresh(&mut self.entropy), self.cx.now);
         self.db.execute(
-            "INSERT INTO site (site_id, client_id, name, time_zone, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            &[id.into(), client.into(), name.as_str().into(), time_zone.as_str().into(), created_at.into()],
+            "INSERT INTO site (site_id, client_id, name, time_zone, created_at, windows)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            &[
+                id.into(),
+                client.into(),
+                name.as_str().into(),
+                time_zone.as_str().into(),
+                created_at.into(),
+                windows_text(&windows).as_str().into(),
+            ],
         )?;
-        let body =
-            DirectoryBody::SiteCreated { site: id, client, name: name.clone(), time_zone: time_zone.clone() };
-        self.record(&by.email, &body)?;
-        Ok(Resource::Site(SiteView { id, client_id: client, name, time_zone, created_at }))
+        let made = SiteView { id, client_id: client, name, time_zone, windows, created_at };
+        let SiteView { name, time_zone, windows, .. } = made.clone();
+        self.record(&by.email, &DirectoryBody::SiteCreated { site: id, client, name, time_zone, windows })?;
+        Ok(Resource::Site(made))
     }
 
     /// Renames a client. The name it has already changes nothing.
@@ -146,13 +156,22 @@ impl Directory<'_> {
             check_time_zone(&time_zone)?;
             after.time_zone = time_zone;
         }
+        if let Some(windows) = patch.windows {
+            check_windows(&windows)?;
+            after.windows = windows;
+        }
         if after != before {
-            let (name, time_zone) = (after.name.clone(), after.time_zone.clone());
+            let SiteView { name, time_zone, windows, .. } = after.clone();
             self.db.execute(
-                "UPDATE site SET name = ?2, time_zone = ?3 WHERE site_id = ?1",
-                &[id.into(), name.as_str().into(), time_zone.as_str().into()],
+                "UPDATE site SET name = ?2, time_zone = ?3, windows = ?4 WHERE site_id = ?1",
+                &[
+                    id.into(),
+                    name.as_str().into(),
+                    time_zone.as_str().into(),
+                    windows_text(&windows).as_str().into(),
+                ],
             )?;
-            self.record(&by.email, &DirectoryBody::SiteEdited { site: id, name, time_zone })?;
+            self.record(&by.email, &DirectoryBody::SiteEdited { site: id, name, time_zone, windows })?;
         }
         Ok(Resource::Site(after))
     }
@@ -195,6 +214,8 @@ fn site_read(row: &Row) -> Result<SiteView, SqlError> {
         name: row.text(2)?.to_owned(),
         time_zone: row.text(3)?.to_owned(),
         created_at: Timestamp::from_milliseconds(row.integer(4)?),
+        windows: read_windows(row.text(5)?)
+            .map_err(|_| SqlError::new(SqlErrorKind::Shape, "a site's maintenance windows do not read"))?,
     })
 }
 

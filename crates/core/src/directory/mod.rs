@@ -42,8 +42,10 @@ pub(crate) use people::check_email;
 pub use sessions::SESSION_VALID_FOR;
 
 /// The tables of the directory.
-pub const SCHEMA: Schema =
-    Schema { name: "directory", migrations: &[include_str!("schema/0001_directory.sql")] };
+pub const SCHEMA: Schema = Schema {
+    name: "directory",
+    migrations: &[include_str!("schema/0001_directory.sql"), include_str!("schema/0002_windows.sql")],
+};
 
 /// The digest under which the secret of a token or sign-in link is stored and looked up. The secret is 32 random
 /// bytes as text, so a plain digest cannot be guessed back.

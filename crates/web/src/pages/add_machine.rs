@@ -132,7 +132,7 @@ async fn make_site(
             return Err(Problem::invalid("a new site belongs to a client: choose one, or name a new one"));
         }
     };
-    let act = DirectoryAct::CreateSite(NewSite { client_id, name, time_zone });
+    let act = DirectoryAct::CreateSite(NewSite { client_id, name, time_zone, windows: Vec::new() });
     match change_directory(host, &viewer.principal, act).await? {
         Resource::Site(site) => Ok(site.id),
         _ => Err(Problem::unexpected_answer()),

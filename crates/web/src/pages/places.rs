@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_core::api::{ClientView, Paging, SiteView};
 use tidegate_core::call::{Answer, DirectoryQuestion};
 use tidegate_core::id::{ClientId, SiteId};
+use tidegate_core::window::Window;
 use tidegate_core::words::one_line;
 
 use crate::call::ask_directory;
@@ -78,6 +79,11 @@ impl Places {
     /// The time zone of a site.
     pub(super) fn zone(&self, id: SiteId) -> &str {
         self.sites.get(&id).map_or("UTC", |site| site.time_zone.as_str())
+    }
+
+    /// When machines of a site are planned to be reached.
+    pub(super) fn windows(&self, id: SiteId) -> &[Window] {
+        self.sites.get(&id).map_or(&[], |site| site.windows.as_slice())
     }
 
     /// Every client with its sites, each by name.

@@ -163,3 +163,43 @@ async fn a_night_is_told_on_the_clock_of_each_plant() {
     let (_, card) = page.split_once("Still waiting").unwrap();
     assert!(card.contains("title=\"15:03:") && card.contains(" plant time · 2026-11-23 14:03:"), "{card}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_its_site_plans_is_drawn_and_stands_beside_what_waits() {
+    let (world, mut browser, site) = with_site().await;
+    let made = browser.submit("/machines/new", &[("site", &site), ("uses", "1"), ("valid_for", "1d")]).await;
+    let code = field(&text(&made), "code").parse().unwrap();
+    assert_eq!(Machine::new(&world).enrol(&code).await.status, 200);
+    world.project();
+    let listed = world.get("/api/v1/endpoints").await.json();
+    let endpoint = listed["items"][0]["id"].as_str().unwrap().to_owned();
+    let place = format!("/machines/{endpoint}");
+    let unplanned = text(&browser.get(&place).await);
+    assert!(unplanned.contains("No maintenance window is planned for its site."), "{unplanned}");
+    assert!(!unplanned.contains("class=\"planned\""), "{unplanned}");
+
+    let plan = json!({ "windows": ["Mon-Tue 17:00-17:12"] });
+    let edited = world.patch(&format!("/api/v1/sites/{site}"), None, &plan).await;
+    assert_eq!((edited.status, &edited.json()["windows"]), (200.try_into().unwrap(), &plan["windows"]));
+    let spec = json!({ "steps": [{ "probe": "shell", "with": { "command": "true" } }] });
+    world.post(&format!("/api/v1/endpoints/{endpoint}/sequences"), &spec).await;
+    let planned = text(&browser.get(&place).await);
+    assert_eq!(
+        planned.matches("class=\"planned\"").count(),
+        1,
+        "of the days drawn, one has a window: {planned}"
+    );
+    assert_eq!(planned.matches("The next maintenance window opens <time").count(), 2, "{planned}");
+    assert!(planned.contains(">Mon 23 Nov 17:00 plant time</time>, for 12 min."), "{planned}");
+
+    tokio::time::advance(std::time::Duration::from_secs(4 * 3_600)).await;
+    let missed = text(&browser.get(&place).await);
+    assert!(missed.contains("It was reached in 0 of 1 window that is over."), "{missed}");
+    assert!(missed.contains("Missed last: <time"), "{missed}");
+    assert!(missed.contains(">Tue 24 Nov 17:00 plant time</time>"), "{missed}");
+
+    for odd in [json!(["Mon"]), json!([7]), json!("Mon 01:00-02:00"), json!(vec!["daily 01:00-02:00"; 15])] {
+        let refused = world.patch(&format!("/api/v1/sites/{site}"), None, &json!({ "windows": odd })).await;
+        assert_eq!(refused.status, 400, "{odd}");
+    }
+}

@@ -223,6 +223,16 @@ async fn clients_and_sites_are_made_and_edited_and_what_was_typed_stays() {
         assert!(page.contains("value=\"Plant 4\"") && page.contains("value=\"Europe/Berln\""), "{page}");
         assert!(page.contains("<details class=\"confirm\" open>"), "{page}");
     }
+    let odd = [("name", "Plant 4"), ("time_zone", "UTC"), ("windows", "Mon 2 o'clock <b>")];
+    let page = seen(&owner.submit(&site, &odd).await, 400);
+    assert!(page.contains("is no maintenance window: write days and times"), "{page}");
+    assert!(
+        page.contains("value=\"Mon 2 o&#39;clock &lt;b&gt;\"")
+            || page.contains("value=\"Mon 2 o'clock &lt;b&gt;\""),
+        "{page}"
+    );
+    let planned = [("name", "Plant 3"), ("time_zone", "Europe/Berlin"), ("windows", "mon-fri 2:00-2:12")];
+    assert_eq!(location(&owner.submit(&site, &planned).await), "/settings/places");
     let foreign = owner.submit_from("https://evil.example", &client, &[("name", "Evil")]).await;
     assert_eq!(foreign.status, 403);
     assert_eq!(location(&owner.submit(&client, &[("name", "Südwerk")]).await), "/settings/places");
@@ -232,6 +242,7 @@ async fn clients_and_sites_are_made_and_edited_and_what_was_typed_stays() {
         page.contains("Südwerk") && page.contains("Plant 5") && page.contains("Asia/Tokyo, where it is 23:0")
     );
     assert!(!page.contains("Evil") && !page.contains("Nordwerk</h2>"), "{page}");
+    assert!(page.contains("value=\"Mon-Fri 02:00-02:12\""), "an edit without the field keeps them: {page}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use crate::id::{ClientId, CodeId, SiteId};
 use crate::schema::migrate;
 use crate::sql::ReadSql;
 use crate::time::Milliseconds;
+use crate::window::{read_windows, windows_text};
 
 use super::support::{
     World, all, code_of, endpoint_id, endpoint_view, key, new_code, projection, read, secret,
@@ -86,7 +87,7 @@ fn names_are_unique_where_they_must_be() {
     assert_eq!(code_of(world.act(named("Acme"))), Code::Conflict);
     world.site(acme.id, "North");
     world.site(other.id, "North");
-    let again = NewSite { client_id: acme.id, name: "North".into(), time_zone: None };
+    let again = NewSite { client_id: acme.id, name: "North".into(), time_zone: None, windows: Vec::new() };
     assert_eq!(code_of(world.act(DirectoryAct::CreateSite(again))), Code::Conflict);
 }
 
@@ -94,13 +95,19 @@ fn names_are_unique_where_they_must_be() {
 fn a_site_has_a_known_client_and_a_time_zone_that_looks_like_one() {
     let mut world = World::new();
     let client = world.client("Acme").id;
-    let lost = NewSite { client_id: ClientId::from_bytes([0; 10]), name: "North".into(), time_zone: None };
+    let lost = NewSite {
+        client_id: ClientId::from_bytes([0; 10]),
+        name: "North".into(),
+        time_zone: None,
+        windows: Vec::new(),
+    };
     assert_eq!(code_of(world.act(DirectoryAct::CreateSite(lost))), Code::NotFound);
     let new = |zone: &str| {
         DirectoryAct::CreateSite(NewSite {
             client_id: client,
             name: "North".into(),
             time_zone: Some(zone.into()),
+            windows: Vec::new(),
         })
     };
     for zone in ["", "Europe Berlin", "<b>", "Zürich", &"a".repeat(65)] {
@@ -138,7 +145,7 @@ fn a_site_gets_another_name_or_time_zone_and_keeps_the_rest() {
     world.site(client, "South");
     let edit = |name: Option<&str>, zone: Option<&str>| DirectoryAct::EditSite {
         site: north.id,
-        patch: SitePatch { name: name.map(Into::into), time_zone: zone.map(Into::into) },
+        patch: SitePatch { name: name.map(Into::into), time_zone: zone.map(Into::into), windows: None },
     };
     world.act(edit(Some("North 1"), None)).unwrap();
     for _ in 0..2 {
@@ -152,6 +159,34 @@ fn a_site_gets_another_name_or_time_zone_and_keeps_the_rest() {
     assert_eq!(code_of(world.act(edit(Some("\n"), None))), Code::InvalidRequest);
     let edited = super::sessions::recorded(&world).into_iter().filter(|kind| kind == "site_edited").count();
     assert_eq!(edited, 2);
+}
+
+#[test]
+fn a_sites_maintenance_windows_are_kept_and_replaced_as_a_whole() {
+    let mut world = World::new();
+    let site = world.some_site();
+    assert_eq!(site.windows, []);
+    let edit = |name: Option<&str>, windows: Option<&str>| DirectoryAct::EditSite {
+        site: site.id,
+        patch: SitePatch {
+            name: name.map(Into::into),
+            time_zone: None,
+            windows: windows.map(|text| read_windows(text).unwrap()),
+        },
+    };
+    let text = |world: &World| match world.try_ask(DirectoryQuestion::Site(site.id)) {
+        Ok(Answer::Site(site)) => windows_text(&site.windows),
+        _ => panic!("no site"),
+    };
+    world.act(edit(None, Some("Mon-Fri 02:00-02:12, Sat 22:00-06:00"))).unwrap();
+    world.act(edit(Some("Elsewhere"), None)).unwrap();
+    assert_eq!(text(&world), "Mon-Fri 02:00-02:12, Sat 22:00-06:00");
+    world.act(edit(None, Some(""))).unwrap();
+    assert_eq!(text(&world), "");
+    let many =
+        SitePatch { windows: Some(vec!["Mon 01:00-02:00".parse().unwrap(); 15]), ..SitePatch::default() };
+    let refused = world.act(DirectoryAct::EditSite { site: site.id, patch: many });
+    assert_eq!(code_of(refused), Code::InvalidRequest);
 }
 
 #[test]

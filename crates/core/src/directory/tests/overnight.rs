@@ -78,7 +78,7 @@ fn what_ended_with_a_fault_stays_until_somebody_reviews_it() {
     assert_eq!(item.machine.time_zone, "UTC");
     assert!(view.clean.items.is_empty());
     let south = world.site(item.machine.client_id, "South");
-    let patch = SitePatch { name: None, time_zone: Some("Asia/Tokyo".into()) };
+    let patch = SitePatch { name: None, time_zone: Some("Asia/Tokyo".into()), windows: None };
     world.act(DirectoryAct::EditSite { site: south.id, patch }).unwrap();
     let mut told = projection(2, endpoint_view(1, "hmi-3", &south));
     told.sequences = vec![SequenceSummary { reviewed: reviewed(world.now), ..item.sequence.clone() }];

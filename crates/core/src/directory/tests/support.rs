@@ -116,7 +116,7 @@ impl World {
     }
 
     pub(super) fn site(&mut self, client: ClientId, name: &str) -> SiteView {
-        let new = NewSite { client_id: client, name: name.to_owned(), time_zone: None };
+        let new = NewSite { client_id: client, name: name.to_owned(), time_zone: None, windows: Vec::new() };
         match self.act(DirectoryAct::CreateSite(new)) {
             Ok(Resource::Site(view)) => view,
             other => panic!("{other:?}"),

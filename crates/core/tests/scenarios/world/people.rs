@@ -97,6 +97,7 @@ impl World {
             client_id: ClientId::from_bytes([3; 10]),
             name: "Plant 7".to_owned(),
             time_zone: time_zone.to_owned(),
+            windows: Vec::new(),
             created_at: self.now,
         };
         let if_match = self.endpoint_seen().expect("the endpoint is known").revision;

@@ -107,7 +107,7 @@ impl Night {
         let text = |value: &Value| value["id"].as_str().map(str::to_owned).context("it has an id");
         let mut sites = vec![world.site.clone()];
         // Sites have no revisions: the last edit counts.
-        let zone = json!({ "time_zone": PLACES[0].2 });
+        let zone = json!({ "time_zone": PLACES[0].2, "windows": ["daily 02:00-02:12"] });
         world.api.patch(&format!("/api/v1/sites/{}", world.site), 0, &zone)?;
         for (client, site, time_zone, _) in &PLACES[1..] {
             let client = text(&world.api.post("/api/v1/clients", &json!({ "name": client }))?)?;

@@ -120,6 +120,8 @@ impl Stage {
     /// The same with that title and those steps. A page that the console has and this list has not is looked at by
     /// nobody, so a new one belongs here.
     pub(super) fn furnish_with(&mut self, title: &str, steps: &Value) -> anyhow::Result<Vec<Page>> {
+        let plan = json!({ "windows": ["Mon-Fri 02:00-02:12", "Sat 20:00-04:00"] });
+        self.world.api.patch(&format!("/api/v1/sites/{}", self.world.site), 0, &plan)?;
         let result = self.done(title, steps)?;
         self.world
             .api

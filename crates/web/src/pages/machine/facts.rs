@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use tidegate_core::api::{ContactsView, EndpointView};
+use tidegate_core::window::Window;
 use tidegate_core::words::{bytes, one_line};
 
 use super::contact;
@@ -38,7 +39,12 @@ fn skew(skew_ms: i64) -> String {
 }
 
 /// When it was heard and what that cost.
-pub(super) fn contact(machine: &EndpointView, contacts: &ContactsView, moment: &Moment) -> Markup {
+pub(super) fn contact(
+    machine: &EndpointView,
+    contacts: &ContactsView,
+    windows: &[Window],
+    moment: &Moment,
+) -> Markup {
     html! {
         section .card aria-label="Contact" {
             h2 { "Contact" }
@@ -52,7 +58,7 @@ pub(super) fn contact(machine: &EndpointView, contacts: &ContactsView, moment: &
                 }
                 div { dt { "enrolled" } dd { (moment.at(machine.enrolled_at)) } }
             }
-            (contact::drawn(contacts, moment))
+            (contact::drawn(contacts, windows, machine.enrolled_at, moment))
             @if !machine.outages.is_empty() {
                 h3 { "Times without a path" }
                 ul {

@@ -48,6 +48,7 @@ pub(super) async fn show(
     let machine = read(host.as_ref(), id).await?;
     let places = Places::read(host.as_ref()).await?;
     let moment = Moment::new(host.now(), places.zone(machine.site_id));
+    let windows = places.windows(machine.site_id);
     let sequences = sequences(host.as_ref(), id).await?;
     let playbooks = playbooks::list(host.as_ref()).await?;
     let contacts = contact::read(host.as_ref(), id, &moment).await?;
@@ -57,7 +58,7 @@ pub(super) async fn show(
         (decision::attention(&machine))
         div .columns {
             div {
-                (queue::queue(&machine, &waiting))
+                (queue::queue(&machine, &waiting, contact::next(windows, &moment).as_ref()))
                 (queue::drafts(&sequences, &moment))
                 (queue::last_results(&sequences, &moment))
                 p { a href=(transcript::place(id)) { "Transcript: everything that happened to it" } }
@@ -65,7 +66,7 @@ pub(super) async fn show(
             div {
                 (start::start(&machine, &playbooks))
                 (facts::facts(&machine))
-                (facts::contact(&machine, &contacts, &moment))
+                (facts::contact(&machine, &contacts, windows, &moment))
                 (care::care(&machine, &places, &moment))
                 (end::end(&machine))
             }

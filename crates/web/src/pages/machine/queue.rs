@@ -8,13 +8,15 @@ use tidegate_core::words::{of_waiting, one_line, standing};
 use crate::pages::moment::Moment;
 use crate::pages::words;
 
-/// What is under way, in the order in which the machine takes it.
-pub(super) fn queue(machine: &EndpointView, waiting: &[QueueItem]) -> Markup {
+/// What is under way, in the order in which the machine takes it; `next`: when its next maintenance window is.
+pub(super) fn queue(machine: &EndpointView, waiting: &[QueueItem], next: Option<&Markup>) -> Markup {
     html! {
         section aria-label="Queue" {
             h2 { "Waiting and under way" }
             @if waiting.is_empty() {
                 p .empty-line { "Nothing waits for " (one_line(&machine.name)) "." }
+            } @else if let Some(next) = next {
+                p .fine { (next) }
             }
             ol .cards {
                 @for QueueItem { sequence: view, waiting_for } in waiting {

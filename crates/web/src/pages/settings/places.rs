@@ -7,6 +7,7 @@ use tidegate_core::api::{ClientView, NewClient, NewSite, SitePatch, SiteView};
 use tidegate_core::call::DirectoryAct;
 use tidegate_core::id::{ClientId, SiteId};
 use tidegate_core::time::Timestamp;
+use tidegate_core::window::{Window, read_windows, windows_text};
 use tidegate_core::words::one_line;
 
 use super::{Tab, settings};
@@ -87,13 +88,14 @@ async fn site_make(
     form: &Form,
 ) -> Result<(), Problem> {
     let time_zone = Some(zones::checked(form.text("time_zone").unwrap_or("UTC"))?);
-    let act = DirectoryAct::CreateSite(NewSite { client_id, name: name(form), time_zone });
+    let windows = windows(form)?.unwrap_or_default();
+    let act = DirectoryAct::CreateSite(NewSite { client_id, name: name(form), time_zone, windows });
     change_directory(host, &viewer.principal, act).await.map(drop)
 }
 
 async fn site_edit(host: &dyn Host, viewer: &Viewer, site: SiteId, form: &Form) -> Result<(), Problem> {
     let time_zone = Some(zones::checked(form.text("time_zone").unwrap_or("UTC"))?);
-    let patch = SitePatch { name: Some(name(form)), time_zone };
+    let patch = SitePatch { name: Some(name(form)), time_zone, windows: windows(form)? };
     change_directory(host, &viewer.principal, DirectoryAct::EditSite { site, patch }).await?;
     site_zone::follow(host, &viewer.principal, site).await?;
     Ok(())
@@ -102,6 +104,11 @@ async fn site_edit(host: &dyn Host, viewer: &Viewer, site: SiteId, form: &Form) 
 /// An absent name is refused by the directory in its own words.
 fn name(form: &Form) -> String {
     form.text("name").unwrap_or_default().to_owned()
+}
+
+/// What is typed of maintenance windows; an empty field plans none, an absent one says nothing.
+fn windows(form: &Form) -> Result<Option<Vec<Window>>, Problem> {
+    Ok(form.text("windows").map(read_windows).transpose()?)
 }
 
 fn new_site_place(client: ClientId) -> String {
@@ -128,7 +135,8 @@ async fn render(host: &dyn Host, viewer: &Viewer, wrong: &Wrong<'_>) -> Result<R
         h1 { "Clients and sites" }
         p {
             "Every machine belongs to a site, and every site to a client. A site's time zone is how times of its machines read, "
-            "with UTC on hover. Changing it changes no plan: what waits for a time runs at the same moment as before."
+            "with UTC on hover. Changing it changes no plan: what waits for a time runs at the same moment as before. Its maintenance "
+            "windows say when its machines are expected to be reached; one that is reached at another time is served all the same."
         }
         @if clients.is_empty() {
             div .empty {
@@ -168,6 +176,7 @@ fn client_card(client: &ClientView, sites: &[&SiteView], now: Timestamp, wrong: 
                     form method="post" action={ "/settings/clients/" (client.id) "/sites" } {
                         (name_field(&new, "Name of the site", "", "Plant 3", wrong))
                         (zone_field(&new, "", wrong))
+                        (windows_field(&new, "", wrong))
                         button { "Make the site" }
                     }
                 }
@@ -188,12 +197,15 @@ fn sites_table(sites: &[&SiteView], now: Timestamp, wrong: &Wrong<'_>) -> Markup
     html! {
         p .fine { (words::count(sites.len(), "site")) }
         table .list {
-            thead { tr { th { "Site" } th { "Time zone" } th { "Change" } } }
+            thead { tr { th { "Site" } th { "Time zone" } th { "Maintenance windows" } th { "Change" } } }
             tbody {
                 @for site in sites {
                     tr {
                         td data-label="Site" { a .name href={ "/machines?site=" (site.id) } { (one_line(&site.name)) } }
                         td data-label="Time zone" { (zones::with_clock(&site.time_zone, now)) }
+                        td data-label="Maintenance windows" {
+                            @if site.windows.is_empty() { span .fine { "none planned" } } @else { (windows_text(&site.windows)) }
+                        }
                         td data-label="Change" { (site_changes(site, wrong)) }
                     }
                 }
@@ -212,6 +224,7 @@ fn site_changes(site: &SiteView, wrong: &Wrong<'_>) -> Markup {
                 form method="post" action={ "/settings/sites/" (site.id) } {
                     (name_field(&place, "Name", &site.name, "", wrong))
                     (zone_field(&place, &site.time_zone, wrong))
+                    (windows_field(&place, &windows_text(&site.windows), wrong))
                     button { "Save the site" }
                 }
             }
@@ -235,6 +248,16 @@ fn zone_field(place: &str, zone: &str, wrong: &Wrong<'_>) -> Markup {
             input name="time_zone" list=(zones::LIST) maxlength="64" autocomplete="off" spellcheck="false"
                 placeholder="Europe/Berlin" value=(wrong.typed(place, "time_zone", zone));
             span .fine { "Left empty: UTC." }
+        }
+    }
+}
+
+fn windows_field(place: &str, windows: &str, wrong: &Wrong<'_>) -> Markup {
+    html! {
+        label { "Maintenance windows"
+            input name="windows" maxlength="400" autocomplete="off" spellcheck="false"
+                placeholder="Mon-Fri 02:00-02:12, Sat 22:00-06:00" value=(wrong.typed(place, "windows", windows));
+            span .fine { "On the site's clock, with commas between. Left empty: nothing is planned." }
         }
     }
 }

@@ -1,119 +1,22 @@
-//! When a machine was heard in the last days: a line for each day on the plant's clock, and the same in words.
+//! A day as a line.
 
 use maud::{Markup, html};
-use tidegate_core::api::{ContactKind, ContactSpan, ContactsView};
-use tidegate_core::call::{Answer, EndpointQuestion};
-use tidegate_core::id::EndpointId;
-use tidegate_core::time::{Milliseconds, Timestamp};
-use tidegate_core::words::{one_line, span};
+use tidegate_core::api::{ContactKind, ContactSpan};
+use tidegate_core::time::Timestamp;
+use tidegate_core::window::Opening;
 
-use crate::call::ask_endpoint;
-use crate::host::Host;
+use super::{sums, told};
 use crate::pages::moment::Moment;
-use crate::pages::words;
-use crate::problem::Problem;
 
-/// Days drawn, today among them.
-const DAYS: u32 = 7;
 /// How finely a day is drawn: at most 150 marks on a line, whatever happened. What is shorter is drawn as long.
 const SLOT_MS: i64 = 600_000;
 /// Height of a line in the units of its drawing; its width is a unit for each slot.
 const HEIGHT: i64 = 12;
 
-/// The spans since the first day that is drawn.
-pub(super) async fn read(host: &dyn Host, id: EndpointId, moment: &Moment) -> Result<ContactsView, Problem> {
-    let since = moment.zone().day_start(moment.now(), DAYS - 1);
-    match ask_endpoint(host, id, EndpointQuestion::Contacts { since }).await? {
-        Answer::Contacts(view) => Ok(view),
-        _ => Err(Problem::unexpected_answer()),
-    }
-}
-
-/// The drawing after what it says in words.
-pub(super) fn drawn(view: &ContactsView, moment: &Moment) -> Markup {
-    html! {
-        h3 { "The last " (DAYS) " days" }
-        p { (in_words(view, moment)) }
-        figure .contacts {
-            div .hours aria-hidden="true" { @for hour in ["0", "6", "12", "18", "24"] { span { (hour) } } }
-            ol {
-                @for back in (0..DAYS).rev() {
-                    @let day = Day::new(moment, back);
-                    li { span .day { (moment.day(day.from)) } (day.line(&view.spans)) }
-                }
-            }
-            figcaption {
-                span .key.heard { "heard" } " " span .key.presumed { "presumably reachable" } " "
-                span .key.outage { "found no path" } " " span .key { "nobody can tell" }
-            }
-        }
-    }
-}
-
-/// The whole of it in a sentence or three.
-fn in_words(view: &ContactsView, moment: &Moment) -> Markup {
-    let outages: Vec<_> = view.spans.iter().filter(|span| span.kind == ContactKind::Outage).collect();
-    let longest = outages.iter().max_by_key(|outage| length(outage).0);
-    let silent = view.spans.last().filter(|last| last.kind == ContactKind::Unknown);
-    html! {
-        (told(&sums(&view.spans))) ". "
-        @match longest {
-            Some(outage) => {
-                "It was without a path " (words::count(outages.len(), "time")) ", the longest from " (moment.at(outage.from))
-                " to " (moment.at(outage.to))
-                @if let Some(problem) = outage.problem.as_deref().filter(|problem| !problem.is_empty()) { ": " (one_line(problem)) }
-                ". "
-            }
-            None => { "It told of no time without a path. " }
-        }
-        @if let Some(last) = silent { "Nothing was heard of it since " (moment.at(last.from)) "." }
-    }
-}
-
-/// How long it was each: heard, presumed, without a path, unknown.
-fn sums(spans: &[ContactSpan]) -> [u64; 4] {
-    let mut sums = [0; 4];
-    for span in spans {
-        sums[rank(span.kind)] += length(span).0;
-    }
-    sums
-}
-
-/// `Heard for 3 h, presumably reachable for 2 h, without a path for 48 min, unknown for 1 h`, without what is not so.
-fn told(sums: &[u64; 4]) -> String {
-    let names = ["heard for", "presumably reachable for", "without a path for", "unknown for"];
-    let parts: Vec<_> = (names.iter().zip(sums))
-        .filter(|(_, ms)| **ms > 0)
-        // Seconds are below what is drawn.
-        .map(|(name, ms)| {
-            format!(
-                "{name} {}",
-                if *ms < 60_000 { span(Milliseconds(*ms)) } else { span(Milliseconds(ms / 60_000 * 60_000)) }
-            )
-        })
-        .collect();
-    let text = if parts.is_empty() { "nothing to tell".to_owned() } else { parts.join(", ") };
-    text[..1].to_uppercase() + &text[1..]
-}
-
-fn length(span: &ContactSpan) -> Milliseconds {
-    span.to.since(span.from)
-}
-
-/// Where a kind stands among the sums.
-fn rank(kind: ContactKind) -> usize {
-    match kind {
-        ContactKind::Heard => 0,
-        ContactKind::Presumed => 1,
-        ContactKind::Outage => 2,
-        ContactKind::Unknown => 3,
-    }
-}
-
 /// A day on the plant's clock, which has 23 to 25 hours.
-struct Day {
-    from: Timestamp,
-    to: Timestamp,
+pub(super) struct Day {
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
     /// The end of what can be known.
     now: Timestamp,
 }
@@ -122,7 +25,7 @@ struct Day {
 type Mark = (i64, i64, ContactKind);
 
 impl Day {
-    fn new(moment: &Moment, back: u32) -> Self {
+    pub(super) fn new(moment: &Moment, back: u32) -> Self {
         let (zone, now) = (moment.zone(), moment.now());
         let from = zone.day_start(now, back);
         // Some hours into the next day, wherever its midnight is.
@@ -130,7 +33,8 @@ impl Day {
         Self { from, to, now }
     }
 
-    fn line(&self, spans: &[ContactSpan]) -> Markup {
+    /// What was so on it, and above that what was planned for it.
+    pub(super) fn line(&self, spans: &[ContactSpan], planned: &[Opening]) -> Markup {
         let slots = self.slot(self.to);
         let within: Vec<_> = spans.iter().filter_map(|span| self.cut(span)).collect();
         html! {
@@ -144,6 +48,9 @@ impl Day {
                     }
                 }
                 @if let Some(later) = self.later() { rect .later x=(later) y="0" width=(slots - later) height=(HEIGHT) {} }
+                @for (at, count) in planned.iter().filter_map(|opening| self.place(opening)) {
+                    rect .planned x=(at) y="0" width=(count) height="4" {}
+                }
             }
         }
     }
@@ -156,6 +63,13 @@ impl Day {
 
     fn slot(&self, at: Timestamp) -> i64 {
         (at.milliseconds() - self.from.milliseconds()).div_euclid(SLOT_MS)
+    }
+
+    /// The slots of what is planned for this day: the first, and how many.
+    fn place(&self, opening: &Opening) -> Option<(i64, i64)> {
+        let (from, to) = (opening.from.max(self.from), opening.to.min(self.to));
+        let first = self.slot(from);
+        (from < to).then(|| (first, self.slot(to.shifted_by_ms(-1)) - first + 1))
     }
 
     /// The part of a span that lies in this day.
@@ -265,20 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn it_says_since_when_nothing_was_heard_and_what_a_machine_met_is_inert() {
-        let outage = ContactSpan {
-            problem: Some("<b>refused</b>\u{1b}[2J".to_owned()),
-            ..span_of("2026-11-22T22:00:00Z", "2026-11-23T01:00:00Z", ContactKind::Outage)
-        };
-        let spans =
-            vec![outage, span_of("2026-11-23T01:00:00Z", "2026-11-23T14:03:05Z", ContactKind::Unknown)];
-        let view = ContactsView { at: at("2026-11-23T14:03:05Z"), since: at("2026-11-22T22:00:00Z"), spans };
-        let shown = drawn(&view, &moment()).into_string();
-        assert!(
-            shown.contains("Without a path for 3 h, unknown for 13 h 3 min. It was without a path 1 time"),
-            "{shown}"
-        );
-        assert!(shown.contains("&lt;b&gt;refused&lt;/b&gt;\\x1b[2J") && !shown.contains("<b>"), "{shown}");
-        assert!(shown.contains("Nothing was heard of it since <time"), "{shown}");
+    fn what_is_planned_stands_above_what_was_and_what_is_to_come() {
+        let day = Day::new(&moment(), 0);
+        let opening = |from: &str, to: &str| Opening { from: at(from), to: at(to) };
+        let night = opening("2026-11-22T21:00:00Z", "2026-11-23T05:00:00Z");
+        assert_eq!(day.place(&night), Some((0, 36)), "the part of it that lies in the day");
+        let short = opening("2026-11-23T15:05:00Z", "2026-11-23T15:06:00Z");
+        assert_eq!(day.place(&short), Some((96, 1)), "it is seen however short");
+        assert_eq!(day.place(&opening("2026-11-21T21:00:00Z", "2026-11-22T23:00:00Z")), None);
+        let drawn = day.line(&[], &[night, short]).into_string();
+        assert!(drawn.find("later").unwrap() < drawn.find("planned").unwrap(), "{drawn}");
     }
 }
