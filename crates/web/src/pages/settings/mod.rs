@@ -5,6 +5,7 @@ mod overview;
 mod people;
 mod people_list;
 mod places;
+mod places_list;
 mod tokens;
 mod you;
 
