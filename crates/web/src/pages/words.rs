@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 use tidegate_core::api::{EndpointState, EndpointView, Reachability, WorkState};
+use tidegate_core::window::Window;
 use tidegate_core::words::{Tone, Verdict, one_line, shortened};
 
 use super::moment::Moment;
@@ -94,4 +95,14 @@ pub(super) fn count(count: usize, of: &str) -> String {
 /// `clock_skew_ms` as `clock skew ms`.
 pub(super) fn label(name: &str) -> String {
     one_line(&name.replace('_', " "))
+}
+
+/// `Mon-Fri 02:00-02:12, Sat 20:00-04:00`, none of them broken over two lines.
+pub(super) fn windows(windows: &[Window]) -> Markup {
+    html! {
+        @for (place, window) in windows.iter().enumerate() {
+            @if place > 0 { ", " }
+            span .whole { (window.to_string()) }
+        }
+    }
 }

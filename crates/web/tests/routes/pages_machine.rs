@@ -177,6 +177,7 @@ async fn what_its_site_plans_is_drawn_and_stands_beside_what_waits() {
     let unplanned = text(&browser.get(&place).await);
     assert!(unplanned.contains("No maintenance window is planned for its site."), "{unplanned}");
     assert!(!unplanned.contains("class=\"planned\""), "{unplanned}");
+    assert!(unplanned.contains("It was never heard."), "{unplanned}");
 
     let plan = json!({ "windows": ["Mon-Tue 17:00-17:12"] });
     let edited = world.patch(&format!("/api/v1/sites/{site}"), None, &plan).await;
@@ -184,11 +185,7 @@ async fn what_its_site_plans_is_drawn_and_stands_beside_what_waits() {
     let spec = json!({ "steps": [{ "probe": "shell", "with": { "command": "true" } }] });
     world.post(&format!("/api/v1/endpoints/{endpoint}/sequences"), &spec).await;
     let planned = text(&browser.get(&place).await);
-    assert_eq!(
-        planned.matches("class=\"planned\"").count(),
-        1,
-        "of the days drawn, one has a window: {planned}"
-    );
+    assert_eq!(planned.matches("class=\"planned\"").count(), 2, "Tuesday and Monday: {planned}");
     assert_eq!(planned.matches("The next maintenance window opens <time").count(), 2, "{planned}");
     assert!(planned.contains(">Mon 23 Nov 17:00 plant time</time>, for 12 min."), "{planned}");
 

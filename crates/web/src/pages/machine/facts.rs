@@ -58,7 +58,7 @@ pub(super) fn contact(
                 }
                 div { dt { "enrolled" } dd { (moment.at(machine.enrolled_at)) } }
             }
-            (contact::drawn(contacts, windows, machine.enrolled_at, moment))
+            (contact::drawn(contacts, machine, windows, moment))
             @if !machine.outages.is_empty() {
                 h3 { "Times without a path" }
                 ul {

@@ -19,12 +19,12 @@ pub(super) fn queue(machine: &EndpointView, waiting: &[QueueItem], next: Option<
                 p .fine { (next) }
             }
             ol .cards {
-                @for QueueItem { sequence: view, waiting_for } in waiting {
+                @for (place, QueueItem { sequence: view, waiting_for }) in waiting.iter().enumerate() {
                     li .card {
                         h3 { a href=(place_of(view.id, view.state)) { (one_line(&view.title)) } }
                         p { (words::verdict(&of_waiting(view.state, view.attention, waiting_for.as_deref(), view.reason.as_deref()))) }
                         p .fine { (words::count(view.steps as usize, "step")) ", by " (one_line(&view.created_by)) }
-                        @if view.state == SequenceState::Queued && waiting.len() > 1 {
+                        @if view.state == SequenceState::Queued && place > 0 {
                             form method="post" action={ "/sequences/" (view.id) "/act" } {
                                 input type="hidden" name="next" value={ "/machines/" (machine.id) };
                                 button .small name="act" value="run-next" aria-label={ "Run next: " (one_line(&view.title)) } { "Run next" }

@@ -68,7 +68,7 @@ fn sites_table(sites: &[&SiteView], now: Timestamp, wrong: &Wrong<'_>) -> Markup
                         td data-label="Site" { a .name href={ "/machines?site=" (site.id) } { (one_line(&site.name)) } }
                         td data-label="Time zone" { (zones::with_clock(&site.time_zone, now)) }
                         td data-label="Maintenance windows" {
-                            @if site.windows.is_empty() { span .fine { "none planned" } } @else { (windows_text(&site.windows)) }
+                            @if site.windows.is_empty() { span .fine { "none planned" } } @else { (words::windows(&site.windows)) }
                         }
                         td data-label="Change" { (site_changes(site, wrong)) }
                     }

@@ -5,7 +5,7 @@ mod day;
 mod plan;
 
 use maud::{Markup, html};
-use tidegate_core::api::{ContactKind, ContactSpan, ContactsView};
+use tidegate_core::api::{ContactKind, ContactSpan, ContactsView, EndpointView};
 use tidegate_core::call::{Answer, EndpointQuestion};
 use tidegate_core::id::EndpointId;
 use tidegate_core::time::{Milliseconds, Timestamp};
@@ -33,13 +33,18 @@ pub(super) async fn read(host: &dyn Host, id: EndpointId, moment: &Moment) -> Re
     }
 }
 
-/// The drawing after what it says in words. `since`: before that nothing was to be expected of the machine.
-pub(super) fn drawn(view: &ContactsView, windows: &[Window], since: Timestamp, moment: &Moment) -> Markup {
-    let planned = openings(windows, moment.zone(), view.since.max(since), Day::new(moment, 0).to);
+/// The drawing after what it says in words.
+pub(super) fn drawn(
+    view: &ContactsView,
+    machine: &EndpointView,
+    windows: &[Window],
+    moment: &Moment,
+) -> Markup {
+    let planned = openings(windows, moment.zone(), view.since, Day::new(moment, 0).to);
     html! {
         h3 { "The last " (DAYS) " days" }
-        p { (in_words(view, moment)) }
-        p { (plan::in_words(windows, &planned, view, moment)) }
+        p { (in_words(view, machine.last_seen_at, moment)) }
+        p { (plan::in_words(windows, &planned, machine.enrolled_at, view, moment)) }
         figure .contacts {
             div .hours aria-hidden="true" { @for hour in ["0", "6", "12", "18", "24"] { span { (hour) } } }
             ol {
@@ -58,7 +63,7 @@ pub(super) fn drawn(view: &ContactsView, windows: &[Window], since: Timestamp, m
 }
 
 /// The whole of it in a sentence or three.
-fn in_words(view: &ContactsView, moment: &Moment) -> Markup {
+fn in_words(view: &ContactsView, heard_at: Option<Timestamp>, moment: &Moment) -> Markup {
     let outages: Vec<_> = view.spans.iter().filter(|span| span.kind == ContactKind::Outage).collect();
     let longest = outages.iter().max_by_key(|outage| length(outage).0);
     let silent = view.spans.last().filter(|last| last.kind == ContactKind::Unknown);
@@ -73,7 +78,11 @@ fn in_words(view: &ContactsView, moment: &Moment) -> Markup {
             }
             None => { "It told of no time without a path. " }
         }
-        @if let Some(last) = silent { "Nothing was heard of it since " (moment.at(last.from)) "." }
+        @match silent {
+            Some(_) if heard_at.is_none() => "It was never heard.",
+            Some(last) => { "Nothing was heard of it since " (moment.at(heard_at.map_or(last.from, |at| at.max(last.from)))) "." }
+            None => {}
+        }
     }
 }
 
@@ -142,7 +151,7 @@ mod tests {
         let spans =
             vec![outage, span_of("2026-11-23T01:00:00Z", "2026-11-23T14:03:05Z", ContactKind::Unknown)];
         let view = ContactsView { at: at("2026-11-23T14:03:05Z"), since: at("2026-11-22T22:00:00Z"), spans };
-        let shown = drawn(&view, &[], view.since, &moment()).into_string();
+        let shown = in_words(&view, Some(view.since), &moment()).into_string();
         assert!(
             shown.contains("Without a path for 3 h, unknown for 13 h 3 min. It was without a path 1 time"),
             "{shown}"
