@@ -22,7 +22,9 @@ const DAYS_MAX: u32 = 40;
 /// next day), `Sun 00:00-24:00`, `daily 02:00-02:12`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
+    /// Weekday from 0, Monday.
     first: u8,
+    /// The same; before `first`: over the end of the week.
     last: u8,
     /// Minute of the day, below 1,440.
     from: u16,

@@ -17,6 +17,18 @@ async fn opened() -> (Arc<World>, Machine, Browser) {
     (world, machine, browser)
 }
 
+/// A machine that enrolled into a site in Berlin's time zone, with the ids of both.
+async fn placed() -> (Arc<World>, Browser, String, String) {
+    let (world, mut browser, site) = with_site().await;
+    let made = browser.submit("/machines/new", &[("site", &site), ("uses", "1"), ("valid_for", "1d")]).await;
+    let code = field(&text(&made), "code").parse().unwrap();
+    assert_eq!(Machine::new(&world).enrol(&code).await.status, 200);
+    world.project();
+    let listed = world.get("/api/v1/endpoints").await.json();
+    let endpoint = listed["items"][0]["id"].as_str().unwrap().to_owned();
+    (world, browser, site, endpoint)
+}
+
 fn place(rest: &str) -> String {
     format!("/machines/{ENDPOINT}{rest}")
 }
@@ -147,13 +159,7 @@ async fn a_step_is_compared_where_there_is_one() {
 
 #[tokio::test]
 async fn a_night_is_told_on_the_clock_of_each_plant() {
-    let (world, mut browser, site) = with_site().await;
-    let made = browser.submit("/machines/new", &[("site", &site), ("uses", "1"), ("valid_for", "1d")]).await;
-    let code = field(&text(&made), "code").parse().unwrap();
-    assert_eq!(Machine::new(&world).enrol(&code).await.status, 200);
-    world.project();
-    let listed = world.get("/api/v1/endpoints").await.json();
-    let endpoint = listed["items"][0]["id"].as_str().unwrap();
+    let (world, mut browser, _, endpoint) = placed().await;
     let spec = json!({ "steps": [{ "probe": "shell", "with": { "command": "true" } }] });
     world.post(&format!("/api/v1/endpoints/{endpoint}/sequences"), &spec).await;
     world.project();
@@ -166,13 +172,7 @@ async fn a_night_is_told_on_the_clock_of_each_plant() {
 
 #[tokio::test(start_paused = true)]
 async fn what_its_site_plans_is_drawn_and_stands_beside_what_waits() {
-    let (world, mut browser, site) = with_site().await;
-    let made = browser.submit("/machines/new", &[("site", &site), ("uses", "1"), ("valid_for", "1d")]).await;
-    let code = field(&text(&made), "code").parse().unwrap();
-    assert_eq!(Machine::new(&world).enrol(&code).await.status, 200);
-    world.project();
-    let listed = world.get("/api/v1/endpoints").await.json();
-    let endpoint = listed["items"][0]["id"].as_str().unwrap().to_owned();
+    let (world, mut browser, site, endpoint) = placed().await;
     let place = format!("/machines/{endpoint}");
     let unplanned = text(&browser.get(&place).await);
     assert!(unplanned.contains("No maintenance window is planned for its site."), "{unplanned}");

@@ -106,18 +106,7 @@ impl Day {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn span_of(from: &str, to: &str, kind: ContactKind) -> ContactSpan {
-        ContactSpan { from: at(from), to: at(to), kind, problem: None }
-    }
-
-    fn moment() -> Moment {
-        Moment::new(at("2026-11-23T14:03:05Z"), "Europe/Berlin")
-    }
+    use crate::pages::machine::contact::tests::{at, moment, span_of};
 
     #[test]
     fn a_day_is_the_plants_and_shows_what_tells_most() {

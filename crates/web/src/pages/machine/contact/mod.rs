@@ -18,6 +18,7 @@ use crate::pages::moment::Moment;
 use crate::pages::words;
 use crate::problem::Problem;
 use day::Day;
+use plan::Known;
 
 pub(super) use plan::next;
 
@@ -41,10 +42,11 @@ pub(super) fn drawn(
     moment: &Moment,
 ) -> Markup {
     let planned = openings(windows, moment.zone(), view.since, Day::new(moment, 0).to);
+    let known = Known { enrolled_at: machine.enrolled_at, heard_at: machine.last_seen_at, contacts: view };
     html! {
         h3 { "The last " (DAYS) " days" }
         p { (in_words(view, machine.last_seen_at, moment)) }
-        p { (plan::in_words(windows, &planned, machine.enrolled_at, view, moment)) }
+        p { (plan::in_words(windows, &planned, &known, moment)) }
         figure .contacts {
             div .hours aria-hidden="true" { @for hour in ["0", "6", "12", "18", "24"] { span { (hour) } } }
             ol {
@@ -130,15 +132,15 @@ fn rank(kind: ContactKind) -> usize {
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
+    pub(super) fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    fn span_of(from: &str, to: &str, kind: ContactKind) -> ContactSpan {
+    pub(super) fn span_of(from: &str, to: &str, kind: ContactKind) -> ContactSpan {
         ContactSpan { from: at(from), to: at(to), kind, problem: None }
     }
 
-    fn moment() -> Moment {
+    pub(super) fn moment() -> Moment {
         Moment::new(at("2026-11-23T14:03:05Z"), "Europe/Berlin")
     }
 
