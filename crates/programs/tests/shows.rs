@@ -44,6 +44,11 @@ fn nothing_altered_runs_or_passes_for_genuine() {
 }
 
 #[test]
+fn a_recorded_sync_that_is_sent_again_moves_nothing() {
+    holds("replay");
+}
+
+#[test]
 fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
     holds("power-cut");
 }

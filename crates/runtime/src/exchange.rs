@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_core::id::RequestId;
 use tidegate_core::obstacle::Obstacle;
-use tidegate_core::runtime::{Input, Request, Status, Ticket, verify_time};
+use tidegate_core::runtime::{Input, Request, Status, verify_time};
 use tidegate_core::wire::{EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
 use tokio::time::Instant;
 
@@ -179,11 +179,9 @@ impl Session {
             self.unheld_pause(was_held);
             return Ok(());
         };
-        let ticket = answer.ticket.clone();
         let stood = self.status()?;
         self.perform(Input::SyncAnswered { request, answer })?;
         let status = self.status()?;
-        self.ticket = ticket.map(|text| Ticket::new(text, &status));
         // What the answer brings counts by what became of it: an order that comes altered again and again moves nothing.
         let moves_a_log =
             status.acknowledged > before || (stood.journal, stood.orders) != (status.journal, status.orders);

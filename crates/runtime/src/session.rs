@@ -12,7 +12,9 @@ use tidegate_core::id::{BootId, RequestId};
 use tidegate_core::keys::{KeyPair, PublicKey};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::probe::Catalogue;
-use tidegate_core::runtime::{self, Input, Limits, Status, Ticket, document_load, document_save};
+use tidegate_core::runtime::{
+    self, Effect, Idle, Input, Limits, Status, Ticket, document_load, document_save,
+};
 use tidegate_core::sql::{SqlError, SqlErrorKind};
 use tokio::time::{Instant, sleep_until};
 
@@ -67,6 +69,8 @@ pub(crate) struct Session {
     pub(crate) transport: std::rc::Rc<Transport>,
     /// Admits idle syncs while nothing moves.
     pub(crate) ticket: Option<Ticket>,
+    /// Idle syncs since the start.
+    idle_count: u64,
     /// Tickets refused since one was taken.
     pub(crate) tickets_refused: u32,
     /// The wall clock less the time since the machine started, at the last signed sync.
@@ -232,6 +236,7 @@ impl Session {
             transport: std::rc::Rc::new(transport),
             catalogue: probes::catalogue(),
             ticket: None,
+            idle_count: 0,
             tickets_refused: 0,
             offset_ms: 0,
             has_contact: false,
@@ -339,12 +344,17 @@ impl Session {
             limits: Limits { has_room, ..Limits::default() },
         };
         let effects = self.directory.transaction(|db| runtime::handle(db, &cx, input))?;
-        effects.into_iter().for_each(|effect| self.steps.perform(effect));
+        for effect in effects {
+            match effect {
+                Effect::KeepTicket(ticket) => self.ticket = ticket,
+                Effect::StartStep { .. } | Effect::Kill { .. } => self.steps.perform(effect),
+            }
+        }
         Ok(())
     }
 
     /// The next request, from the state as it is.
-    pub(crate) fn request(&self) -> anyhow::Result<runtime::Request> {
+    pub(crate) fn request(&mut self) -> anyhow::Result<runtime::Request> {
         let reading = clock::read();
         let cx = runtime::Context {
             clock: &reading,
@@ -358,7 +368,11 @@ impl Session {
         };
         let id = RequestId::fresh(&mut entropy::fresh());
         let hold_ms = u64::try_from(self.hold_asked().as_millis()).unwrap_or(u64::MAX);
-        self.directory.read(|db| runtime::request(db, &cx, id, self.ticket.as_ref(), hold_ms))
+        let count = self.idle_count + 1;
+        let idle = self.ticket.as_ref().map(|ticket| Idle { ticket, hold_ms, count });
+        let request = self.directory.read(|db| runtime::request(db, &cx, id, idle))?;
+        self.idle_count += u64::from(request.is_idle);
+        Ok(request)
     }
 
     /// How long the next idle sync may be held. After one that broke not at all: an answer at once tells a path that is

@@ -52,6 +52,8 @@ impl Steps {
                 };
                 self.start((sequence, step, attempt), task);
             }
+            // The session keeps it: it has nothing to do with steps.
+            Effect::KeepTicket(_) => {}
             Effect::Kill { sequence, step, attempt } => {
                 let killed = (sequence, step, attempt);
                 if let Some(index) = self.running.iter().position(|(running, _)| *running == killed) {

@@ -37,6 +37,13 @@ pub trait Host: Send + Sync + 'static {
     /// Keeps that an endpoint proved itself in a sync; what becomes of it is the host's own matter.
     fn seen(&self, endpoint: EndpointId, seen: Seen);
 
+    /// Remembers in memory a ticket that an answer to `endpoint` gives: see
+    /// [`TicketUses`](tidegate_core::control::TicketUses).
+    fn ticket_issued(&self, endpoint: EndpointId, ticket: &str);
+
+    /// Whether an idle sync of `endpoint` with this ticket and count is no repeat; remembers it then.
+    fn admits_idle(&self, endpoint: EndpointId, ticket: &str, count: u64) -> bool;
+
     /// The time.
     fn now(&self) -> Timestamp;
 

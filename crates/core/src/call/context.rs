@@ -29,6 +29,9 @@ pub trait Presence {
     /// Whether a sync of the endpoint is being held right now.
     fn is_connected(&self, endpoint: EndpointId) -> bool;
 
+    /// A random number of this start of the host: tickets name it, so that none outlives the memory of its uses (R5).
+    fn start(&self) -> u64;
+
     /// What its contacts were like since the host started. A host that learns nothing says so by the default.
     fn rhythm(&self, _endpoint: EndpointId) -> Rhythm {
         Rhythm::default()

@@ -44,6 +44,8 @@ pub struct Synced {
     pub answer: SyncAnswer,
     /// The head that the endpoint's journal is to endorse.
     pub head: Option<TranscriptHead>,
+    /// Whether the endpoint was heard with it: `false` for a repeat, and for a sync that a later one overtook (R5).
+    pub is_news: bool,
 }
 
 impl Synced {

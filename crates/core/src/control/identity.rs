@@ -88,11 +88,17 @@ impl Object<'_> {
         store::journal_save(self.db, self.id, &journal)?;
         let (id, address) = (journal.head.id, journal.address);
         self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::Candidate { journal: id, address })?;
+        self.candidate_heard();
+        Ok(())
+    }
+
+    /// A journal that waits for a person was heard, also one that was there when the person adopted another: then two
+    /// machines carry the identity.
+    pub(super) fn candidate_heard(&mut self) {
         let reason =
             "a machine with this identity and another history was heard: re-imaged, set back or copied"
                 .into();
         self.attention_set("candidate_journal", reason, CLEARS_ADOPT);
-        Ok(())
     }
 
     fn sequence_outlives_journal(&mut self, id: SequenceId, cause: HoldCause) -> Result<(), Error> {

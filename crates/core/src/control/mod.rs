@@ -24,6 +24,7 @@ mod steps_view;
 mod store;
 mod sync;
 mod ticket;
+mod ticket_uses;
 mod traffic;
 mod view;
 mod waiting;
@@ -32,6 +33,7 @@ mod waiting_words;
 pub(crate) use act::{check_name, check_revision};
 pub(crate) use idempotency::{KEPT_FOR as IDEMPOTENCY_KEPT_FOR, check_same as idempotency_check_same};
 pub use outbox::{outbox, outbox_backlog, outbox_done};
+pub use ticket_uses::TicketUses;
 pub(crate) use view::reachability;
 
 use crate::api::EndpointState;
@@ -47,8 +49,10 @@ use crate::transcript::ACTOR_CONTROL_PLANE;
 use object::Object;
 
 /// The tables of endpoint objects.
-pub const SCHEMA: Schema =
-    Schema { name: "endpoint", migrations: &[include_str!("schema/0001_endpoint.sql")] };
+pub const SCHEMA: Schema = Schema {
+    name: "endpoint",
+    migrations: &[include_str!("schema/0001_endpoint.sql"), include_str!("schema/0002_requests.sql")],
+};
 
 /// Applies `input` to `endpoint` in the host's transaction.
 ///

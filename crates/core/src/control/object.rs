@@ -13,7 +13,7 @@ use crate::chain::Link;
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::error::{Code, Error};
-use crate::id::{ClientId, EndpointId, JournalId, LogId, SequenceId, SiteId};
+use crate::id::{ClientId, EndpointId, JournalId, LogId, RequestId, SequenceId, SiteId};
 use crate::rhythm::Rhythm;
 use crate::sequence::Sequence;
 use crate::sql::{ReadSql, Row, Sql, SqlError};
@@ -49,6 +49,8 @@ pub(super) struct EndpointRow {
     pub(super) tags: Vec<String>,
     /// The address that the current journal was last heard from in a whole sync.
     pub(super) address: Option<String>,
+    /// The last signed syncs, newest first; at most [`super::sync::REQUESTS_KEPT`].
+    pub(super) requests: Vec<RequestId>,
 }
 
 /// An endpoint object in a call that may write.
@@ -327,7 +329,7 @@ impl<'a> Object<'a> {
 
 const COLUMNS: &str = "SELECT client_id, site_id, name, state, revision, enrolled_at, last_seen_at, skew_ms, facts, \
      journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, transcript_number, \
-     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address FROM endpoint \
+     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, requests FROM endpoint \
      WHERE endpoint_id = ?1";
 
 /// Reads an endpoint's row; `None`: there is no such endpoint here.
@@ -390,6 +392,7 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         rhythm: row.json(22)?,
         tags: row.json(23)?,
         address: row.optional_text(24)?.map(str::to_owned),
+        requests: row.json(25)?,
     })
 }
 
@@ -402,14 +405,14 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
     db.execute(
         "INSERT INTO endpoint (endpoint_id, client_id, site_id, name, state, revision, enrolled_at, last_seen_at, \
          skew_ms, facts, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, \
-         transcript_number, transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23, ?24, ?25, ?26) \
+         transcript_number, transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, \
+         requests) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22, ?23, ?24, ?25, ?26, ?27) \
          ON CONFLICT (endpoint_id) DO UPDATE SET client_id = ?2, site_id = ?3, name = ?4, state = ?5, revision = ?6, \
          last_seen_at = ?8, skew_ms = ?9, facts = ?10, journal_id = ?11, journal_number = ?12, journal_hash = ?13, \
          log_id = ?14, log_number = ?15, log_hash = ?16, pending = ?17, transcript_number = ?18, \
          transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22, time_zone = ?23, \
-         rhythm = ?24, tags = ?25, address = ?26",
+         rhythm = ?24, tags = ?25, address = ?26, requests = ?27",
         &[
             id.into(),
             row.client.into(),
@@ -437,6 +440,7 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
             store::json(&row.rhythm),
             store::json(&row.tags),
             row.address.clone().into(),
+            store::json(&row.requests),
         ],
     )?;
     Ok(())

@@ -16,6 +16,9 @@ use super::orders::{orders_after, void_load};
 use super::store::{self, JournalRow};
 use super::ticket::{self, Standing};
 
+/// Signed syncs that are remembered of each endpoint: more than can be under way at once on its paths.
+pub(super) const REQUESTS_KEPT: usize = 8;
+
 /// How many altered copies of an order it takes until it is taken back (R13).
 const FAILURES_BEFORE_VOID: u32 = 3;
 
@@ -40,12 +43,19 @@ pub(super) fn sync(
         let detail = format!("protocol version {} is not spoken here, {PROTOCOL_VERSION} is", line.v);
         return Err(Error::invalid(detail));
     }
-    let mut journal = object.journal_of(request, address)?;
-    let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
-    object.row.seen = Some(Seen { at: object.cx.now, skew_ms: Some(skew_ms) });
+    let mut journal = object.journal_of(request, address.clone())?;
+    let is_news = object.is_news(request, &journal);
+    if is_news {
+        let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
+        object.row.seen = Some(Seen { at: object.cx.now, skew_ms: Some(skew_ms) });
+        journal.address = address.or(journal.address);
+        if journal.state == JournalState::Candidate {
+            object.candidate_heard();
+        }
+    }
     let asks = Asks { request: line.request, orders: line.orders, failures: line.failures };
     if matches!(journal.state, JournalState::Forked) {
-        return Ok(answered(object, &asks, &journal));
+        return Ok(answered(object, &asks, &journal, is_news));
     }
     match object.intake(&mut journal, request)? {
         Intake::Fits => {}
@@ -53,14 +63,17 @@ pub(super) fn sync(
             object.fork(line.journal.id, number)?;
             journal.state = JournalState::Forked;
             store::journal_save(object.db, object.id, &journal)?;
-            return Ok(answered(object, &asks, &journal));
+            return Ok(answered(object, &asks, &journal, is_news));
         }
     }
     let is_held_entirely = journal.head == line.journal;
-    if is_held_entirely {
+    if is_held_entirely && is_news {
         journal.signed = Some(request.signed.clone());
     }
     store::journal_save(object.db, object.id, &journal)?;
+    if !is_news {
+        return Ok(answered(object, &asks, &journal, is_news));
+    }
     if journal.state == JournalState::Current {
         object.row.address.clone_from(&journal.address);
     }
@@ -68,7 +81,7 @@ pub(super) fn sync(
     // Orders go only to a journal head that is held entirely (R4).
     if !is_held_entirely {
         answer.more = journal.head.number < line.journal.number;
-        return Ok(Reply::Synced(Box::new(Synced { answer, head: None })));
+        return Ok(Reply::Synced(Box::new(Synced { answer, head: None, is_news })));
     }
     finish(object, &asks, &journal, answer)
 }
@@ -112,9 +125,10 @@ fn finish(
     };
     if is_quiet && is_agreed && asks.failures.is_none() {
         let standing = Standing { journal: journal.head, orders: asks.orders };
-        answer.ticket = Some(ticket::issue(object.cx, object.id, standing));
+        let current = object.row.journal.map(|current| current.id);
+        answer.ticket = Some(ticket::issue(object.cx, object.id, current, standing));
     }
-    Ok(Reply::Synced(Box::new(Synced { answer, head })))
+    Ok(Reply::Synced(Box::new(Synced { answer, head, is_news: true })))
 }
 
 impl Object<'_> {
@@ -123,11 +137,10 @@ impl Object<'_> {
         let line = &request.line;
         let known = store::journal_load(self.db, self.id, line.journal.id)?;
         let key = signer(request, &store::public_keys_load(self.db, self.id)?)?;
-        if let Some(mut journal) = known {
+        if let Some(journal) = known {
             if journal.key != key {
                 return Err(Error::problem(Code::InvalidSignature, "this journal is signed by another key"));
             }
-            journal.address = address.or(journal.address);
             return Ok(journal);
         }
         let ordinal = store::journals_load(self.db, self.id)?.len() as u64 + 1;
@@ -148,6 +161,19 @@ impl Object<'_> {
         };
         self.candidate_add(journal.clone())?;
         Ok(journal)
+    }
+
+    /// Whether the endpoint says this now, as far as its record can tell (R5). A repeat does not, nor does a sync that
+    /// states less of the journal than is held: it was overtaken. What either proves still counts; it gets no orders
+    /// and moves neither last-seen nor address.
+    fn is_news(&mut self, request: &SyncRequest, journal: &JournalRow) -> bool {
+        let line = &request.line;
+        if self.row.requests.contains(&line.request) || line.journal.number < journal.head.number {
+            return false;
+        }
+        self.row.requests.insert(0, line.request);
+        self.row.requests.truncate(REQUESTS_KEPT);
+        true
     }
 
     /// Fills in what the endpoint lacks of the open order log.
@@ -234,9 +260,9 @@ fn not_signed(request: &SyncRequest, keys: &[PublicKey]) -> Error {
     Error::problem(Code::UnknownEndpoint, detail)
 }
 
-fn answered(object: &Object<'_>, asks: &Asks, journal: &JournalRow) -> Reply {
+fn answered(object: &Object<'_>, asks: &Asks, journal: &JournalRow, is_news: bool) -> Reply {
     let answer = plain_answer(object.cx, asks, journal);
-    Reply::Synced(Box::new(Synced { answer, head: None }))
+    Reply::Synced(Box::new(Synced { answer, head: None, is_news }))
 }
 
 fn plain_answer(cx: &Context<'_>, asks: &Asks, journal: &JournalRow) -> SyncAnswer {

@@ -10,14 +10,15 @@ use crate::time::Milliseconds;
 use crate::wire::{Head, SyncAnswer, TranscriptHead};
 
 use super::orders::Taken;
+use super::request::Ticket;
 use super::state::{Object, entry_hash};
-use super::work;
+use super::{Effect, work};
 
 /// How long acknowledged entries are kept for a control plane that is restored (R10).
 const KEPT_FOR: Milliseconds = Milliseconds::from_days(30);
 
 impl Object<'_> {
-    /// Uses the answer to the outstanding request `expected`; any other is dropped (R5).
+    /// Uses the answer to the outstanding request `expected`; any other is dropped whole, its ticket included (R5).
     pub(super) fn answered(&mut self, expected: RequestId, answer: &SyncAnswer) -> Result<(), Error> {
         let held = answer.journal.head;
         if answer.request != expected || held.id != self.state.journal.id {
@@ -42,6 +43,9 @@ impl Object<'_> {
         if let Some(head) = &answer.transcript {
             self.head_take(head)?;
         }
+        // Issued for the journal as the control plane holds it, which may be behind what this call has added.
+        let ticket = answer.ticket.clone().map(|text| Ticket::new(text, held, self.state.orders));
+        self.effects.push(Effect::KeepTicket(ticket));
         Ok(())
     }
 
@@ -61,6 +65,7 @@ impl Object<'_> {
     /// it is adopted.
     fn journal_open_new(&mut self) -> Result<(), Error> {
         self.kill_running("the machine's history was set back or copied")?;
+        self.effects.push(Effect::KeepTicket(None));
         let old = self.state.journal;
         let known = work::known(self.db, &self.state)?;
         self.db.execute("DELETE FROM journal", &[])?;

@@ -13,7 +13,7 @@ mod state;
 mod work;
 
 pub use clock::{Clock, Now, Reading, verify_time};
-pub use request::{Request, Ticket, request};
+pub use request::{Idle, Request, Ticket, request};
 pub use state::{Context, create, document_load, document_save};
 
 use serde_json::{Map, Value};
@@ -145,6 +145,9 @@ pub enum Effect {
         /// The only folders that a file probe may read in, links resolved; `None`: all.
         folders: Option<Vec<String>>,
     },
+    /// Use this ticket from the next request on; `None`: discard the one in use. Follows every answer that counts (R5),
+    /// and no other.
+    KeepTicket(Option<Ticket>),
     /// End the process tree of a running attempt.
     Kill {
         /// The sequence.

@@ -1,4 +1,4 @@
-//! The shortest sync: nothing moves, and the endpoint says so in 74 bytes, since it says it all day.
+//! The shortest sync: nothing moves, and the endpoint says so in 76 bytes, since it says it all day.
 //!
 //! What it would have to say at length (journal and order log as they stand) is in the ticket's authentication code: the
 //! control plane makes the code again from its own record, and where the two differ something has moved.
@@ -26,6 +26,8 @@ pub struct IdleSync {
     pub ticket: String,
     /// How long the answer may be held.
     pub hold_ms: u64,
+    /// How many idle syncs this start of the program has made, this one included: no count comes twice with one ticket.
+    pub count: u64,
 }
 
 /// A sync as it was received, checked for its form only.
@@ -37,15 +39,16 @@ pub enum SyncMessage {
     Signed(Box<SyncRequest>),
 }
 
-/// A list, since names of fields would be a quarter of it: the version, `{endpoint}.{request}.{ticket}`, `hold_ms`.
+/// A list, since names of fields would be a quarter of it: the version, `{endpoint}.{request}.{ticket}`, `hold_ms`,
+/// `count`.
 #[derive(Serialize, Deserialize)]
-struct Form(u32, String, u64);
+struct Form(u32, String, u64, u64);
 
 impl IdleSync {
     /// Writes it.
     pub fn write(&self) -> Vec<u8> {
         let idle = format!("{}.{}.{}", self.endpoint, self.request, self.ticket);
-        let form = Form(PROTOCOL_VERSION, idle, self.hold_ms);
+        let form = Form(PROTOCOL_VERSION, idle, self.hold_ms, self.count);
         serde_json::to_vec(&form).expect("protocol messages serialize")
     }
 
@@ -53,7 +56,7 @@ impl IdleSync {
         if bytes.len() > IDLE_BYTES_MAX {
             return None;
         }
-        let Form(version, idle, hold_ms) = serde_json::from_slice(bytes).ok()?;
+        let Form(version, idle, hold_ms, count) = serde_json::from_slice(bytes).ok()?;
         let wrong =
             || SyncParseError::Line("an idle sync does not name endpoint, request and ticket".to_owned());
         if version != PROTOCOL_VERSION {
@@ -65,7 +68,7 @@ impl IdleSync {
             let endpoint = parts.next()?.parse().ok()?;
             let request = parts.next()?.parse().ok()?;
             let ticket = parts.next().filter(|ticket| ticket.len() <= TICKET_BYTES_MAX)?.to_owned();
-            Some(Self { endpoint, request, ticket, hold_ms })
+            Some(Self { endpoint, request, ticket, hold_ms, count })
         };
         Some({ read }().ok_or_else(wrong))
     }
@@ -104,16 +107,17 @@ mod tests {
             request: RequestId::from_bytes([2; 10]),
             ticket: "a".repeat(27),
             hold_ms: 240_000,
+            count: 326,
         };
         let bytes = idle.write();
-        assert!(bytes.len() <= 75, "{}", bytes.len());
+        assert!(bytes.len() <= 79, "{}", bytes.len());
         assert_eq!(SyncMessage::parse(&bytes).unwrap(), SyncMessage::Idle(idle));
     }
 
     #[test]
     fn what_is_neither_short_nor_signed_is_refused() {
         let long = format!(r#"[1,"{}",0]"#, "a".repeat(IDLE_BYTES_MAX));
-        for text in ["", "{}", "[]", r#"[1,"",0]"#, r#"[2,"a.b.c",0]"#, r#"[1,"a.b.c",0,0]"#, &long] {
+        for text in ["", "{}", "[]", r#"[1,"",0,1]"#, r#"[9,"a.b.c",0,1]"#, r#"[1,"a.b.c",0]"#, &long] {
             assert!(SyncMessage::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

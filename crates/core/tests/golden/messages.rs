@@ -174,7 +174,13 @@ fn syncs(goldens: &mut Goldens) {
     goldens.insert("sync-gap".into(), String::from_utf8(with_gap).unwrap());
 
     let ticket = "AcjpfAAAAAAAAAAAAAAAAAAAAAA".to_owned();
-    let idle = IdleSync { endpoint: ENDPOINT, request: REQUEST, ticket: ticket.clone(), hold_ms: 240_000 };
+    let idle = IdleSync {
+        endpoint: ENDPOINT,
+        request: REQUEST,
+        ticket: ticket.clone(),
+        hold_ms: 240_000,
+        count: 17,
+    };
     assert_eq!(SyncMessage::parse(&idle.write()).unwrap(), SyncMessage::Idle(idle.clone()));
     goldens.insert("sync-idle".into(), String::from_utf8(idle.write()).unwrap());
 

@@ -46,6 +46,10 @@ impl Presence for Nobody {
         None
     }
 
+    fn start(&self) -> u64 {
+        0
+    }
+
     fn is_connected(&self, _: EndpointId) -> bool {
         false
     }
@@ -181,7 +185,7 @@ impl World {
         let clock = self.clock();
         let id = RequestId::from_bytes(entropy[..10].try_into().unwrap());
         let cx = self.endpoint_context(&clock, entropy);
-        let request = self.endpoint.read(|db| runtime::request(db, &cx, id, None, 0)).unwrap();
+        let request = self.endpoint.read(|db| runtime::request(db, &cx, id, None)).unwrap();
         let parsed = SyncRequest::parse(&request.bytes).unwrap();
         let sends = !parsed.entries.is_empty() || parsed.gap.is_some();
         let input = EndpointInput::Sync { request: Arc::new(parsed), address: None };

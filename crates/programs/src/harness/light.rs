@@ -11,7 +11,7 @@ use tidegate_core::error::Error;
 use tidegate_core::id::{BootId, EndpointId, JournalId, RequestId};
 use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
 use tidegate_core::probe::Catalogue;
-use tidegate_core::runtime::{self, Context, Effect, Input, Limits, Reading, Request, Ticket};
+use tidegate_core::runtime::{self, Context, Effect, Idle, Input, Limits, Reading, Request, Ticket};
 use tidegate_core::schema::migrate;
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::sql::Sql;
@@ -45,6 +45,8 @@ pub struct LightMachine {
     pub keys: KeyPair,
     /// What admits its idle syncs, once it was given.
     pub ticket: Option<Ticket>,
+    /// How many requests it has made.
+    requests: u64,
     store: Store,
     order_key: PublicKey,
     catalogue: Catalogue,
@@ -116,6 +118,7 @@ impl Newcomer {
             endpoint: answer.endpoint,
             keys: self.keys,
             ticket: None,
+            requests: 0,
             store,
             order_key: answer.authority.order_key()?,
             catalogue: tidegate_runtime::probes::catalogue(),
@@ -137,10 +140,10 @@ impl LightMachine {
     pub fn request(&mut self, hold_ms: u64) -> anyhow::Result<Request> {
         let id = RequestId::fresh(&mut tidegate_core::entropy::Entropy::new(random()?));
         self.outstanding = Some(id);
-        let (ticket, clock, entropy) = (self.ticket.clone(), reading(), random()?);
-        let request = self
-            .store
-            .read(|db| runtime::request(db, &self.context(&clock, entropy), id, ticket.as_ref(), hold_ms));
+        self.requests += 1;
+        let (ticket, clock, entropy, count) = (self.ticket.clone(), reading(), random()?, self.requests);
+        let idle = ticket.as_ref().map(|ticket| Idle { ticket, hold_ms, count });
+        let request = self.store.read(|db| runtime::request(db, &self.context(&clock, entropy), id, idle));
         request.map_err(|error| anyhow::anyhow!("no request can be made: {error:?}"))
     }
 
@@ -162,12 +165,7 @@ impl LightMachine {
     /// When no request is outstanding, or the state cannot be written.
     pub fn take_answer(&mut self, answer: SyncAnswer) -> anyhow::Result<()> {
         let request = self.outstanding.take().context("no request is outstanding")?;
-        let ticket = answer.ticket.clone();
-        self.perform(Input::SyncAnswered { request, answer: Box::new(answer) })?;
-        let status = self.store.read(|db| runtime::status(db, &reading()));
-        let status = status.map_err(|error| anyhow::anyhow!("the state cannot be read: {error:?}"))?;
-        self.ticket = ticket.map(|text| Ticket::new(text, &status));
-        Ok(())
+        self.perform(Input::SyncAnswered { request, answer: Box::new(answer) })
     }
 
     /// Goes on as if the control plane had taken in `request`, the outstanding one, and had nothing to say.
@@ -225,7 +223,12 @@ impl LightMachine {
         };
         let effects = self.store.transaction(|db: &dyn Sql| runtime::handle(db, &cx, input));
         let effects: Result<_, tidegate_sqlite::WriteError<Error>> = effects;
-        self.running.extend(effects.map_err(|error| anyhow::anyhow!("a call failed: {error:?}"))?);
+        for effect in effects.map_err(|error| anyhow::anyhow!("a call failed: {error:?}"))? {
+            match effect {
+                Effect::KeepTicket(ticket) => self.ticket = ticket,
+                Effect::StartStep { .. } | Effect::Kill { .. } => self.running.push(effect),
+            }
+        }
         Ok(())
     }
 

@@ -16,6 +16,7 @@ mod link_cut;
 mod offline_queue;
 mod power_cut;
 mod proxies;
+mod replay;
 mod systemd;
 mod tamper;
 mod trickle;
@@ -112,6 +113,11 @@ pub const SHOWS: &[Show] = &[
         name: "tamper",
         about: "nothing altered on the wire runs; everything altered in an export is found or bounded",
         run: tamper::run,
+    },
+    Show {
+        name: "replay",
+        about: "1,000 recorded syncs sent again from elsewhere, at once, later and after a restart: nothing moves",
+        run: replay::run,
     },
     Show {
         name: "garbage",

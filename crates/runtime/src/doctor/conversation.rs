@@ -186,7 +186,8 @@ fn span(ms: u64) -> String {
 async fn standing(transport: &Transport, found: Option<&Found>) -> Option<Standing> {
     let endpoint = found?.endpoint()?;
     let request = RequestId::fresh(&mut entropy::fresh());
-    let question = IdleSync { endpoint, request, ticket: NO_TICKET.to_owned(), hold_ms: 0 }.write();
+    let ticket = NO_TICKET.to_owned();
+    let question = IdleSync { endpoint, request, ticket, hold_ms: 0, count: 1 }.write();
     match transport.post::<SyncAnswer>(SYNC_PATH, question, Duration::ZERO).await {
         Err(TransportError::Refused { code, .. }) => match code.as_str() {
             "revoked" => Some(Standing::Revoked),

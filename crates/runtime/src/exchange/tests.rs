@@ -190,7 +190,10 @@ async fn a_time_that_is_refused_for_ever_keeps_no_sync_from_departing() {
 async fn a_ticket_that_a_control_plane_cannot_read_is_given_up() {
     let directory = tempfile::tempdir().unwrap();
     let mut session = session(directory.path());
-    session.ticket = Some(Ticket::new("a".repeat(1_000), &session.status().unwrap()));
+    let entries = session.status().unwrap().journal.number;
+    let answer = SyncAnswer { ticket: Some("a".repeat(1_000)), ..quiet(&session, REQUEST, entries) };
+    session.land(sync(REQUEST, false, Ok(Some(Box::new(answer))))).unwrap();
+    assert!(session.ticket.is_some());
     session.land(sync(REQUEST, true, Err(refused("invalid", None)))).unwrap();
     assert!(session.ticket.is_none());
 }

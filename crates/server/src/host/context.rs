@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) projections: Notify,
     /// The disk of the database.
     pub(crate) storage: Arc<Storage>,
+    /// A random number of this start.
+    start: u64,
 }
 
 impl World {
@@ -40,6 +42,7 @@ impl World {
             hints: Hints::default(),
             projections: Notify::new(),
             storage,
+            start: clock::entropy().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)),
         }
     }
 
@@ -75,6 +78,10 @@ impl Presence for World {
         self.waiters.is_held(endpoint)
     }
 
+    fn start(&self) -> u64 {
+        self.start
+    }
+
     fn rhythm(&self, endpoint: EndpointId) -> Rhythm {
         self.contacts.rhythm(endpoint)
     }
@@ -95,5 +102,9 @@ impl Presence for NobodyHeard {
 
     fn is_connected(&self, _: EndpointId) -> bool {
         false
+    }
+
+    fn start(&self) -> u64 {
+        0
     }
 }

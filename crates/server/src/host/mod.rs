@@ -14,6 +14,7 @@ mod passwords;
 mod reads;
 mod shards;
 mod storage;
+mod tickets;
 mod waiters;
 mod writes;
 
@@ -44,6 +45,7 @@ use limits::Limits;
 use passwords::Passwords;
 use reads::Reads;
 pub(crate) use storage::{Level, Storage, is_disk_full};
+use tickets::Tickets;
 
 /// Write-ahead log that is kept on the disk ahead of need: results and cancels of a few hundred sequences still find
 /// room there when others have filled the disk.
@@ -59,6 +61,7 @@ pub(crate) struct LocalHost {
     limits: Limits,
     passwords: Passwords,
     editors: Editors,
+    tickets: Tickets,
     writer: Writer,
     /// Outlives the writer: fields are dropped in their order.
     _lock: DirectoryLock,
@@ -86,7 +89,7 @@ impl LocalHost {
         let Some(identity) = reads.identity()? else { return Ok(None) };
         let storage = Arc::new(Storage::new(database, reserve_bytes));
         let world = Arc::new(World::new(identity, Arc::clone(&storage)));
-        let (limits, passwords, editors) = Default::default();
+        let (limits, passwords, editors, tickets) = Default::default();
         Ok(Some(Self {
             world,
             metrics,
@@ -96,6 +99,7 @@ impl LocalHost {
             limits,
             passwords,
             editors,
+            tickets,
             writer,
             _lock: lock,
         }))
@@ -141,6 +145,14 @@ impl Host for LocalHost {
 
     fn seen(&self, endpoint: EndpointId, seen: Seen) {
         self.world.contacts.keep(endpoint, seen);
+    }
+
+    fn ticket_issued(&self, endpoint: EndpointId, ticket: &str) {
+        self.tickets.issued(endpoint, ticket);
+    }
+
+    fn admits_idle(&self, endpoint: EndpointId, ticket: &str, count: u64) -> bool {
+        self.tickets.admits(endpoint, ticket, count)
     }
 
     fn now(&self) -> Timestamp {

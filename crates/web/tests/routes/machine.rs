@@ -120,7 +120,7 @@ impl Machine {
         self.requests += 1;
         let request = RequestId::from_bytes([self.requests; 10]);
         let hold_ms = u64::try_from(hold.as_millis()).unwrap();
-        IdleSync { endpoint: ENDPOINT, request, ticket, hold_ms }
+        IdleSync { endpoint: ENDPOINT, request, ticket, hold_ms, count: self.requests.into() }
     }
 
     /// Sends the bytes of a sync.

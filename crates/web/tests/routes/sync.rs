@@ -106,7 +106,8 @@ async fn a_sync_that_does_not_prove_itself_is_refused_and_makes_nobody_seen() {
     let mut machine = Machine::enrolled(&world).await;
     let request = RequestId::from_bytes([1; 10]);
     for ticket in ["", "AAAA", "________________________AAA", "not base 64"] {
-        let idle = IdleSync { endpoint: ENDPOINT, request, ticket: ticket.to_owned(), hold_ms: 25_000 };
+        let idle =
+            IdleSync { endpoint: ENDPOINT, request, ticket: ticket.to_owned(), hold_ms: 25_000, count: 1 };
         let response = machine.send(idle.write()).await;
         assert_eq!(response.status, 401, "{ticket}");
         assert_eq!(response.problem().0, "token_expired");

@@ -15,6 +15,7 @@ use tidegate_core::call::{
     Answer, Context, DirectoryInput, Effect, Input, ObjectId, Presence, Principal, Question, Reply, Seen,
 };
 use tidegate_core::control;
+use tidegate_core::control::TicketUses;
 use tidegate_core::digest::Digest;
 use tidegate_core::directory::{self, token_digest};
 use tidegate_core::envelope::Envelope;
@@ -63,6 +64,7 @@ pub(crate) struct World {
     shutdown: watch::Sender<bool>,
     /// Who has which draft open.
     editors: Mutex<BTreeMap<SequenceId, BTreeSet<String>>>,
+    tickets: Mutex<BTreeMap<EndpointId, TicketUses>>,
     /// Whether requests are turned away.
     pub(crate) is_closed: AtomicBool,
     /// Whether calls panic.
@@ -117,6 +119,7 @@ impl World {
             changes: broadcast::Sender::new(16),
             shutdown: watch::Sender::new(false),
             editors: Mutex::default(),
+            tickets: Mutex::default(),
             is_closed: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
             verified: AtomicU64::new(0),
@@ -286,6 +289,14 @@ impl Host for World {
         self.presence.seen.lock().unwrap().insert(endpoint, seen);
     }
 
+    fn ticket_issued(&self, endpoint: EndpointId, ticket: &str) {
+        self.tickets.lock().unwrap().entry(endpoint).or_default().issued(ticket);
+    }
+
+    fn admits_idle(&self, endpoint: EndpointId, ticket: &str, count: u64) -> bool {
+        self.tickets.lock().unwrap().entry(endpoint).or_default().admits(ticket, count)
+    }
+
     fn now(&self) -> Timestamp {
         let elapsed_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap();
         Timestamp::from_milliseconds(BEGINNING_MS + elapsed_ms)
@@ -344,6 +355,10 @@ impl Host for World {
 impl Presence for Heard {
     fn last_seen(&self, endpoint: EndpointId) -> Option<Seen> {
         self.seen.lock().unwrap().get(&endpoint).copied()
+    }
+
+    fn start(&self) -> u64 {
+        0
     }
 
     fn is_connected(&self, endpoint: EndpointId) -> bool {

@@ -316,6 +316,10 @@ impl Presence for Heard {
         self.seen.get(&endpoint).copied()
     }
 
+    fn start(&self) -> u64 {
+        0
+    }
+
     fn is_connected(&self, endpoint: EndpointId) -> bool {
         self.connected.contains(&endpoint)
     }

@@ -14,12 +14,13 @@ mod truth;
 mod wire;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use tidegate_core::control;
+use tidegate_core::control::{self, TicketUses};
 use tidegate_core::digest::Digest;
 use tidegate_core::entropy::Entropy;
-use tidegate_core::id::{EndpointId, JournalId};
+use tidegate_core::id::{EndpointId, JournalId, RequestId};
 use tidegate_core::keys::{KeyPair, Role};
 use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, ProbeSpec, Risk};
 use tidegate_core::runtime::Limits;
@@ -49,6 +50,12 @@ pub(crate) struct World {
     pub(crate) catalogue: Catalogue,
     pub(crate) limits: Limits,
     pub(crate) host: Known,
+    /// What the control plane's program remembers of idle syncs.
+    pub(crate) tickets: TicketUses,
+    /// The signed requests that the control plane took last, newest last; none from before a restore.
+    pub(crate) delivered: Vec<RequestId>,
+    /// Every idle request that it took.
+    pub(crate) delivered_idle: BTreeSet<Vec<u8>>,
     order_keys: Rc<KeyPair>,
     authority: Rc<Authority>,
     seed: u64,
@@ -102,6 +109,9 @@ impl World {
             catalogue: Catalogue(vec![probe("look", Risk::Observe), probe("act", Risk::Change)]),
             limits: Limits::default(),
             host: Known::default(),
+            tickets: TicketUses::default(),
+            delivered: Vec::new(),
+            delivered_idle: BTreeSet::new(),
             order_keys,
             authority,
             seed,

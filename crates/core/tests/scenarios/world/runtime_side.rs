@@ -36,7 +36,8 @@ impl World {
     fn program_start(&mut self, machine: MachineIndex) {
         let boot = self.fresh(BootId::fresh);
         let (outstanding, ticket, process, killed) = (None, None, None, VecDeque::new());
-        self.machines[machine].power = Some(Power { boot, outstanding, ticket, process, killed });
+        let requests = 0;
+        self.machines[machine].power = Some(Power { boot, outstanding, ticket, requests, process, killed });
         self.machine_handle(machine, Input::Booted { version: "1".to_owned(), leftovers: 0 });
     }
 
@@ -99,6 +100,7 @@ impl World {
                     power.process = Some((sequence, step, attempt));
                     self.truth.start((sequence, step, attempt), machine);
                 }
+                Effect::KeepTicket(ticket) => power.ticket = ticket,
                 Effect::Kill { sequence, step, attempt } => {
                     if power.process == Some((sequence, step, attempt)) {
                         power.process = None;
