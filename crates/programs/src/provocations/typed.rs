@@ -248,6 +248,8 @@ fn runtime(book: &mut Book, desk: &Desk) -> anyhow::Result<()> {
     refused("invalid_policy", how, &url, &["--allow-probe", "pong"], &["`pong`", "system_info"])?;
     let how = "a policy with a folder that could be anywhere";
     refused("invalid_policy", how, &url, &["--allow-path", "logs"], &["`logs`", "--allow-path"])?;
+    let how = "a folder that shell would read past";
+    refused("invalid_policy", how, &url, &["--allow-path", "/var/log"], &["`shell`", "--forbid-shell"])?;
     let how = "a private CA that is not there, at a machine";
     refused("file_unreadable", how, &url, &["--ca", "/no/such/ca.pem"], &["/no/such/ca.pem", "--ca"])?;
     Ok(())
