@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tidegate_core::sequence::OUTPUT_END_BYTES_MAX;
+use tidegate_core::wire::Policy;
 use tokio::sync::{Notify, watch};
 
 use super::command::{CommandEnd, CommandError, CommandLine};
@@ -18,6 +19,7 @@ pub struct StepContext {
     output_end_bytes: usize,
     undecodable: Undecodable,
     files: Arc<Files>,
+    policy: Arc<Policy>,
     stop: watch::Receiver<bool>,
     commands: AtomicU32,
     idle: Notify,
@@ -29,11 +31,12 @@ impl StepContext {
         output_limit_bytes: usize,
         undecodable: Undecodable,
         files: Arc<Files>,
+        policy: Arc<Policy>,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let output_end_bytes = (output_limit_bytes / 2).min(OUTPUT_END_BYTES_MAX);
         let (commands, idle) = (AtomicU32::new(0), Notify::new());
-        Self { launcher, output_end_bytes, undecodable, files, stop, commands, idle }
+        Self { launcher, output_end_bytes, undecodable, files, policy, stop, commands, idle }
     }
 
     /// Runs a command and returns when its whole tree has ended; a step that is stopped ends it early, and
@@ -78,6 +81,11 @@ impl StepContext {
     /// Opens files for this step: the only way in which a probe reads one of the asker's choice.
     pub(crate) fn files(&self) -> Arc<Files> {
         self.files.clone()
+    }
+
+    /// What this machine allows: a probe judges by it each address that it connects to.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Resolves when no command is running.

@@ -43,8 +43,9 @@ pub(super) async fn run(
         return cut(Cut::Cancelled, None);
     }
     let (stop, stopped) = watch::channel(false);
-    let files = Arc::new(Files::new(&task.policy, state));
-    let context = StepContext::new(launcher.clone(), task.output_limit_bytes, undecodable, files, stopped);
+    let (files, policy) = (Arc::new(Files::new(&task.policy, state)), Arc::new(task.policy));
+    let context =
+        StepContext::new(launcher.clone(), task.output_limit_bytes, undecodable, files, policy, stopped);
     let mut work = probe.run(task.with, &context);
     let cause = tokio::select! {
         biased;

@@ -99,7 +99,7 @@ impl Sample {
 }
 
 /// What of `bytes` no check reads, wherever it stands in them.
-pub(super) fn secret_in(bytes: &[u8]) -> Option<Secret> {
+pub(crate) fn secret_in(bytes: &[u8]) -> Option<Secret> {
     let found = |bytes: &[u8]| {
         let marked = MARKERS.iter().find(|(marker, _)| memmem::find(bytes, marker).is_some());
         let marked = marked.map(|(_, secret)| *secret);

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate_core::wire::Policy;
 
+pub(crate) use content::secret_in;
 use content::{MARKER_BYTES_MAX, Sample};
 pub(crate) use gunzip::Gunzipped;
 use identities::Identities;
@@ -230,7 +231,7 @@ impl CheckedFile {
     }
 
     fn judge(&self, bytes: &[u8]) -> io::Result<()> {
-        match content::secret_in(bytes).filter(|secret| !(self.is_opened && secret.can_be_opened)) {
+        match secret_in(bytes).filter(|secret| !(self.is_opened && secret.can_be_opened)) {
             Some(secret) => Err(io::Error::other(denied(&self.real, &self.real, secret))),
             None => Ok(()),
         }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::files::{Files, NotOpened, Purpose};
 use crate::probes::disk_usage::{FileSystem, Usage};
+use crate::probes::masked::masked_url;
 
 /// Most file systems told.
 const MOUNTS_MAX: usize = 128;
@@ -154,7 +155,9 @@ fn usage(stat: &StatVfs) -> Usage {
 }
 
 fn file_system(mount: Mount, usage: Result<Usage, String>) -> FileSystem {
-    FileSystem::new(mount.point.to_string_lossy().into_owned(), mount.kind, mount.source, usage)
+    // The source of a share or of a FUSE file system can hold a password.
+    let source = masked_url(&mount.source);
+    FileSystem::new(mount.point.to_string_lossy().into_owned(), mount.kind, source, usage)
 }
 
 fn mounts(text: &str) -> Vec<Mount> {
