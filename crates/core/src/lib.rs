@@ -10,6 +10,7 @@ pub mod chain;
 pub mod conformance;
 pub mod control;
 pub mod day;
+pub mod destination;
 pub mod digest;
 pub mod directory;
 pub mod entropy;

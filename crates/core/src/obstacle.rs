@@ -122,6 +122,8 @@ obstacles! {
     InvalidServiceName = "invalid_service_name";
     /// A path that a service cannot name.
     InvalidServicePath = "invalid_service_path";
+    /// A user that the service cannot run as.
+    InvalidServiceUser = "invalid_service_user";
     /// A unit of somebody else has the name.
     ForeignUnit = "foreign_unit";
     /// The program cannot be executed where it was put.

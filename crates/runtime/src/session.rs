@@ -225,7 +225,9 @@ impl Session {
         };
         let Some(enrolled) = identity.enrolled.clone() else { bail!(identity::not_enrolled(state)) };
         let order_key = enrolled.authority.order_key()?;
-        let executor = Executor::new(ExecutorOptions::new(&directory.place_id()?))?;
+        let options_of_steps =
+            ExecutorOptions { state: Some(state.to_owned()), ..ExecutorOptions::new(&directory.place_id()?) };
+        let executor = Executor::new(options_of_steps)?;
         let keep_alive = if options.is_metered { KeepAlive::Silent } else { KeepAlive::Probed };
         let (server, ca_pem, intervals) = (&identity.server, identity.ca_pem.as_deref(), options.intervals);
         let transport = Transport::new(server, ca_pem, keep_alive, intervals)?;

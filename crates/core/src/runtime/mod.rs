@@ -30,6 +30,7 @@ use crate::sql::{ReadSql, Sql};
 use crate::time::{Milliseconds, Timestamp};
 use crate::wire::{Head, Policy, SyncAnswer};
 
+pub use policy::POLICY_ENTRIES_MAX;
 use state::{Object, state_load};
 use work::RunningStep;
 
@@ -142,8 +143,8 @@ pub enum Effect {
         with: Map<String, Value>,
         /// Its time limit.
         timeout: Milliseconds,
-        /// The only folders that a file probe may read in, links resolved; `None`: all.
-        folders: Option<Vec<String>>,
+        /// What the machine allows: the probe judges the file that it opened and the address that it reaches.
+        policy: Box<Policy>,
     },
     /// Use this ticket from the next request on; `None`: discard the one in use. Follows every answer that counts (R5),
     /// and no other.

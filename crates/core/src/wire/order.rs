@@ -121,11 +121,19 @@ pub struct Policy {
     /// The only folders a file probe may read in; absent: all. Absolute paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<Vec<String>>,
+    /// The only places a check may connect to, as [`Destination`](crate::destination::Destination) reads them; absent:
+    /// all but the metadata services of clouds. A text that is no destination allows nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<Vec<String>>,
+    /// Files and folders that checks may read although the runtime denies them by default; absent: none. Absolute
+    /// paths. Only enrolment gives them, an order can take them away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_denied: Option<Vec<String>>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { shell: true, probes: None, paths: None }
+        Self { shell: true, probes: None, paths: None, net: None, allow_denied: None }
     }
 }
 

@@ -39,8 +39,12 @@ fn place(kind: &OrderKind) -> usize {
 }
 
 fn kinds() -> [OrderKind; 5] {
-    let policy =
-        Policy { shell: false, probes: Some(vec!["ping".into()]), paths: Some(vec!["C:\\Motion".into()]) };
+    let policy = Policy {
+        shell: false,
+        probes: Some(vec!["ping".into()]),
+        paths: Some(vec!["C:\\Motion".into()]),
+        ..Policy::default()
+    };
     [
         OrderKind::Adopt { journal: JOURNAL },
         run(),
