@@ -119,6 +119,12 @@ pub(crate) fn text(report: &Report, screen: &Screen) -> String {
     if report.erased > 0 {
         told(format!("{} bodies were erased; that they were there, and when, is proved.", report.erased));
     }
+    if report.erased_unendorsed > 0 {
+        let unendorsed = report.erased_unendorsed;
+        told(format!(
+            "the control plane alone states {unendorsed} of them: the machine has not confirmed it"
+        ));
+    }
     if report.gaps > 0 {
         told(format!("{} spans of the machine's journal are gone, as it declared itself.", report.gaps));
     }
@@ -151,6 +157,7 @@ fn document(report: &Report) -> Value {
         "endorsed_to": report.endorsed_to,
         "fully_endorsed": report.is_fully_endorsed(),
         "erased": report.erased,
+        "erased_unendorsed": report.erased_unendorsed,
         "gaps": report.gaps,
         "journals": report.journals,
         "replaced": report.replaced,
@@ -204,6 +211,7 @@ mod tests {
             endorsed_to: Some(38),
             told_to: 38,
             erased: 0,
+            erased_unendorsed: 0,
             gaps: 0,
             journals: Vec::new(),
             replaced: Vec::new(),

@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use crate::journal::JournalBody;
 use crate::transcript::{JournalPlace, TranscriptBody, TranscriptHeader};
 
+use super::erasures::Erasures;
 use super::form::{JOURNAL_PREFIX, is_kind, journal_entry, read_header};
 use super::heads::Heads;
 use super::journals::{Journals, Seen};
@@ -22,7 +23,7 @@ const ENDORSEMENT: &str = "journal.head";
 pub(super) struct Entries {
     pub(super) count: u64,
     pub(super) told_to: u64,
-    pub(super) erased: u64,
+    pub(super) erasures: Erasures,
     pub(super) gaps: u64,
     pub(super) journals: Journals,
     pub(super) heads: Heads,
@@ -130,11 +131,12 @@ impl Entries {
             faults.push(Fault::Kind);
         }
         let text = match line.text() {
+            Ok(text) if header.link.holds(text) => Some(text),
             _ if line.is_empty() => {
-                self.erased += 1;
+                let (number, kind) = (header.link.number, header.kind.as_str());
+                faults.extend(self.erasures.blank(number, kind, line.number, header.link.body).err());
                 None
             }
-            Ok(text) if header.link.holds(text) => Some(text),
             Ok(_) => {
                 faults.push(Fault::Body);
                 None
@@ -148,7 +150,7 @@ impl Entries {
         match (header.journal, text) {
             (Some(place), None) => told(self.journal_take(trust, place, false, None)),
             (Some(place), Some(text)) => self.journal_body(trust, header, place, text, &mut told),
-            (None, None) => self.body_erased(header),
+            (None, None) => {}
             (None, Some(text)) => self.plain_body(trust, header, text, &mut told),
         }
         faults
@@ -192,17 +194,6 @@ impl Entries {
         self.journals.entry(Seen { place, is_proved, endorses }, trust.signed.get(&place.id))
     }
 
-    fn body_erased(&mut self, header: &TranscriptHeader) {
-        match header.kind.as_str() {
-            "gap" => {
-                self.gaps += 1;
-                self.journals.gap_unread();
-            }
-            "restored" => self.heads.restored(header.link.number, false),
-            _ => {}
-        }
-    }
-
     /// What the control plane tells by itself.
     fn plain_body(
         &mut self,
@@ -215,6 +206,7 @@ impl Entries {
             told(Err(Fault::Kind));
         }
         match header.kind.as_str() {
+            "erased" => return told(self.erasures.erased(header.link.number, text)),
             "gap" | "restored" => {}
             _ => return,
         }

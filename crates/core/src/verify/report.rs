@@ -32,8 +32,10 @@ pub struct Report {
     pub endorsed_to: Option<u64>,
     /// The last entry that is worth confirming: the ones after it are the record of that very endorsement.
     pub told_to: u64,
-    /// Bodies that were erased. Their headers are whole.
+    /// Bodies that were erased, each named by an `erased` entry. Their headers are whole.
     pub erased: u64,
+    /// How many of those `erased` entries the endpoint has not confirmed: the control plane alone states them.
+    pub erased_unendorsed: u64,
     /// Spans of journal entries that the endpoint declared gone.
     pub gaps: u64,
     /// The endpoint's journals, by id.
@@ -157,6 +159,18 @@ pub enum Fault {
     /// The body is not the one that the header was made for.
     #[error("the body is not the one that the header was made for: it was altered")]
     Body,
+    /// The body is blank and nothing says that it was erased.
+    #[error("the body is blank and no later entry says that it was erased: it was removed")]
+    Blank,
+    /// The body of a kind that is never erased is blank.
+    #[error("the body is blank, and bodies of this kind are never erased: it was removed")]
+    NeverErased,
+    /// An `erased` entry that names no blank body before it.
+    #[error("it says that the body of entry {named} was erased, and no such body is blank before it")]
+    Erasure {
+        /// The entry it names.
+        named: u64,
+    },
     /// The entry belongs to another endpoint.
     #[error("the entry is about another endpoint")]
     Elsewhere,

@@ -256,6 +256,11 @@ fn transcript_kinds() -> Vec<TranscriptBody> {
         },
         TranscriptBody::Revoked,
         TranscriptBody::Retired,
+        TranscriptBody::Erased {
+            number: 12,
+            body: digest("body of entry 12"),
+            reason: Some("it named a person".into()),
+        },
     ]
 }
 
@@ -292,5 +297,6 @@ fn transcript_place(body: &TranscriptBody) -> usize {
         TranscriptBody::Edited { .. } => 27,
         TranscriptBody::Revoked => 28,
         TranscriptBody::Retired => 29,
+        TranscriptBody::Erased { .. } => 30,
     }
 }

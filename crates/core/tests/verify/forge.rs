@@ -22,6 +22,16 @@ pub(crate) fn rechain(lines: &mut [String], from: usize) {
     }
 }
 
+/// Adds an entry of the control plane at the end.
+pub(crate) fn append(lines: &mut Vec<String>, kind: &str, body: &str) {
+    let before: TranscriptHeader = serde_json::from_str(&lines[lines.len() - 2]).unwrap();
+    let actor = "control plane".to_owned();
+    let header = TranscriptHeader { kind: kind.into(), actor, sequence: None, journal: None, ..before };
+    lines.extend([serde_json::to_string(&header).unwrap(), body.to_owned()]);
+    let last = (lines.len() - 1) / 2;
+    rechain(lines, last);
+}
+
 /// Signs the last entry as the control plane does.
 pub(crate) fn sign_last(lines: &mut [String], keys: &KeyPair) {
     let mut head: ExportHead = serde_json::from_str(&lines[0]).unwrap();

@@ -6,6 +6,9 @@ use tidegate_core::export::ExportHead;
 use tidegate_core::keys::PublicKey;
 use tidegate_core::verify::Verifier;
 
+use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
+
+use crate::forge::append;
 use crate::forge::edit_head;
 use crate::forge::entry_of;
 use crate::forge::rechain;
@@ -111,16 +114,25 @@ fn hiding_the_endorsements_with_the_order_key_hides_them_from_the_verdict_too() 
     let mut lines = genuine();
     let queued = entry_of(&lines, "queued");
     lines[2 * queued] = lines[2 * queued].replace("10.20.0.5", "10.20.0.6");
-    for index in (1..lines.len()).step_by(2) {
-        if lines[index].contains("journal.head") {
-            lines[index + 1].clear();
+    let mut hidden = Vec::new();
+    for entry in queued..=(lines.len() - 1) / 2 {
+        if lines[2 * entry - 1].contains("journal.head") {
+            lines[2 * entry - 1] = lines[2 * entry - 1].replace("journal.head", "journal.link");
+            hidden.push(entry);
         }
     }
     rechain(&mut lines, queued);
+    for entry in hidden {
+        let header: TranscriptHeader = serde_json::from_str(&lines[2 * entry - 1]).unwrap();
+        let (number, body) = (entry as u64, header.link.body);
+        let erased = TranscriptBody::Erased { number, body, reason: None };
+        append(&mut lines, "erased", &serde_json::to_string(&erased).unwrap());
+        lines[2 * entry].clear();
+    }
     sign_last(&mut lines, &order_keys());
     let report = verify(&lines);
     assert!(!report.is_fully_endorsed());
-    assert_snapshot!(shown(&report), @"complete to 17, not endorsed by the endpoint");
+    assert_snapshot!(shown(&report), @"complete to 19, not endorsed by the endpoint");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod backup;
 mod bytes;
 mod damaged;
+mod erased;
+mod erasing;
 mod forge;
 mod forged;
 mod restored;
