@@ -180,6 +180,7 @@ fn fresh_row(cx: &Context<'_>, place: (ClientId, SiteId, String), name: &str) ->
         attention: Vec::new(),
         tags: Vec::new(),
         address: None,
+        journals_digest: Some(Digest::ZERO),
     }
 }
 

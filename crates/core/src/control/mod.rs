@@ -47,8 +47,10 @@ use crate::transcript::ACTOR_CONTROL_PLANE;
 use object::Object;
 
 /// The tables of endpoint objects.
-pub const SCHEMA: Schema =
-    Schema { name: "endpoint", migrations: &[include_str!("schema/0001_endpoint.sql")] };
+pub const SCHEMA: Schema = Schema {
+    name: "endpoint",
+    migrations: &[include_str!("schema/0001_endpoint.sql"), include_str!("schema/0004_heads.sql")],
+};
 
 /// Applies `input` to `endpoint` in the host's transaction.
 ///

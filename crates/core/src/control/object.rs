@@ -49,6 +49,8 @@ pub(super) struct EndpointRow {
     pub(super) tags: Vec<String>,
     /// The address that the current journal was last heard from in a whole sync.
     pub(super) address: Option<String>,
+    /// The digest over the list of journals; `None`: the row is older than this column.
+    pub(super) journals_digest: Option<Digest>,
 }
 
 /// An endpoint object in a call that may write.
@@ -327,7 +329,8 @@ impl<'a> Object<'a> {
 
 const COLUMNS: &str = "SELECT client_id, site_id, name, state, revision, enrolled_at, last_seen_at, skew_ms, facts, \
      journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, transcript_number, \
-     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address FROM endpoint \
+     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, \
+     journals_digest FROM endpoint \
      WHERE endpoint_id = ?1";
 
 /// Reads an endpoint's row; `None`: there is no such endpoint here.
@@ -390,6 +393,7 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         rhythm: row.json(22)?,
         tags: row.json(23)?,
         address: row.optional_text(24)?.map(str::to_owned),
+        journals_digest: row.optional_parsed(25)?,
     })
 }
 
@@ -409,7 +413,7 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
          last_seen_at = ?8, skew_ms = ?9, facts = ?10, journal_id = ?11, journal_number = ?12, journal_hash = ?13, \
          log_id = ?14, log_number = ?15, log_hash = ?16, pending = ?17, transcript_number = ?18, \
          transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22, time_zone = ?23, \
-         rhythm = ?24, tags = ?25, address = ?26",
+         rhythm = ?24, tags = ?25, address = ?26, journals_digest = ?27",
         &[
             id.into(),
             row.client.into(),
@@ -437,6 +441,7 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
             store::json(&row.rhythm),
             store::json(&row.tags),
             row.address.clone().into(),
+            row.journals_digest.into(),
         ],
     )?;
     Ok(())

@@ -9,6 +9,7 @@ use super::form::{JOURNAL_PREFIX, is_kind, journal_entry, read_header};
 use super::heads::Heads;
 use super::journals::{Journals, Seen};
 use super::lines::Line;
+use super::listed::Candidates;
 use super::report::Fault;
 use super::trust::Trust;
 
@@ -17,6 +18,8 @@ type Report<'a> = &'a mut dyn FnMut(Option<u64>, Fault);
 
 /// The kind of the entry that records an endorsement.
 const ENDORSEMENT: &str = "journal.head";
+/// The kind of the entry that adds a journal to the list.
+const CANDIDATE: &str = "candidate";
 
 /// Everything that lasts from entry to entry.
 #[derive(Debug, Default)]
@@ -27,6 +30,7 @@ pub(super) struct Entries {
     pub(super) gaps: u64,
     pub(super) journals: Journals,
     pub(super) heads: Heads,
+    candidates: Candidates,
     /// The last entry in place.
     number: u64,
     /// Its hash; `None`: its header does not read.
@@ -52,9 +56,10 @@ impl Entries {
         self.number
     }
 
-    /// Every entry up to this one is there and unaltered.
-    pub(super) fn complete_to(&self) -> u64 {
-        self.doubtful.map_or(self.number, |doubtful| self.number.min(doubtful.saturating_sub(1)))
+    /// Every entry up to this one is there and unaltered, and signatures prove it.
+    pub(super) fn complete_to(&self, trust: &Trust) -> u64 {
+        let undoubted = self.doubtful.map_or(self.number, |doubtful| doubtful.saturating_sub(1));
+        undoubted.min(self.number).min(self.heads.proved(trust.last.as_ref()))
     }
 
     /// From `entry` on the record is in doubt.
@@ -99,6 +104,9 @@ impl Entries {
         // An entry that stands too late was reported; the chain goes on from the one before it.
         if number >= expected {
             (self.number, self.hash) = (number, Some(hash));
+        }
+        if header.kind == CANDIDATE {
+            self.candidates.add(number);
         }
         if header.kind != ENDORSEMENT {
             self.told_to = self.told_to.max(number);
@@ -173,7 +181,8 @@ impl Entries {
         // A body of a newer runtime may not read: its kind and its place are checked all the same.
         let endorses = match serde_json::from_str(&body) {
             Ok(JournalBody::Head { head }) => {
-                let compared = self.heads.compare(trust, header.link.number, &head);
+                let number = header.link.number;
+                let compared = self.heads.compare(trust, &self.candidates, number, &head);
                 compared.unwrap_or_else(|fault| {
                     told(Err(fault));
                     None
@@ -191,6 +200,7 @@ impl Entries {
         is_proved: bool,
         endorses: Option<u64>,
     ) -> Result<(), Fault> {
+        self.candidates.check(&trust.listed, place.id)?;
         self.journals.entry(Seen { place, is_proved, endorses }, trust.signed.get(&place.id))
     }
 
@@ -207,6 +217,7 @@ impl Entries {
         }
         match header.kind.as_str() {
             "erased" => return told(self.erasures.erased(header.link.number, text)),
+            CANDIDATE => return told(self.candidates.compare(&trust.listed, text)),
             "gap" | "restored" => {}
             _ => return,
         }
@@ -230,6 +241,9 @@ impl Entries {
                 self.doubt(after.saturating_add(1));
             }
             report(Some(entry), fault);
+        }
+        if let Err(fault) = self.candidates.end(&trust.listed) {
+            report(None, fault);
         }
         let Some(last) = &trust.last else { return };
         if self.number < last.number {

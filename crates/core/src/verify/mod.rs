@@ -1,6 +1,9 @@
 //! Verifies an export with nothing but the file: fed in pieces, in memory that does not depend on the file but for
 //! 32 bytes an entry, and some 50 more for each whose body is blank.
 //!
+//! The control plane signed the first line, with the list of the endpoint's journals in it: nothing in it can be
+//! removed, added or moved.
+//!
 //! Three chains hold each other. The transcript's headers carry each other's hashes, and the control plane signed
 //! the last. Inside, the endpoint's journals carry their own hashes, and the endpoint signed the last of each. In a
 //! journal stand signed heads of the transcript: so the endpoint confirms the transcript up to there, and whoever
@@ -17,6 +20,7 @@ mod form;
 mod heads;
 mod journals;
 mod lines;
+mod listed;
 mod report;
 mod trust;
 
@@ -157,12 +161,14 @@ impl Verifier {
     fn report(self) -> Report {
         let entries = self.entries;
         let trust = self.trust.as_ref();
-        let complete_to = entries.complete_to();
+        let complete_to = trust.map_or(0, |trust| entries.complete_to(trust));
         let endorsed = entries.journals.endorsed().map(|endorsed| endorsed.min(complete_to));
         let endorsed_to = endorsed.filter(|endorsed| *endorsed > 0);
         Report {
             endpoint: trust.map(|trust| trust.endpoint),
             root: trust.map(|trust| trust.root),
+            order_key: trust.map(|trust| trust.order_key.fingerprint()),
+            signed_at: trust.and_then(|trust| Some(trust.last.as_ref()?.at)),
             is_root_trusted: trust.is_some_and(|trust| self.trusted_root == Some(trust.root)),
             keys: trust
                 .map(|trust| trust.keys.iter().map(PublicKey::fingerprint).collect())

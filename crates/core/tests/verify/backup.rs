@@ -46,7 +46,7 @@ const BACKUP: &[(&str, &str, &str)] = &[
         "endpoint",
         "SELECT * FROM endpoint",
         "INSERT INTO endpoint VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,\
-         ?23,?24,?25,?26)",
+         ?23,?24,?25,?26,?27)",
     ),
     ("catalogue", "SELECT * FROM catalogue", "INSERT INTO catalogue VALUES (?1,?2)"),
     ("endpoint_key", "SELECT * FROM endpoint_key", "INSERT INTO endpoint_key VALUES (?1,?2,?3,?4)"),

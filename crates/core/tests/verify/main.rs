@@ -9,7 +9,9 @@ mod erased;
 mod erasing;
 mod forge;
 mod forged;
+mod listed;
 mod restored;
+mod second;
 mod whole;
 mod world;
 
