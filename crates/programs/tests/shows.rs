@@ -44,6 +44,11 @@ fn nothing_altered_runs_or_passes_for_genuine() {
 }
 
 #[test]
+fn no_doctored_export_is_proved() {
+    holds("verify-false");
+}
+
+#[test]
 fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
     holds("power-cut");
 }

@@ -20,6 +20,7 @@ mod systemd;
 mod tamper;
 mod trickle;
 mod two_minute_window;
+mod verify_false;
 
 pub use full_disk::can_mount;
 pub use idle_day::can_make_networks;
@@ -112,6 +113,11 @@ pub const SHOWS: &[Show] = &[
         name: "tamper",
         about: "nothing altered on the wire runs; everything altered in an export is found or bounded",
         run: tamper::run,
+    },
+    Show {
+        name: "verify-false",
+        about: "exports doctored in more than 60 ways without a key: none passes `tidegate verify`, the true ones do",
+        run: verify_false::run,
     },
     Show {
         name: "garbage",
