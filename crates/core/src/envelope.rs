@@ -14,7 +14,7 @@ use crate::keys::{PublicKey, Role, Sign};
 pub const SIGNATURES_MAX: usize = 8;
 
 /// A signed payload as it travels and as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// What the payload is: `application/vnd.tidegate.….v1+json`.
     #[serde(rename = "payloadType")]

@@ -213,6 +213,16 @@ pub enum TranscriptBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tags: Option<Vec<String>>,
     },
+    /// The body of an earlier entry was erased. Its header stays, so the chain holds.
+    Erased {
+        /// The entry whose body is gone.
+        number: u64,
+        /// The digest of that body, as the entry's header has it.
+        body: Digest,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Nothing more is believed of it.
     Revoked,
     /// It was told to stop and remove itself.
@@ -251,6 +261,7 @@ impl TranscriptBody {
             Self::Assigned { .. } => "assigned",
             Self::RunNext => "run_next",
             Self::Edited { .. } => "edited",
+            Self::Erased { .. } => "erased",
             Self::Revoked => "revoked",
             Self::Retired => "retired",
         }

@@ -49,6 +49,11 @@ fn a_recorded_sync_that_is_sent_again_moves_nothing() {
 }
 
 #[test]
+fn no_doctored_export_is_proved() {
+    holds("verify-false");
+}
+
+#[test]
 fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
     holds("power-cut");
 }

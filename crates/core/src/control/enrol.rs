@@ -181,6 +181,7 @@ fn fresh_row(cx: &Context<'_>, place: (ClientId, SiteId, String), name: &str) ->
         tags: Vec::new(),
         address: None,
         requests: Vec::new(),
+        journals_digest: Some(Digest::ZERO),
     }
 }
 

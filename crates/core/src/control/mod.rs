@@ -51,7 +51,11 @@ use object::Object;
 /// The tables of endpoint objects.
 pub const SCHEMA: Schema = Schema {
     name: "endpoint",
-    migrations: &[include_str!("schema/0001_endpoint.sql"), include_str!("schema/0002_requests.sql")],
+    migrations: &[
+        include_str!("schema/0001_endpoint.sql"),
+        include_str!("schema/0002_requests.sql"),
+        include_str!("schema/0004_heads.sql"),
+    ],
 };
 
 /// Applies `input` to `endpoint` in the host's transaction.

@@ -51,6 +51,8 @@ pub(super) struct EndpointRow {
     pub(super) address: Option<String>,
     /// The last signed syncs, newest first; at most [`super::sync::REQUESTS_KEPT`].
     pub(super) requests: Vec<RequestId>,
+    /// The digest over the list of journals; `None`: the row is older than this column.
+    pub(super) journals_digest: Option<Digest>,
 }
 
 /// An endpoint object in a call that may write.
@@ -329,7 +331,8 @@ impl<'a> Object<'a> {
 
 const COLUMNS: &str = "SELECT client_id, site_id, name, state, revision, enrolled_at, last_seen_at, skew_ms, facts, \
      journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, transcript_number, \
-     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, requests FROM endpoint \
+     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, requests, \
+     journals_digest FROM endpoint \
      WHERE endpoint_id = ?1";
 
 /// Reads an endpoint's row; `None`: there is no such endpoint here.
@@ -393,6 +396,7 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         tags: row.json(23)?,
         address: row.optional_text(24)?.map(str::to_owned),
         requests: row.json(25)?,
+        journals_digest: row.optional_parsed(26)?,
     })
 }
 
@@ -406,13 +410,13 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
         "INSERT INTO endpoint (endpoint_id, client_id, site_id, name, state, revision, enrolled_at, last_seen_at, \
          skew_ms, facts, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, \
          transcript_number, transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, \
-         requests) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23, ?24, ?25, ?26, ?27) \
+         requests, journals_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22, ?23, ?24, ?25, ?26, ?27, ?28) \
          ON CONFLICT (endpoint_id) DO UPDATE SET client_id = ?2, site_id = ?3, name = ?4, state = ?5, revision = ?6, \
          last_seen_at = ?8, skew_ms = ?9, facts = ?10, journal_id = ?11, journal_number = ?12, journal_hash = ?13, \
          log_id = ?14, log_number = ?15, log_hash = ?16, pending = ?17, transcript_number = ?18, \
          transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22, time_zone = ?23, \
-         rhythm = ?24, tags = ?25, address = ?26, requests = ?27",
+         rhythm = ?24, tags = ?25, address = ?26, requests = ?27, journals_digest = ?28",
         &[
             id.into(),
             row.client.into(),
@@ -441,6 +445,7 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
             store::json(&row.tags),
             row.address.clone().into(),
             store::json(&row.requests),
+            row.journals_digest.into(),
         ],
     )?;
     Ok(())

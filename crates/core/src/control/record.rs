@@ -5,12 +5,11 @@ use crate::call::Context;
 use crate::chain::Entry;
 use crate::envelope::Envelope;
 use crate::error::Error;
-use crate::export::{EXPORT_VERSION, ExportHead};
+use crate::export::{EXPORT_VERSION, ExportHead, ExportJournal};
 use crate::id::{EndpointId, SequenceId};
-use crate::keys::Role;
 use crate::sql::{ReadSql, Row};
 use crate::transcript::{TranscriptBody, TranscriptHeader};
-use crate::wire::{PROTOCOL_VERSION, TranscriptHead};
+use crate::wire::PROTOCOL_VERSION;
 
 use super::object::endpoint_row;
 use super::{store, sync};
@@ -100,25 +99,21 @@ pub(super) fn export_head(
     endpoint: EndpointId,
 ) -> Result<ExportHead, Error> {
     let row = endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
-    let head = TranscriptHead {
-        v: PROTOCOL_VERSION,
-        endpoint,
-        number: row.transcript_number,
-        hash: row.transcript_hash,
-        at: cx.now,
-    };
-    Ok(ExportHead {
+    let journals = store::journals_load(db, endpoint)?.into_iter().map(|journal| ExportJournal {
+        id: journal.head.id,
+        key: journal.key,
+        line: journal.signed,
+    });
+    let unsigned = ExportHead {
         tidegate_export: EXPORT_VERSION,
         endpoint,
         exported_at: cx.now,
         authority: cx.authority.clone(),
         enrolments: store::keys_load(db, endpoint)?.into_iter().map(|(_, enrolment)| enrolment).collect(),
-        head: Envelope::seal(&head, cx.keys, Role::Order),
-        journals: store::journals_load(db, endpoint)?
-            .into_iter()
-            .filter_map(|journal| journal.signed)
-            .collect(),
-    })
+        journals: journals.collect(),
+        head: Envelope::default(),
+    };
+    Ok(unsigned.sealed(PROTOCOL_VERSION, row.transcript_number, row.transcript_hash, cx.keys))
 }
 
 /// The entries after `after` up to `through`, as many as fit a page.

@@ -115,7 +115,7 @@ fn finish(
     let mut head = None;
     if journal.state == JournalState::Current {
         object.orders_answer(asks, &mut answer)?;
-        head = object.transcript_head();
+        head = object.transcript_head()?;
     }
     let is_quiet = answer.offered.is_empty() && answer.void.is_none() && !answer.more && head.is_none();
     let is_agreed = match journal.state {
@@ -219,14 +219,20 @@ impl Object<'_> {
     }
 
     /// The head of the transcript, where the endpoint's journal does not hold a late enough one.
-    fn transcript_head(&self) -> Option<TranscriptHead> {
-        (self.row.endorsed_number < self.row.told_number).then_some(TranscriptHead {
+    fn transcript_head(&mut self) -> Result<Option<TranscriptHead>, Error> {
+        if self.row.endorsed_number >= self.row.told_number {
+            return Ok(None);
+        }
+        let journals = Some(self.journals_digest()?);
+        Ok(Some(TranscriptHead {
             v: PROTOCOL_VERSION,
             endpoint: self.id,
             number: self.row.transcript_number,
             hash: self.row.transcript_hash,
             at: self.cx.now,
-        })
+            journals,
+            export: None,
+        }))
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::envelope::{Envelope, EnvelopeError};
-use crate::export::{EXPORT_VERSION, ExportHead};
+use crate::envelope::Envelope;
+use crate::export::{EXPORT_VERSION, ExportHead, ExportJournal};
 use crate::id::{EndpointId, JournalId};
 use crate::keys::PublicKey;
 use crate::wire::{EnrolmentCertificate, Head, SyncLine, TranscriptHead};
 
+use super::listed::Listed;
 use super::report::Fault;
 
 /// What the first line establishes. What did not hold is absent, and a fault says so.
@@ -24,6 +25,14 @@ pub(super) struct Trust {
     pub(super) last: Option<TranscriptHead>,
     /// How far the endpoint signed each of its journals.
     pub(super) signed: BTreeMap<JournalId, Head<JournalId>>,
+    /// The list of journals.
+    pub(super) listed: Listed,
+}
+
+/// The version alone, of a first line whose other fields may have changed.
+#[derive(serde::Deserialize)]
+struct Version {
+    tidegate_export: u32,
 }
 
 /// Reads the first line and checks every signature in it; `trusted` is the root key's fingerprint.
@@ -32,11 +41,12 @@ pub(super) struct Trust {
 ///
 /// The [`Fault`] that leaves nothing to verify the rest against.
 pub(super) fn read(line: &str, trusted: Option<Digest>) -> Result<(Trust, Vec<Fault>), Fault> {
-    let head: ExportHead = serde_json::from_str(line).map_err(|error| Fault::Head(error.to_string()))?;
-    if head.tidegate_export != EXPORT_VERSION {
-        return Err(Fault::Version { found: head.tidegate_export, known: EXPORT_VERSION });
-    }
+    let head = parse(line)?;
     let mut faults = Vec::new();
+    // One value has one writing, so no byte of the line is outside of the signature.
+    if serde_json::to_string(&head).ok().as_deref() != Some(line) {
+        faults.push(Fault::Writing);
+    }
     let root = head.authority.root.fingerprint();
     if let Some(trusted) = trusted.filter(|trusted| *trusted != root) {
         return Err(Fault::OtherRoot { trusted, found: root });
@@ -49,11 +59,24 @@ pub(super) fn read(line: &str, trusted: Option<Digest>) -> Result<(Trust, Vec<Fa
         keys: Vec::new(),
         last: None,
         signed: BTreeMap::new(),
+        listed: Listed::new(&head.journals),
     };
     trust.enrolments_read(&head.enrolments, &order_key, &mut faults);
     trust.last_read(&head, &order_key, &mut faults);
     trust.journals_read(&head.journals, &mut faults);
     Ok((trust, faults))
+}
+
+fn parse(line: &str) -> Result<ExportHead, Fault> {
+    let unreadable = |error: serde_json::Error| Fault::Head(error.to_string());
+    let Version { tidegate_export: found } = serde_json::from_str(line).map_err(unreadable)?;
+    if found > EXPORT_VERSION {
+        return Err(Fault::Version { found, known: EXPORT_VERSION });
+    }
+    if found < EXPORT_VERSION {
+        return Err(Fault::OldExport { found });
+    }
+    serde_json::from_str(line).map_err(unreadable)
 }
 
 impl Trust {
@@ -76,22 +99,36 @@ impl Trust {
             faults.push(Fault::ElsewhereSigned);
             return;
         }
+        let Some(front) = last.export else {
+            faults.push(Fault::HeadOfSync);
+            return;
+        };
         if last.at != head.exported_at {
             faults.push(Fault::ExportTime);
+        }
+        if front != head.front_digest() {
+            faults.push(Fault::Front);
+        }
+        if last.journals != Some(head.journals_digest()) {
+            faults.push(Fault::JournalList);
         }
         self.last = Some(last);
     }
 
-    fn journals_read(&mut self, journals: &[Envelope], faults: &mut Vec<Fault>) {
-        for (index, envelope) in journals.iter().enumerate() {
-            let opened = self.keys.iter().find_map(|key| envelope.open::<SyncLine>(key).ok());
-            let opened = opened.ok_or(Fault::JournalStatement {
-                place: index + 1,
-                error: envelope.peek::<SyncLine>().err().unwrap_or(EnvelopeError::Signature),
-            });
+    fn journals_read(&mut self, journals: &[ExportJournal], faults: &mut Vec<Fault>) {
+        for (index, journal) in journals.iter().enumerate() {
+            let place = index + 1;
+            if !self.keys.contains(&journal.key) {
+                faults.push(Fault::JournalKey { place });
+            }
+            let Some(line) = &journal.line else { continue };
+            let opened = line.open::<SyncLine>(&journal.key);
+            let opened = opened.map_err(|error| Fault::JournalStatement { place, error });
             let Some(line) = keep(opened, faults) else { continue };
-            if line.endpoint != self.endpoint || self.signed.insert(line.journal.id, line.journal).is_some() {
+            if line.endpoint != self.endpoint || line.journal.id != journal.id {
                 faults.push(Fault::ElsewhereSigned);
+            } else if self.signed.insert(line.journal.id, line.journal).is_some() {
+                faults.push(Fault::JournalTwice { place });
             }
         }
     }

@@ -3,6 +3,7 @@
 mod chained;
 mod enrol;
 mod idle;
+mod journals;
 mod order;
 mod sync;
 mod sync_request;
@@ -14,6 +15,7 @@ pub use enrol::{
     OrderKeyCertificate, RecoverRequest, seal_public_key, secret_digest,
 };
 pub use idle::{IDLE_BYTES_MAX, IdleSync, SyncMessage, TICKET_BYTES_MAX};
+pub use journals::journals_digest;
 pub use order::{Offered, Order, OrderKind, Policy, TranscriptHead, Void, Work, WorkStep};
 pub use sync::{
     Failures, Gap, Head, JournalAnswer, KNOWN_MAX, LineClock, SYNC_BYTES_MAX, SYNC_ENTRIES_MAX, SyncAnswer,

@@ -172,6 +172,14 @@ pub struct TranscriptHead {
     pub hash: Digest,
     /// When it was signed.
     pub at: Timestamp,
+    /// The digest over the list of the endpoint's journals up to that entry ([`super::journals_digest`]). Absent in
+    /// heads of older control planes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journals: Option<Digest>,
+    /// Of an export: the digest of the bytes before `,"head":` in its first line. Absent in heads for journals, so
+    /// none of them passes as the head of an export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<Digest>,
 }
 
 impl Payload for TranscriptHead {

@@ -4,20 +4,19 @@ use serde_json::Map;
 use tidegate_core::chain::Link;
 use tidegate_core::digest::Digest;
 use tidegate_core::entropy::Entropy;
-use tidegate_core::envelope::EnvelopeError;
-use tidegate_core::export::{EXPORT_VERSION, ExportHead};
+use tidegate_core::envelope::{Envelope, EnvelopeError};
+use tidegate_core::export::{EXPORT_VERSION, ExportHead, ExportJournal};
 use tidegate_core::id::SiteId;
 use tidegate_core::journal::{Accepted, CancelMet, JournalBody, Known, WaitReason};
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, JournalPlace};
 use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
 use tidegate_core::verify::Verifier;
-use tidegate_core::wire::TranscriptHead;
 
 use super::Goldens;
 use super::fixed::{
-    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, digest, endpoint_key, json, root,
-    sequence,
+    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, digest, endpoint_key, json,
+    order_keys, root, sequence,
 };
 use super::messages::{enrolment, facts, first_entry, head_envelope, probes, sync_line};
 use super::orders::{outcome, work};
@@ -46,7 +45,7 @@ pub(crate) fn add(goldens: &mut Goldens) {
     goldens.insert("export".into(), export());
 }
 
-/// An export of two entries, which verifies.
+/// An export of three entries, which verifies.
 fn export() -> String {
     let entry = first_entry();
     let journal_body =
@@ -58,24 +57,26 @@ fn export() -> String {
     };
     let place = JournalPlace { id: JOURNAL, number: 1, hash: entry.hash(), previous: Digest::ZERO };
     let first = transcript_entry(1, Digest::ZERO, &enrolled, None);
-    let second = transcript_entry(2, Digest::of(&first.0), &journal_body, Some(place));
-    let last =
-        TranscriptHead { v: V, endpoint: ENDPOINT, number: 2, hash: Digest::of(&second.0), at: at(60) };
-    let head = ExportHead {
+    let candidate = TranscriptBody::Candidate { journal: JOURNAL, address: None };
+    let second = transcript_entry(2, Digest::of(&first.0), &candidate, None);
+    let third = transcript_entry(3, Digest::of(&second.0), &journal_body, Some(place));
+    let line = Some(by_endpoint(&sync_line(1, entry.hash())));
+    let unsigned = ExportHead {
         tidegate_export: EXPORT_VERSION,
         endpoint: ENDPOINT,
         exported_at: at(60),
         authority: authority(),
         enrolments: vec![by_order_key(&enrolment())],
-        head: by_order_key(&last),
-        journals: vec![by_endpoint(&sync_line(1, entry.hash()))],
+        journals: vec![ExportJournal { id: JOURNAL, key: endpoint_key(), line }],
+        head: Envelope::default(),
     };
-    let text = [json(&head), first.0, first.1, second.0, second.1].join("\n");
+    let head = unsigned.sealed(V, 3, Digest::of(&third.0), &order_keys());
+    let text = [json(&head), first.0, first.1, second.0, second.1, third.0, third.1].join("\n");
     let mut verifier = Verifier::new(Some(root().fingerprint()));
     verifier.feed(text.as_bytes());
     let report = verifier.finish();
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!(report.to_string(), "complete to 2, not endorsed by the endpoint");
+    assert_eq!(report.to_string(), "complete to 3, not endorsed by the endpoint");
     text
 }
 
@@ -256,6 +257,11 @@ fn transcript_kinds() -> Vec<TranscriptBody> {
         },
         TranscriptBody::Revoked,
         TranscriptBody::Retired,
+        TranscriptBody::Erased {
+            number: 12,
+            body: digest("body of entry 12"),
+            reason: Some("it named a person".into()),
+        },
     ]
 }
 
@@ -292,5 +298,6 @@ fn transcript_place(body: &TranscriptBody) -> usize {
         TranscriptBody::Edited { .. } => 27,
         TranscriptBody::Revoked => 28,
         TranscriptBody::Retired => 29,
+        TranscriptBody::Erased { .. } => 30,
     }
 }

@@ -12,7 +12,7 @@ use tidegate_core::runtime::verify_time;
 use tidegate_core::wire::{
     EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, Gap, Head, IdleSync, JournalAnswer,
     LineClock, RecoverRequest, SyncAnswer, SyncLine, SyncMessage, SyncRequest, TimeAnswer, TimeRequest,
-    TimeStatement, TranscriptHead, seal_public_key,
+    TimeStatement, TranscriptHead, journals_digest, seal_public_key,
 };
 
 use super::Goldens;
@@ -40,6 +40,8 @@ fn envelopes(goldens: &mut Goldens) {
     goldens.insert("envelope".into(), json(&envelope));
     goldens.insert("signed-bytes".into(), signed);
     goldens.insert("transcript-head".into(), payload);
+    let digest = journals_digest(Digest::ZERO, JOURNAL, &endpoint_key());
+    goldens.insert("journals-digest".into(), digest.to_string());
 }
 
 /// Base 64, without asking the code under test.
@@ -49,7 +51,15 @@ fn base64_decode(text: &str) -> Vec<u8> {
 }
 
 pub(crate) fn transcript_head() -> TranscriptHead {
-    TranscriptHead { v: V, endpoint: ENDPOINT, number: 12, hash: digest("entry 12"), at: at(0) }
+    TranscriptHead {
+        v: V,
+        endpoint: ENDPOINT,
+        number: 12,
+        hash: digest("entry 12"),
+        at: at(0),
+        journals: Some(journals_digest(Digest::ZERO, JOURNAL, &endpoint_key())),
+        export: None,
+    }
 }
 
 fn time(goldens: &mut Goldens) {

@@ -26,13 +26,14 @@ use tidegate_sqlite::{Settings, Store};
 
 pub(crate) const START_MS: i64 = 1_795_442_400_000;
 pub(crate) const ENDPOINT: EndpointId = EndpointId::from_bytes([1; 10]);
-const JOURNAL: JournalId = JournalId::from_bytes([2; 10]);
 
 pub(crate) struct World {
     pub(crate) control: Store,
-    endpoint: Store,
+    pub(crate) endpoint: Store,
     pub(crate) order_keys: KeyPair,
-    endpoint_keys: KeyPair,
+    pub(crate) endpoint_keys: KeyPair,
+    /// The seed of the machine's key, and the id of its journal.
+    pub(crate) machine: (u8, JournalId),
     pub(crate) authority: Authority,
     probes: Catalogue,
     counter: u64,
@@ -82,6 +83,7 @@ impl World {
             endpoint,
             order_keys,
             endpoint_keys: KeyPair::from_seed(Role::Endpoint, &[12; 32]),
+            machine: (12, JournalId::from_bytes([2; 10])),
             authority,
             probes: serde_json::from_str(include_str!("probes.json")).unwrap(),
             counter: 0,
@@ -92,14 +94,15 @@ impl World {
         world
     }
 
-    fn enrol(&mut self) {
+    pub(crate) fn enrol(&mut self) {
+        let (seed, journal) = self.machine;
         let request = EnrolRequest {
             v: PROTOCOL_VERSION,
             code: CodeId::from_bytes([3; 10]),
             secret: "00".repeat(16),
-            key: PublicKey::of_seed(&[12; 32]),
+            key: PublicKey::of_seed(&[seed; 32]),
             seal_key: seal_public_key(&[13; 32]),
-            journal: JOURNAL,
+            journal,
             name: "hmi-7".into(),
             facts: Map::from_iter([("os".into(), Value::from("Windows 10"))]),
             probes: self.probes.clone(),
@@ -115,16 +118,16 @@ impl World {
         self.told(EndpointInput::Enrol(Box::new(admission)));
         let clock = self.clock();
         let at = clock.wall;
-        self.endpoint.transaction(|db| runtime::create(db, JOURNAL, at, &clock, Policy::default())).unwrap();
+        self.endpoint.transaction(|db| runtime::create(db, journal, at, &clock, Policy::default())).unwrap();
     }
 
-    fn tick(&mut self) -> (Timestamp, [u8; 32]) {
+    pub(crate) fn tick(&mut self) -> (Timestamp, [u8; 32]) {
         self.counter += 1;
         let now = Timestamp::from_milliseconds(START_MS + 1_000 * self.counter as i64);
         (now, Digest::of(self.counter.to_be_bytes()).0)
     }
 
-    fn clock(&self) -> runtime::Reading {
+    pub(crate) fn clock(&self) -> runtime::Reading {
         let ms = 1_000 * self.counter;
         let wall = Timestamp::from_milliseconds(START_MS + ms as i64);
         runtime::Reading { wall, monotonic_ms: ms, machine_boot: "machine-boot-1".into() }
@@ -207,7 +210,7 @@ impl World {
         panic!("fifty syncs moved something each");
     }
 
-    fn endpoint_context<'a>(
+    pub(crate) fn endpoint_context<'a>(
         &'a self,
         clock: &'a runtime::Reading,
         entropy: [u8; 32],

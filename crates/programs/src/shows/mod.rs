@@ -21,6 +21,7 @@ mod systemd;
 mod tamper;
 mod trickle;
 mod two_minute_window;
+mod verify_false;
 
 pub use full_disk::can_mount;
 pub use idle_day::can_make_networks;
@@ -118,6 +119,11 @@ pub const SHOWS: &[Show] = &[
         name: "replay",
         about: "1,000 recorded syncs sent again from elsewhere, at once, later and after a restart: nothing moves",
         run: replay::run,
+    },
+    Show {
+        name: "verify-false",
+        about: "exports doctored in more than 60 ways without a key: none passes `tidegate verify`, the true ones do",
+        run: verify_false::run,
     },
     Show {
         name: "garbage",
