@@ -118,8 +118,12 @@ pub(crate) fn backup(data: &Path, out: &Path) -> Result<()> {
 /// # Errors
 ///
 /// Where either cannot be read or written, or the directory is in use.
-pub(crate) fn restore(data: &Path, from: &Path) -> Result<tidegate_server::admin::Restored> {
-    tidegate_server::admin::restore(data, from, true)
+pub(crate) fn restore(
+    data: &Path,
+    from: &Path,
+    keys_from: Option<&Path>,
+) -> Result<tidegate_server::admin::Restored> {
+    tidegate_server::admin::restore(data, from, true, keys_from)
 }
 
 /// Verifies an export with nothing but the file, and where it is given the fingerprint of the owner's root key.

@@ -27,6 +27,8 @@ pub struct ExportHead {
     pub exported_at: Timestamp,
     /// The root key and the order key it certified.
     pub authority: Authority,
+    /// The certificates of earlier order keys, by serial: what they and their statement keys signed is in the record.
+    pub certificates: Vec<Envelope>,
     /// Every enrolment certificate of the endpoint: whose signatures count.
     pub enrolments: Vec<Envelope>,
     /// Every journal of the endpoint, in the order in which the control plane first heard them.
@@ -76,7 +78,7 @@ impl ExportHead {
             journals: Some(self.journals_digest()),
             export: Some(self.front_digest()),
         };
-        self.head = Envelope::seal(&head, keys, Role::Order);
+        self.head = Envelope::seal(&head, keys, Role::Statement);
         self
     }
 }

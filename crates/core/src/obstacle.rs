@@ -70,6 +70,12 @@ obstacles! {
     OwnerExists = "owner_exists";
     /// The root key would lie where it must not.
     RootKeyMisplaced = "root_key_misplaced";
+    /// The root key's file holds no root key.
+    RootKeyUnusable = "root_key_unusable";
+    /// An order key's request or answer does not fit.
+    OrderKeyUnusable = "order_key_unusable";
+    /// A backup holds an older order key than the machines may know, or another owner's.
+    BackupKeyOutdated = "backup_key_outdated";
     /// Another process works on the data directory.
     DataDirectoryInUse = "data_directory_in_use";
     /// The data directory cannot be written.

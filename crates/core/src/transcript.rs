@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::Link;
 use crate::digest::Digest;
+use crate::envelope::Envelope;
 use crate::id::{EndpointId, JournalId, LogId, SequenceId};
 use crate::keys::PublicKey;
 use crate::sequence::{EndState, SequenceSpec};
@@ -91,6 +92,11 @@ pub enum TranscriptBody {
         journal: JournalId,
         /// The one before.
         replaced: Option<JournalId>,
+    },
+    /// The control plane speaks with these keys from here on.
+    Authority {
+        /// The [`crate::wire::OrderKeyCertificate`], signed by the root key.
+        certificate: Envelope,
     },
     /// An order log was opened for the current journal.
     LogOpened {
@@ -238,6 +244,7 @@ impl TranscriptBody {
             Self::Candidate { .. } => "candidate",
             Self::Forked { .. } => "forked",
             Self::Adopted { .. } => "adopted",
+            Self::Authority { .. } => "authority",
             Self::LogOpened { .. } => "log_opened",
             Self::LogClosed { .. } => "log_closed",
             Self::Restored { .. } => "restored",

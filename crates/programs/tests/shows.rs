@@ -44,6 +44,11 @@ fn nothing_altered_runs_or_passes_for_genuine() {
 }
 
 #[test]
+fn replaced_and_revoked_keys_strand_no_machine_and_serve_no_thief() {
+    holds("rotate");
+}
+
+#[test]
 fn a_recorded_sync_that_is_sent_again_moves_nothing() {
     holds("replay");
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tidegate_core::id::RequestId;
 use tidegate_core::obstacle::Obstacle;
-use tidegate_core::runtime::{Input, Request, Status, verify_time};
-use tidegate_core::wire::{EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
+use tidegate_core::runtime::{Input, Request, Status, authority, verify_time};
+use tidegate_core::wire::{Authority, EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
 use tokio::time::Instant;
 
 use crate::session::{Flight, Session, TIME_EVERY};
@@ -53,7 +53,8 @@ impl Session {
     pub(crate) fn depart(&mut self, status: &Status) -> anyhow::Result<(Flight, bool)> {
         self.departed_at = Instant::now();
         if self.must_recover {
-            return Ok((self.depart_recover(status), false));
+            let authority = self.directory.read(authority)?;
+            return Ok((self.depart_recover(status, authority), false));
         }
         if self.time_at <= Instant::now() && (self.has_contact || !status.is_time_confirmed) {
             return Ok((self.depart_time(), false));
@@ -85,12 +86,13 @@ impl Session {
         })
     }
 
-    fn depart_recover(&self, status: &Status) -> Flight {
+    fn depart_recover(&self, status: &Status, authority: Authority) -> Flight {
         let (transport, identity, enrolled) =
             (self.transport.clone(), self.identity.clone(), self.enrolled.clone());
         let journal = status.journal.id;
         Box::pin(async move {
-            let answer = enrol::recover(&transport, &identity, &enrolled, journal).await.map(Box::new);
+            let answer =
+                enrol::recover(&transport, &identity, &enrolled, authority, journal).await.map(Box::new);
             Landed::Recover { answer }
         })
     }
@@ -131,10 +133,14 @@ impl Session {
             }
             Landed::Time { nonce, answer: Ok(answer) } => {
                 self.time_at = Instant::now() + TIME_EVERY;
-                match verify_time(&answer, &nonce, &self.enrolled.authority.root) {
-                    Ok((time, _)) => {
+                let serial = self.status()?.serial;
+                match verify_time(&answer, &nonce, &self.enrolled.root, serial) {
+                    Ok((time, authority)) => {
                         self.transport.confirm_time(time);
                         self.perform(Input::TimeLearned(time))?;
+                        if authority.serial() > serial {
+                            self.perform(Input::Certificate(Box::new(authority.certificate)))?;
+                        }
                         self.path_is_open()
                     }
                     Err(error) => {
@@ -152,7 +158,8 @@ impl Session {
                 self.time_at = self.next_at + self.intervals.of(CHECK_IN);
                 Ok(())
             }
-            Landed::Recover { answer: Ok(_) } => {
+            Landed::Recover { answer: Ok(answer) } => {
+                self.perform(Input::Certificate(Box::new(answer.authority.certificate)))?;
                 tracing::warn!(
                     "the control plane did not know this machine: it waits for the owner to confirm it"
                 );

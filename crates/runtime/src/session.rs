@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use tidegate_core::id::{BootId, RequestId};
-use tidegate_core::keys::{KeyPair, PublicKey};
+use tidegate_core::keys::KeyPair;
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::{
@@ -63,7 +63,6 @@ pub(crate) struct Session {
     pub(crate) identity: Identity,
     pub(crate) enrolled: Enrolled,
     pub(crate) keys: KeyPair,
-    pub(crate) order_key: PublicKey,
     pub(crate) catalogue: Catalogue,
     pub(crate) boot: BootId,
     pub(crate) transport: std::rc::Rc<Transport>,
@@ -224,7 +223,6 @@ impl Session {
             bail!(identity::not_enrolled(state));
         };
         let Some(enrolled) = identity.enrolled.clone() else { bail!(identity::not_enrolled(state)) };
-        let order_key = enrolled.authority.order_key()?;
         let options_of_steps =
             ExecutorOptions { state: Some(state.to_owned()), ..ExecutorOptions::new(&directory.place_id()?) };
         let executor = Executor::new(options_of_steps)?;
@@ -265,7 +263,6 @@ impl Session {
             directory,
             identity,
             enrolled,
-            order_key,
         })
     }
 
@@ -340,7 +337,6 @@ impl Session {
             entropy: entropy::seed(),
             keys: &self.keys,
             endpoint: self.enrolled.endpoint,
-            order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
             limits: Limits { has_room, ..Limits::default() },
@@ -363,7 +359,6 @@ impl Session {
             entropy: [0; 32],
             keys: &self.keys,
             endpoint: self.enrolled.endpoint,
-            order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
             limits: Limits::default(),

@@ -1,8 +1,11 @@
 //! `tidegate admin`: what needs the data directory, on the control plane's own machine.
 
+mod order_key;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use tidegate_server::admin::Keys;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -65,7 +68,11 @@ Example:
     #[command(after_help = "\
 Every order log is closed in the same transaction: work that machines had not told of in the backup
 `may have run since`, and shows so until the machine itself tells what it knows. What lived only in
-the lost part is gone.")]
+the lost part is gone.
+
+A machine that has seen a newer order key obeys no older one. The newest one that is found stays in
+use: that of the database that is replaced, or of the later backup that --keys-from names. If
+neither is left, make a new one with `tidegate admin order-key new`.")]
     Restore {
         /// The data directory
         #[arg(long, value_name = "DIR")]
@@ -73,7 +80,12 @@ the lost part is gone.")]
         /// The backup
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
+        /// A later backup, for its order key
+        #[arg(long, value_name = "FILE")]
+        keys_from: Option<PathBuf>,
     },
+    /// Replace, revoke and list the keys that orders are signed with
+    OrderKey(order_key::Args),
 }
 
 /// Does what needs the data directory.
@@ -96,16 +108,31 @@ pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
             host::backup(&data, &out)?;
             screen.line(format!("The backup is in {}.", out.display()))?;
         }
-        Act::Restore { data, from } => {
-            let restored = host::restore(&data, &from)?;
+        Act::OrderKey(args) => order_key::run(args, screen)?,
+        Act::Restore { data, from, keys_from } => {
+            let restored = host::restore(&data, &from, keys_from.as_deref())?;
             screen.line(format!("{} is as it was in the backup.", data.display()))?;
             if let Some(replaced) = restored.replaced {
                 screen.line(format!("What it held before is kept in {}.", replaced.display()))?;
             }
+            screen.line(keys_line(restored.keys))?;
             screen.line(
                 "Work that was under way `may have run since`: each machine tells when it is next heard.",
             )?;
         }
     }
     Ok(Exit::Done)
+}
+
+fn keys_line(keys: Keys) -> String {
+    match keys {
+        Keys::Same { serial } => format!("Its order key {serial} stays in use."),
+        Keys::Carried { serial } => {
+            format!("The current order key {serial} stays in use; the backup has an older one.")
+        }
+        Keys::OfBackup { serial } => format!(
+            "It uses order key {serial}, as the backup does. If that key was replaced since, machines obey nothing that \
+             it signs: make a new one with `tidegate admin order-key new`."
+        ),
+    }
 }

@@ -258,6 +258,7 @@ mod tests {
             root: Some(Digest::of("root")),
             is_root_trusted: true,
             order_key: Some(Digest::of("order")),
+            serial: 2,
             signed_at: Some(Timestamp::from_milliseconds(1_795_442_400_000)),
             keys: vec![Digest::of("machine")],
             entries: 41,

@@ -58,6 +58,8 @@ pub enum WaitingCode {
     IdentityConflict,
     /// A machine with this identity and another history was heard: somebody must decide whether it is the one.
     CandidateJournal,
+    /// The control plane needs a new order key: the one in use has ended, or this machine knows a newer one.
+    OrderKey,
     /// The control plane's disk is full.
     StorageFull,
     /// Its earliest start is not reached.

@@ -1,5 +1,6 @@
 //! What every call is given from outside.
 
+use crate::envelope::Envelope;
 use crate::id::EndpointId;
 use crate::keys::Sign;
 use crate::rhythm::Rhythm;
@@ -19,6 +20,8 @@ pub struct Context<'a> {
     pub authority: &'a Authority,
     /// Who was heard when: a host's fact, since an idle sync writes nothing.
     pub presence: &'a dyn Presence,
+    /// The certificates of earlier order keys, by serial: records of their time are verified with them.
+    pub earlier: &'a [Envelope],
 }
 
 /// When endpoints were last heard, and what else only the host knows.

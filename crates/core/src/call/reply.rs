@@ -51,7 +51,7 @@ pub struct Synced {
 impl Synced {
     /// The answer as it leaves.
     pub fn seal(self, keys: &dyn Sign) -> SyncAnswer {
-        let transcript = self.head.map(|head| Envelope::seal(&head, keys, Role::Order));
+        let transcript = self.head.map(|head| Envelope::seal(&head, keys, Role::Statement));
         SyncAnswer { transcript, ..self.answer }
     }
 }

@@ -124,7 +124,7 @@ impl Object<'_> {
                     Ok(())
                 }
             }
-            JournalBody::Retired | JournalBody::Booted { .. } => Ok(()),
+            JournalBody::Retired | JournalBody::Booted { .. } | JournalBody::Authority { .. } => Ok(()),
         }
     }
 
@@ -238,11 +238,16 @@ impl Object<'_> {
         }
         let Some(sequence) = self.theirs(id)? else { return Ok(()) };
         sequence.waiting = None;
+        let is_ended = sequence.is_ended();
         if let Some(step) = sequence.step(step) {
             step.end_before(attempt, now);
             let attempt = step.attempt(attempt);
             attempt.started.get_or_insert(evidence.time);
             attempt.started_untold = false;
+            if is_ended {
+                // A copy of the machine goes on with work that is lost: so is this attempt, until its end is told.
+                step.end_open(EndState::Lost, now);
+            }
         }
         if evidence.is_current && matches!(sequence.standing, Standing::Delivered) {
             sequence.standing = Standing::Running;
@@ -369,7 +374,8 @@ impl Object<'_> {
     }
 
     fn head_apply(&mut self, evidence: &Evidence, head: &crate::envelope::Envelope) -> Result<(), Error> {
-        let Ok(head) = head.open::<TranscriptHead>(&self.cx.keys.public_key(crate::keys::Role::Order)) else {
+        let Ok(head) = head.open::<TranscriptHead>(&self.cx.keys.public_key(crate::keys::Role::Statement))
+        else {
             return Ok(());
         };
         // A head of before a restore is about another history.

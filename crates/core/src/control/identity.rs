@@ -155,6 +155,14 @@ impl Object<'_> {
         }
     }
 
+    /// The endpoint has verified a newer certificate than this control plane speaks with: it was set back to before a
+    /// rotation, or somebody else rotated.
+    pub(super) fn key_is_behind(&mut self) {
+        let reason = "this machine knows a newer order key than this control plane has".to_owned();
+        let clears = "stop the control plane and give it the current key: `tidegate admin order-key`";
+        self.attention_set("order_key_behind", reason, clears);
+    }
+
     /// The current journal's head moved.
     pub(super) fn journal_moved(&mut self, head: Head<JournalId>) {
         if self.row.journal.is_some_and(|current| current.id == head.id) {

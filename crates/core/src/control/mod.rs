@@ -55,6 +55,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("schema/0001_endpoint.sql"),
         include_str!("schema/0002_requests.sql"),
         include_str!("schema/0004_heads.sql"),
+        include_str!("schema/0005_authority.sql"),
     ],
 };
 

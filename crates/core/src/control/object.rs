@@ -51,6 +51,10 @@ pub(super) struct EndpointRow {
     pub(super) address: Option<String>,
     /// The last signed syncs, newest first; at most [`super::sync::REQUESTS_KEPT`].
     pub(super) requests: Vec<RequestId>,
+    /// The serial of the newest certificate that the endpoint states to have; 0: it has not said.
+    pub(super) serial_held: u64,
+    /// The serial of the key that signed the open order log; 0: none was opened yet.
+    pub(super) serial_log: u64,
     /// The digest over the list of journals; `None`: the row is older than this column.
     pub(super) journals_digest: Option<Digest>,
 }
@@ -332,7 +336,7 @@ impl<'a> Object<'a> {
 const COLUMNS: &str = "SELECT client_id, site_id, name, state, revision, enrolled_at, last_seen_at, skew_ms, facts, \
      journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, transcript_number, \
      transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, requests, \
-     journals_digest FROM endpoint \
+     journals_digest, serial_held, serial_log FROM endpoint \
      WHERE endpoint_id = ?1";
 
 /// Reads an endpoint's row; `None`: there is no such endpoint here.
@@ -348,13 +352,15 @@ pub(super) struct IdleRow {
     pub(super) log: Option<Head<LogId>>,
     pub(super) pending: bool,
     pub(super) is_endorsed: bool,
+    pub(super) serial_held: u64,
+    pub(super) serial_log: u64,
 }
 
 /// Reads that part alone: the facts beside it are long, and an idle sync comes from every endpoint all day.
 pub(super) fn idle_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<IdleRow>, Error> {
     let rows = db.query(
         "SELECT state, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending,
-                endorsed_number >= told_number FROM endpoint WHERE endpoint_id = ?1",
+                endorsed_number >= told_number, serial_held, serial_log FROM endpoint WHERE endpoint_id = ?1",
         &[id.into()],
     )?;
     let Some(row) = rows.first() else { return Ok(None) };
@@ -364,6 +370,8 @@ pub(super) fn idle_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<IdleRo
         log: read_head(row, 4)?,
         pending: row.integer(7)? != 0,
         is_endorsed: row.integer(8)? != 0,
+        serial_held: row.unsigned(9)?,
+        serial_log: row.unsigned(10)?,
     }))
 }
 
@@ -397,6 +405,8 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         address: row.optional_text(24)?.map(str::to_owned),
         requests: row.json(25)?,
         journals_digest: row.optional_parsed(26)?,
+        serial_held: row.unsigned(27)?,
+        serial_log: row.unsigned(28)?,
     })
 }
 
@@ -410,13 +420,14 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
         "INSERT INTO endpoint (endpoint_id, client_id, site_id, name, state, revision, enrolled_at, last_seen_at, \
          skew_ms, facts, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, \
          transcript_number, transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, \
-         requests, journals_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23, ?24, ?25, ?26, ?27, ?28) \
+         requests, journals_digest, serial_held, serial_log) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30) \
          ON CONFLICT (endpoint_id) DO UPDATE SET client_id = ?2, site_id = ?3, name = ?4, state = ?5, revision = ?6, \
          last_seen_at = ?8, skew_ms = ?9, facts = ?10, journal_id = ?11, journal_number = ?12, journal_hash = ?13, \
          log_id = ?14, log_number = ?15, log_hash = ?16, pending = ?17, transcript_number = ?18, \
          transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22, time_zone = ?23, \
-         rhythm = ?24, tags = ?25, address = ?26, requests = ?27, journals_digest = ?28",
+         rhythm = ?24, tags = ?25, address = ?26, requests = ?27, journals_digest = ?28, \
+         serial_held = ?29, serial_log = ?30",
         &[
             id.into(),
             row.client.into(),
@@ -446,6 +457,8 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
             row.address.clone().into(),
             store::json(&row.requests),
             row.journals_digest.into(),
+            row.serial_held.into(),
+            row.serial_log.into(),
         ],
     )?;
     Ok(())

@@ -27,10 +27,35 @@ impl Object<'_> {
             &[self.id.into(), log.into(), journal.into(), Digest::ZERO.into()],
         )?;
         self.row.log = Some(Head { id: log, number: 0, hash: Digest::ZERO });
+        self.authority_note()?;
         self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::LogOpened { log })?;
         self.order_append(OrderKind::Adopt { journal })?;
         self.wake();
         Ok(())
+    }
+
+    /// Keeps, for the record, the certificate of the keys that sign from here on.
+    fn authority_note(&mut self) -> Result<(), Error> {
+        let serial = self.cx.authority.serial();
+        if self.row.serial_log == serial {
+            return Ok(());
+        }
+        let is_first = std::mem::replace(&mut self.row.serial_log, serial) == 0;
+        let certificate = self.cx.authority.certificate.clone();
+        // The first is in every export's first line, and nothing came before it.
+        if !is_first {
+            self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::Authority { certificate })?;
+        }
+        Ok(())
+    }
+
+    /// Opens a new log where another order key signed the open one: nothing that it signed is needed any more. What was
+    /// offered and not claimed returns (R7), and is signed again when it is offered.
+    pub(super) fn log_renew(&mut self) -> Result<(), Error> {
+        match self.row.journal {
+            Some(journal) if self.row.serial_log != self.cx.authority.serial() => self.log_open(journal.id),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Closes the open log, if there is one. It never opens again.

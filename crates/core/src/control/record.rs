@@ -109,6 +109,7 @@ pub(super) fn export_head(
         endpoint,
         exported_at: cx.now,
         authority: cx.authority.clone(),
+        certificates: cx.earlier.to_vec(),
         enrolments: store::keys_load(db, endpoint)?.into_iter().map(|(_, enrolment)| enrolment).collect(),
         journals: journals.collect(),
         head: Envelope::default(),

@@ -49,11 +49,13 @@ pub(super) fn sync(
         let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
         object.row.seen = Some(Seen { at: object.cx.now, skew_ms: Some(skew_ms) });
         journal.address = address.or(journal.address);
+        object.row.serial_held = line.serial;
         if journal.state == JournalState::Candidate {
             object.candidate_heard();
         }
     }
-    let asks = Asks { request: line.request, orders: line.orders, failures: line.failures };
+    let serial = line.serial;
+    let asks = Asks { request: line.request, orders: line.orders, failures: line.failures, serial };
     if matches!(journal.state, JournalState::Forked) {
         return Ok(answered(object, &asks, &journal, is_news));
     }
@@ -93,7 +95,8 @@ pub(super) fn idle(object: &mut Object<'_>, idle: &IdleSync) -> Result<Reply, Er
     let standing = ticket::standing(object.db, object.cx, idle, current)?;
     let journal =
         store::journal_load(object.db, object.id, standing.journal.id)?.ok_or_else(|| unknown(object.id))?;
-    let asks = Asks { request: idle.request, orders: standing.orders, failures: None };
+    let serial = object.row.serial_held;
+    let asks = Asks { request: idle.request, orders: standing.orders, failures: None, serial };
     let answer = plain_answer(object.cx, &asks, &journal);
     finish(object, &asks, &journal, answer)
 }
@@ -103,6 +106,8 @@ struct Asks {
     request: RequestId,
     orders: Option<Head<LogId>>,
     failures: Option<Failures>,
+    /// The serial of the newest certificate that it has.
+    serial: u64,
 }
 
 /// Fills in what a journal that is held entirely may be told, or gives a ticket where there is nothing.
@@ -113,11 +118,21 @@ fn finish(
     mut answer: SyncAnswer,
 ) -> Result<Reply, Error> {
     let mut head = None;
+    if asks.serial > object.cx.authority.serial() {
+        // It would take every order of ours for altered.
+        object.key_is_behind();
+        return Ok(Reply::Synced(Box::new(Synced { answer, head, is_news: true })));
+    }
+    object.attention_clear("order_key_behind");
     if journal.state == JournalState::Current {
         object.orders_answer(asks, &mut answer)?;
         head = object.transcript_head()?;
     }
-    let is_quiet = answer.offered.is_empty() && answer.void.is_none() && !answer.more && head.is_none();
+    let is_quiet = answer.authority.is_none()
+        && answer.offered.is_empty()
+        && answer.void.is_none()
+        && !answer.more
+        && head.is_none();
     let is_agreed = match journal.state {
         JournalState::Current => asks.orders == object.row.log,
         JournalState::Candidate => asks.orders.is_none(),
@@ -179,6 +194,7 @@ impl Object<'_> {
     /// Fills in what the endpoint lacks of the open order log.
     fn orders_answer(&mut self, asks: &Asks, answer: &mut SyncAnswer) -> Result<(), Error> {
         self.restore_unannounced(asks)?;
+        self.log_renew()?;
         let Some(open) = self.row.log else { return Ok(()) };
         let held = asks.orders.filter(|orders| orders.id == open.id).map_or(0, |orders| orders.number);
         if let Some(failures) = asks.failures.filter(|failures| failures.log == open.id) {
@@ -277,6 +293,7 @@ fn plain_answer(cx: &Context<'_>, asks: &Asks, journal: &JournalRow) -> SyncAnsw
         request: asks.request,
         at: cx.now,
         journal: JournalAnswer { head: journal.head, state: journal.state },
+        authority: (asks.serial < cx.authority.serial()).then(|| cx.authority.certificate.clone()),
         offered: Vec::new(),
         void: None,
         transcript: None,

@@ -100,6 +100,10 @@ pub(super) fn need(
     sync::check_admitted(row.state)?;
     let current = row.journal.map(|journal| Standing { journal, orders: row.log });
     let standing = standing(db, cx, idle, current)?;
+    let serial = cx.authority.serial();
+    if row.serial_held < serial || (row.log.is_some() && row.serial_log < serial) {
+        return Ok(SyncNeed::Handle);
+    }
     let is_candidate = row.journal.is_none_or(|journal| journal.id != standing.journal.id);
     let nothing_to_say = Some(standing) == current
         && row.log.is_some()

@@ -119,14 +119,16 @@ fn queued(
     is_behind: bool,
 ) -> Cause {
     let since = sequence.queued.as_ref().map(|queued| queued.at);
-    let has_candidate = row.attention.iter().any(|attention| attention.code == "candidate_journal");
+    let has = |code: &str| row.attention.iter().any(|attention| attention.code == code);
     let not_before = not_before(cx.now, sequence);
     let (code, since) = if row.state == EndpointState::Recovered {
         (WaitingCode::Recovered, since)
     } else if row.journal.is_none() {
         (WaitingCode::IdentityConflict, since)
-    } else if has_candidate {
+    } else if has("candidate_journal") {
         (WaitingCode::CandidateJournal, since)
+    } else if cx.authority.is_over(cx.now) || has("order_key_behind") {
+        (WaitingCode::OrderKey, since)
     } else if cx.presence.is_storage_full() {
         (WaitingCode::StorageFull, None)
     } else if not_before.is_some() {

@@ -60,6 +60,10 @@ impl Story<'_> {
                 "the machine it is for, or a person to decide: one with its identity and another history was heard \
                  (re-imaged, set back or copied); if that is the machine now, adopt its journal, {adopt}"
             ),
+            WaitingCode::OrderKey => {
+                "a new order key: machines obey the one in use no more; `tidegate admin order-key new` makes one"
+                    .to_owned()
+            }
             WaitingCode::StorageFull => {
                 "room on the control plane's disk: it is full, and nothing is sent until there is some"
                     .to_owned()
@@ -186,6 +190,7 @@ impl Story<'_> {
             | WaitingCode::Recovered
             | WaitingCode::IdentityConflict
             | WaitingCode::CandidateJournal
+            | WaitingCode::OrderKey
             | WaitingCode::StorageFull
             | WaitingCode::NeverSeen
             | WaitingCode::NoContact
@@ -228,6 +233,7 @@ fn tells_contact(code: WaitingCode) -> bool {
         | WaitingCode::Held
         | WaitingCode::Recovered
         | WaitingCode::IdentityConflict
+        | WaitingCode::OrderKey
         | WaitingCode::StorageFull => false,
         WaitingCode::CandidateJournal
         | WaitingCode::NotBefore

@@ -16,8 +16,8 @@ use super::endpoints::presence_merge;
 
 /// What of a machine's attention list asks for a person here. `held` shows with the work that is held, `clock_skew`
 /// changes no result.
-const NEEDS_PERSON: [&str; 5] =
-    ["identity_conflict", "candidate_journal", "recovered", "tampered", "journal_gap"];
+const NEEDS_PERSON: [&str; 6] =
+    ["identity_conflict", "candidate_journal", "recovered", "tampered", "journal_gap", "order_key_behind"];
 /// Most sequences under way that are looked at for a missed contact. Past it the newest are, and the rest is counted as
 /// waiting.
 const LIVE_LOOKED_AT_MAX: u64 = 1_000;
@@ -244,6 +244,7 @@ fn live_code(cx: &Context<'_>, sequence: &SequenceSummary, endpoint: &EndpointVi
         _ if has("recovered") => WaitingCode::Recovered,
         _ if has("identity_conflict") => WaitingCode::IdentityConflict,
         _ if has("candidate_journal") => WaitingCode::CandidateJournal,
+        _ if cx.authority.is_over(cx.now) || has("order_key_behind") => WaitingCode::OrderKey,
         _ if cx.presence.is_storage_full() => WaitingCode::StorageFull,
         _ if is_early => WaitingCode::NotBefore,
         _ => match endpoint.reachability {
@@ -266,6 +267,7 @@ fn live_words(code: WaitingCode) -> &'static str {
         WaitingCode::Recovered => "a person to confirm that this recovered machine is yours",
         WaitingCode::IdentityConflict => "a person to decide which machine this is",
         WaitingCode::CandidateJournal => "the machine it is for, or a person to decide which machine this is",
+        WaitingCode::OrderKey => "a new order key: machines obey the one in use no more",
         WaitingCode::StorageFull => "room on the control plane's disk",
         WaitingCode::NotBefore => "its earliest start",
         WaitingCode::NeverSeen => "the machine's first check-in",

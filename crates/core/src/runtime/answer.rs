@@ -24,6 +24,9 @@ impl Object<'_> {
         if answer.request != expected || held.id != self.state.journal.id {
             return Ok(());
         }
+        if let Some(certificate) = &answer.authority {
+            self.certificate_take(certificate)?;
+        }
         if self.is_not_ours(held)?
             || matches!(answer.journal.state, JournalState::Forked | JournalState::Replaced)
         {
@@ -79,7 +82,7 @@ impl Object<'_> {
     }
 
     fn head_take(&mut self, envelope: &Envelope) -> Result<(), Error> {
-        let Ok(head) = envelope.open::<TranscriptHead>(&self.cx.order_key) else { return Ok(()) };
+        let Ok(head) = envelope.open::<TranscriptHead>(&self.state.keys.statement_key) else { return Ok(()) };
         // A restored control plane has a shorter transcript, or another one: its head is news too. One that was
         // overtaken does not come here, since only the outstanding request's answer is used (R5).
         let told = Some((head.number, head.hash));

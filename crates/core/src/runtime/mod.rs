@@ -4,6 +4,7 @@
 //! plane says), `request` (what it is told), `clock`.
 
 mod answer;
+mod authority;
 mod clock;
 mod execute;
 mod orders;
@@ -12,6 +13,7 @@ mod request;
 mod state;
 mod work;
 
+pub use authority::authority;
 pub use clock::{Clock, Now, Reading, verify_time};
 pub use request::{Idle, Request, Ticket, request};
 pub use state::{Context, create, document_load, document_save};
@@ -20,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::day::UtcDay;
 use crate::digest::Digest;
+use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::id::{JournalId, LogId, RequestId, SequenceId};
 use crate::journal::JournalBody;
@@ -105,6 +108,8 @@ pub enum Input {
     },
     /// Signed time was heard and verified ([`verify_time`]).
     TimeLearned(Timestamp),
+    /// An answer other than that to a sync brought a certificate of the order key.
+    Certificate(Box<Envelope>),
     /// The path was closed for a while; journaled once it is open again.
     Link {
         /// When it was first seen closed, by the wall clock as it showed.
@@ -179,6 +184,7 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: Input) -> Result<Vec<Effect
         }
         Input::SyncAnswered { request, answer } => object.answered(request, &answer)?,
         Input::Facts { facts, probes } => object.facts_tell(facts, probes)?,
+        Input::Certificate(certificate) => object.certificate_take(&certificate)?,
         Input::TimeLearned(time) => {
             object.state.clock.learn(time, cx.clock);
             object.now = object.state.clock.now(cx.clock);
@@ -244,6 +250,8 @@ pub struct Status {
     pub is_time_confirmed: bool,
     /// Whether it was retired.
     pub is_retired: bool,
+    /// The serial of the newest certificate of the order key that it has verified.
+    pub serial: u64,
 }
 
 /// Answers how the endpoint stands; writes nothing.
@@ -268,6 +276,7 @@ pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
         is_time_confirmed: now.is_confirmed,
         policy: state.policy,
         is_retired: state.is_retired,
+        serial: state.keys.serial,
     })
 }
 

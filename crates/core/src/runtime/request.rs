@@ -85,6 +85,7 @@ pub fn request(
         endpoint: cx.endpoint,
         request: id,
         boot: cx.boot,
+        serial: state.keys.serial,
         wall: cx.clock.wall,
         clock: state.clock.now(cx.clock).confirmed(cx.clock),
         journal: state.journal,

@@ -51,7 +51,7 @@ impl Heads {
         entry: u64,
         envelope: &Envelope,
     ) -> Result<Option<u64>, Fault> {
-        let head: TranscriptHead = envelope.open(&trust.order_key).map_err(Fault::Endorsement)?;
+        let head: TranscriptHead = trust.stated(envelope).map_err(Fault::Endorsement)?;
         if head.endpoint != trust.endpoint {
             return Err(Fault::ElsewhereSigned);
         }

@@ -168,6 +168,7 @@ impl Verifier {
             endpoint: trust.map(|trust| trust.endpoint),
             root: trust.map(|trust| trust.root),
             order_key: trust.map(|trust| trust.order_key.fingerprint()),
+            serial: trust.map_or(0, |trust| trust.serial),
             signed_at: trust.and_then(|trust| Some(trust.last.as_ref()?.at)),
             is_root_trusted: trust.is_some_and(|trust| self.trusted_root == Some(trust.root)),
             keys: trust

@@ -22,6 +22,8 @@ pub struct Report {
     pub root: Option<Digest>,
     /// The fingerprint of the order key that signed the file.
     pub order_key: Option<Digest>,
+    /// The serial of the certificate of that key; 0: it could not be read.
+    pub serial: u64,
     /// When it signed the file: the record is complete as of then. Absent: that signature does not hold.
     pub signed_at: Option<Timestamp>,
     /// Whether the caller named that root key. Otherwise anybody could have made the whole file.
@@ -169,6 +171,14 @@ pub enum Fault {
     /// The root key did not certify the order key.
     #[error("the order key's certificate does not hold: {0}")]
     Authority(EnvelopeError),
+    /// A certificate of an earlier order key does not hold.
+    #[error("certificate {place} of the order keys does not hold: {error}")]
+    Certificate {
+        /// Which, from 1.
+        place: usize,
+        /// Why.
+        error: EnvelopeError,
+    },
     /// An enrolment certificate does not hold.
     #[error("enrolment certificate {place} does not hold: {error}")]
     Enrolment {

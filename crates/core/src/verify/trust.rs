@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, EnvelopeError, Payload};
 use crate::export::{EXPORT_VERSION, ExportHead, ExportJournal};
 use crate::id::{EndpointId, JournalId};
 use crate::keys::PublicKey;
-use crate::wire::{EnrolmentCertificate, Head, SyncLine, TranscriptHead};
+use crate::wire::{Authority, EnrolmentCertificate, Head, OrderKeyCertificate, SyncLine, TranscriptHead};
 
 use super::listed::Listed;
 use super::report::Fault;
@@ -19,6 +19,10 @@ pub(super) struct Trust {
     /// The fingerprint of the root key.
     pub(super) root: Digest,
     pub(super) order_key: PublicKey,
+    /// The serial of the certificate that the head was signed under.
+    pub(super) serial: u64,
+    /// Every certificate that the root key signed, the current one first.
+    pub(super) certificates: Vec<OrderKeyCertificate>,
     /// The keys that the endpoint enrolled with.
     pub(super) keys: Vec<PublicKey>,
     /// What the control plane signed as the last entry.
@@ -51,18 +55,27 @@ pub(super) fn read(line: &str, trusted: Option<Digest>) -> Result<(Trust, Vec<Fa
     if let Some(trusted) = trusted.filter(|trusted| *trusted != root) {
         return Err(Fault::OtherRoot { trusted, found: root });
     }
-    let order_key = head.authority.order_key().map_err(Fault::Authority)?;
+    let current = head.authority.open().map_err(Fault::Authority)?;
+    let (order_key, serial) = (current.order_key, current.serial);
+    let mut certificates = vec![current];
+    for (index, envelope) in head.certificates.iter().enumerate() {
+        let authority = Authority { root: head.authority.root, certificate: envelope.clone() };
+        let opened = authority.open().map_err(|error| Fault::Certificate { place: index + 1, error });
+        certificates.extend(keep(opened, &mut faults));
+    }
     let mut trust = Trust {
         endpoint: head.endpoint,
         root,
         order_key,
+        serial,
+        certificates,
         keys: Vec::new(),
         last: None,
         signed: BTreeMap::new(),
         listed: Listed::new(&head.journals),
     };
-    trust.enrolments_read(&head.enrolments, &order_key, &mut faults);
-    trust.last_read(&head, &order_key, &mut faults);
+    trust.enrolments_read(&head.enrolments, &mut faults);
+    trust.last_read(&head, &mut faults);
     trust.journals_read(&head.journals, &mut faults);
     Ok((trust, faults))
 }
@@ -80,9 +93,16 @@ fn parse(line: &str) -> Result<ExportHead, Fault> {
 }
 
 impl Trust {
-    fn enrolments_read(&mut self, enrolments: &[Envelope], order_key: &PublicKey, faults: &mut Vec<Fault>) {
+    /// Opens what one of the statement keys signed.
+    pub(super) fn stated<P: Payload>(&self, envelope: &Envelope) -> Result<P, EnvelopeError> {
+        let keys = self.certificates.iter().map(|certificate| certificate.statement_key);
+        open_with(envelope, keys)
+    }
+
+    fn enrolments_read(&mut self, enrolments: &[Envelope], faults: &mut Vec<Fault>) {
         for (index, envelope) in enrolments.iter().enumerate() {
-            let opened = envelope.open::<EnrolmentCertificate>(order_key);
+            let keys = self.certificates.iter().map(|certificate| certificate.order_key);
+            let opened = open_with::<EnrolmentCertificate>(envelope, keys);
             let opened = opened.map_err(|error| Fault::Enrolment { place: index + 1, error });
             match keep(opened, faults) {
                 Some(certificate) if certificate.endpoint == self.endpoint => self.keys.push(certificate.key),
@@ -92,8 +112,9 @@ impl Trust {
         }
     }
 
-    fn last_read(&mut self, head: &ExportHead, order_key: &PublicKey, faults: &mut Vec<Fault>) {
-        let opened = head.head.open::<TranscriptHead>(order_key).map_err(Fault::Statement);
+    fn last_read(&mut self, head: &ExportHead, faults: &mut Vec<Fault>) {
+        let current = self.certificates[0].statement_key;
+        let opened = head.head.open::<TranscriptHead>(&current).map_err(Fault::Statement);
         let Some(last) = keep(opened, faults) else { return };
         if last.endpoint != self.endpoint {
             faults.push(Fault::ElsewhereSigned);
@@ -132,6 +153,15 @@ impl Trust {
             }
         }
     }
+}
+
+/// Opens an envelope with the key that it names; one that names none of them is refused as by the first.
+fn open_with<P: Payload>(
+    envelope: &Envelope,
+    mut keys: impl Iterator<Item = PublicKey>,
+) -> Result<P, EnvelopeError> {
+    let named = keys.find(|key| envelope.names(key)).ok_or(EnvelopeError::Signature)?;
+    envelope.open(&named)
 }
 
 fn keep<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {

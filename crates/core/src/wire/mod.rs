@@ -12,7 +12,7 @@ mod time;
 pub use chained::{Chained, NotOneChain};
 pub use enrol::{
     Authority, CODE_PREFIX, EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, InvalidCode,
-    OrderKeyCertificate, RecoverRequest, seal_public_key, secret_digest,
+    ORDER_KEY_VALID_FOR, OrderKeyCertificate, REVOKED_MAX, RecoverRequest, seal_public_key, secret_digest,
 };
 pub use idle::{IDLE_BYTES_MAX, IdleSync, SyncMessage, TICKET_BYTES_MAX};
 pub use journals::journals_digest;

@@ -44,6 +44,8 @@ pub struct SyncLine {
     pub request: RequestId,
     /// This start of the runtime.
     pub boot: BootId,
+    /// The serial of the newest [`super::OrderKeyCertificate`] that it has verified.
+    pub serial: u64,
     /// The endpoint's wall clock, uncorrected: what skew is measured with.
     pub wall: Timestamp,
     /// The time as the control plane signed it within this start of the machine; absent: it has not.
@@ -128,6 +130,9 @@ pub struct SyncAnswer {
     pub at: Timestamp,
     /// What it holds of the journal.
     pub journal: JournalAnswer,
+    /// A newer [`super::OrderKeyCertificate`] than the endpoint has, signed by the root key: it comes before the orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Envelope>,
     /// Orders the endpoint lacks, in order: at most a few hundred KiB, more follow in the next sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offered: Vec<Offered>,

@@ -16,7 +16,7 @@ use tidegate_core::verify::Verifier;
 use super::Goldens;
 use super::fixed::{
     ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, digest, endpoint_key, json,
-    order_keys, root, sequence,
+    order_key, order_keys, root, sequence,
 };
 use super::messages::{enrolment, facts, first_entry, head_envelope, probes, sync_line};
 use super::orders::{outcome, work};
@@ -62,6 +62,7 @@ fn export() -> String {
     let third = transcript_entry(3, Digest::of(&second.0), &journal_body, Some(place));
     let line = Some(by_endpoint(&sync_line(1, entry.hash())));
     let unsigned = ExportHead {
+        certificates: vec![authority().certificate],
         tidegate_export: EXPORT_VERSION,
         endpoint: ENDPOINT,
         exported_at: at(60),
@@ -144,6 +145,7 @@ fn journal_kinds() -> Vec<JournalBody> {
         JournalBody::Traffic { day: "2026-11-22".parse().unwrap(), up_bytes: 143_012, down_bytes: 61_440 },
         JournalBody::Head { head: head_envelope() },
         JournalBody::Retired,
+        JournalBody::Authority { serial: 2, order_key: order_key() },
     ]
 }
 
@@ -166,6 +168,7 @@ fn journal_place(body: &JournalBody) -> usize {
         JournalBody::Traffic { .. } => 13,
         JournalBody::Head { .. } => 14,
         JournalBody::Retired => 15,
+        JournalBody::Authority { .. } => 16,
     }
 }
 
@@ -262,6 +265,7 @@ fn transcript_kinds() -> Vec<TranscriptBody> {
             body: digest("body of entry 12"),
             reason: Some("it named a person".into()),
         },
+        TranscriptBody::Authority { certificate: authority().certificate },
     ]
 }
 
@@ -299,5 +303,6 @@ fn transcript_place(body: &TranscriptBody) -> usize {
         TranscriptBody::Revoked => 28,
         TranscriptBody::Retired => 29,
         TranscriptBody::Erased { .. } => 30,
+        TranscriptBody::Authority { .. } => 31,
     }
 }

@@ -18,7 +18,7 @@ use tidegate_core::wire::{
 use super::Goldens;
 use super::fixed::{
     BOOT, CODE, ENDPOINT, JOURNAL, LOG, NONCE, REQUEST, SITE, V, at, authority, by_endpoint, by_order_key,
-    digest, endpoint_key, endpoint_keys, json, order_key, order_key_certificate, root,
+    by_statement_key, digest, endpoint_key, endpoint_keys, json, order_key_certificate, root, statement_key,
 };
 use super::orders;
 
@@ -31,12 +31,12 @@ pub(crate) fn add(goldens: &mut Goldens) {
 
 fn envelopes(goldens: &mut Goldens) {
     let head = transcript_head();
-    let envelope = by_order_key(&head);
+    let envelope = by_statement_key(&head);
     let payload = json(&head);
     let kind = TranscriptHead::TYPE;
     let signed = format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len());
     let signature = base64_decode(&envelope.signatures[0].sig);
-    assert!(order_key().verifies(signed.as_bytes(), &signature));
+    assert!(statement_key().verifies(signed.as_bytes(), &signature));
     goldens.insert("envelope".into(), json(&envelope));
     goldens.insert("signed-bytes".into(), signed);
     goldens.insert("transcript-head".into(), payload);
@@ -65,8 +65,8 @@ pub(crate) fn transcript_head() -> TranscriptHead {
 fn time(goldens: &mut Goldens) {
     let statement = TimeStatement { v: V, nonce: NONCE.into(), at: at(0) };
     let answer =
-        TimeAnswer { time: by_order_key(&statement), authority: authority().certificate, root: root() };
-    assert_eq!(verify_time(&answer, NONCE, &root()).map(|(time, _)| time), Ok(at(0)));
+        TimeAnswer { time: by_statement_key(&statement), authority: authority().certificate, root: root() };
+    assert_eq!(verify_time(&answer, NONCE, &root(), 2).map(|(time, _)| time), Ok(at(0)));
     goldens.insert("time-request".into(), json(&TimeRequest { nonce: NONCE.into() }));
     goldens.insert("time-statement".into(), json(&statement));
     goldens.insert("time-answer".into(), json(&answer));
@@ -155,6 +155,7 @@ pub(crate) fn sync_line(number: u64, hash: Digest) -> SyncLine {
         endpoint: ENDPOINT,
         request: REQUEST,
         boot: BOOT,
+        serial: 2,
         wall: at(3),
         clock: Some(LineClock { at: at(1), monotonic_ms: 60_250 }),
         journal: Head { id: JOURNAL, number, hash },
@@ -204,7 +205,8 @@ fn syncs(goldens: &mut Goldens) {
         },
         offered: vec![orders::offered()],
         void: Some(by_order_key(&orders::void())),
-        transcript: Some(by_order_key(&transcript_head())),
+        authority: Some(authority().certificate),
+        transcript: Some(by_statement_key(&transcript_head())),
         ticket: Some(ticket),
         more: false,
     };
@@ -219,5 +221,5 @@ fn parsed(bytes: &[u8]) -> SyncRequest {
 
 /// How an envelope shows in other goldens.
 pub(crate) fn head_envelope() -> Envelope {
-    by_order_key(&transcript_head())
+    by_statement_key(&transcript_head())
 }

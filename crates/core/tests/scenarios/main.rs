@@ -13,6 +13,7 @@ mod handover;
 mod history;
 mod identity;
 mod invariants;
+mod keys;
 mod newer;
 mod observed;
 mod orders;

@@ -22,6 +22,7 @@ enum Action {
     Sync(usize, Fate),
     LateRequest(usize),
     ControlRestart,
+    Rotate(bool),
     LateAnswer(usize, usize),
     StepEnds(usize, bool),
     Reboot(usize),
@@ -75,6 +76,7 @@ fn action() -> impl Strategy<Value = Action> {
         20 => (number.clone(), fate()).prop_map(|(machine, fate)| Action::Sync(machine, fate)),
         3 => number.clone().prop_map(Action::LateRequest),
         1 => Just(Action::ControlRestart),
+        1 => any::<bool>().prop_map(Action::Rotate),
         2 => (number.clone(), number.clone()).prop_map(|(machine, which)| Action::LateAnswer(machine, which)),
         6 => (number.clone(), any::<bool>()).prop_map(|(machine, succeeds)| Action::StepEnds(machine, succeeds)),
         2 => number.clone().prop_map(Action::Reboot),
@@ -191,6 +193,23 @@ fn an_idle_sync_from_before_a_restart_is_a_repeat_after_it() {
     );
 }
 
+#[test]
+fn an_attempt_that_a_copy_makes_of_lost_work_is_lost_until_its_end_is_told() {
+    run(
+        true,
+        &[
+            Action::Queue(113),
+            Action::Sync(0, Fate::Fine),
+            Action::StepEnds(0, true),
+            Action::Snapshot(0),
+            Action::Reimage(0),
+            Action::Adopt(0),
+            Action::Clone(0),
+            Action::Queue(0),
+        ],
+    );
+}
+
 fn run(is_announced: bool, actions: &[Action]) {
     let mut run = Run {
         world: World::new(2, Some(0)),
@@ -240,6 +259,7 @@ impl Run {
                     self.world.deliver(request);
                 }
             }
+            Action::Rotate(revokes) => self.world.rotate(*revokes),
             Action::ControlRestart => self.world.control_restart(),
             Action::LateAnswer(number, which) => {
                 let machine = machine(number);

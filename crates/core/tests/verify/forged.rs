@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use tidegate_core::digest::Digest;
 use tidegate_core::export::ExportHead;
-use tidegate_core::keys::PublicKey;
+use tidegate_core::keys::{KeyPair, Role};
 use tidegate_core::verify::Verifier;
 
 use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
@@ -192,7 +192,7 @@ fn the_record_of_another_owner_is_refused_as_such() {
 fn an_order_key_that_the_root_did_not_certify_is_found() {
     let mut lines = genuine();
     edit_head(&mut lines, |head| {
-        head.authority.certificate = authority(99, PublicKey::of_seed(&[11; 32])).certificate;
+        head.authority.certificate = authority(99, &KeyPair::from_seed(Role::Order, &[11; 32])).certificate;
     });
     assert_snapshot!(told(&lines), @r"
     complete to 0, not endorsed by the endpoint

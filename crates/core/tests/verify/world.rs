@@ -57,10 +57,10 @@ impl Presence for Nobody {
 }
 
 /// The authority of the owner whose root key is made from `seed`.
-pub(crate) fn authority(seed: u8, order_key: PublicKey) -> Authority {
+pub(crate) fn authority(seed: u8, order_keys: &KeyPair) -> Authority {
     let root_keys = KeyPair::from_seed(Role::Order, &[seed; 32]);
     let issued_at = Timestamp::from_milliseconds(START_MS);
-    let certificate = OrderKeyCertificate { v: PROTOCOL_VERSION, order_key, issued_at };
+    let certificate = OrderKeyCertificate::new(1, order_keys, issued_at);
     Authority {
         root: PublicKey::of_seed(&[seed; 32]),
         certificate: Envelope::seal(&certificate, &root_keys, Role::Order),
@@ -71,7 +71,7 @@ impl World {
     /// An endpoint that has just enrolled and started.
     pub(crate) fn new() -> Self {
         let order_keys = KeyPair::from_seed(Role::Order, &[11; 32]);
-        let authority = authority(10, PublicKey::of_seed(&[11; 32]));
+        let authority = authority(10, &order_keys);
         let (mut control, mut endpoint) = (
             Store::in_memory(&Settings::server()).unwrap(),
             Store::in_memory(&Settings::endpoint()).unwrap(),
@@ -118,7 +118,10 @@ impl World {
         self.told(EndpointInput::Enrol(Box::new(admission)));
         let clock = self.clock();
         let at = clock.wall;
-        self.endpoint.transaction(|db| runtime::create(db, journal, at, &clock, Policy::default())).unwrap();
+        let authority = &self.authority;
+        self.endpoint
+            .transaction(|db| runtime::create(db, journal, at, &clock, Policy::default(), authority))
+            .unwrap();
     }
 
     pub(crate) fn tick(&mut self) -> (Timestamp, [u8; 32]) {
@@ -136,23 +139,41 @@ impl World {
     /// Something happens to the control plane.
     pub(crate) fn told(&mut self, input: EndpointInput) -> Reply {
         let (now, entropy) = self.tick();
-        let cx =
-            Context { now, entropy, keys: &self.order_keys, authority: &self.authority, presence: &Nobody };
+        let cx = Context {
+            now,
+            entropy,
+            keys: &self.order_keys,
+            authority: &self.authority,
+            presence: &Nobody,
+            earlier: &[],
+        };
         self.control.transaction(|db| control::handle(db, &cx, ENDPOINT, input)).unwrap().0
     }
 
     /// The control plane was restored, announced.
     pub(crate) fn restored(&mut self) {
         let (now, entropy) = self.tick();
-        let cx =
-            Context { now, entropy, keys: &self.order_keys, authority: &self.authority, presence: &Nobody };
+        let cx = Context {
+            now,
+            entropy,
+            keys: &self.order_keys,
+            authority: &self.authority,
+            presence: &Nobody,
+            earlier: &[],
+        };
         self.control.transaction(|db| control::restore_all(db, &cx)).unwrap();
     }
 
     fn ask(&mut self, question: EndpointQuestion) -> Answer {
         let (now, entropy) = self.tick();
-        let cx =
-            Context { now, entropy, keys: &self.order_keys, authority: &self.authority, presence: &Nobody };
+        let cx = Context {
+            now,
+            entropy,
+            keys: &self.order_keys,
+            authority: &self.authority,
+            presence: &Nobody,
+            earlier: &[],
+        };
         self.control.read(|db| control::query(db, &cx, ENDPOINT, question)).unwrap()
     }
 
@@ -167,7 +188,6 @@ impl World {
                 entropy,
                 keys: &self.endpoint_keys,
                 endpoint: ENDPOINT,
-                order_key: PublicKey::of_seed(&[11; 32]),
                 probes: &self.probes,
                 boot: BootId::from_bytes([6; 10]),
                 limits: self.limits,
@@ -220,7 +240,6 @@ impl World {
             entropy,
             keys: &self.endpoint_keys,
             endpoint: ENDPOINT,
-            order_key: PublicKey::of_seed(&[11; 32]),
             probes: &self.probes,
             boot: BootId::from_bytes([6; 10]),
             limits: self.limits,

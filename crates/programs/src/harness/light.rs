@@ -9,7 +9,7 @@ use tidegate_core::api::JournalState;
 use tidegate_core::envelope::Envelope;
 use tidegate_core::error::Error;
 use tidegate_core::id::{BootId, EndpointId, JournalId, RequestId};
-use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
+use tidegate_core::keys::{KeyPair, Role, Sign as _};
 use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::{self, Context, Effect, Idle, Input, Limits, Reading, Request, Ticket};
 use tidegate_core::schema::migrate;
@@ -48,7 +48,6 @@ pub struct LightMachine {
     /// How many requests it has made.
     requests: u64,
     store: Store,
-    order_key: PublicKey,
     catalogue: Catalogue,
     boot: BootId,
     outstanding: Option<RequestId>,
@@ -111,7 +110,7 @@ impl Newcomer {
         let (journal, at) = (self.journal, answer.at);
         let made = store.transaction(|db| {
             migrate(db, &runtime::SCHEMA)?;
-            runtime::create(db, journal, at, &reading(), Policy::default())
+            runtime::create(db, journal, at, &reading(), Policy::default(), &answer.authority)
         });
         made.map_err(|error| anyhow::anyhow!("the state cannot be made: {error:?}"))?;
         let mut machine = LightMachine {
@@ -120,7 +119,6 @@ impl Newcomer {
             ticket: None,
             requests: 0,
             store,
-            order_key: answer.authority.order_key()?,
             catalogue: tidegate_runtime::probes::catalogue(),
             boot: BootId::fresh(&mut tidegate_core::entropy::Entropy::new(random()?)),
             outstanding: None,
@@ -184,6 +182,7 @@ impl LightMachine {
             request: request.line.request,
             at: reading().wall,
             journal: JournalAnswer { head, state: JournalState::Current },
+            authority: None,
             offered: Vec::new(),
             void: None,
             transcript: None,
@@ -216,7 +215,6 @@ impl LightMachine {
             entropy,
             keys: &self.keys,
             endpoint: self.endpoint,
-            order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
             limits: Limits::default(),
@@ -238,7 +236,6 @@ impl LightMachine {
             entropy,
             keys: &self.keys,
             endpoint: self.endpoint,
-            order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
             limits: Limits::default(),

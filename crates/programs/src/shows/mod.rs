@@ -116,6 +116,11 @@ pub const SHOWS: &[Show] = &[
         run: tamper::run,
     },
     Show {
+        name: "rotate",
+        about: "order keys replaced and revoked while machines are away: they come back, and a stolen backup orders nothing",
+        run: identity::rotate,
+    },
+    Show {
         name: "replay",
         about: "1,000 recorded syncs sent again from elsewhere, at once, later and after a restart: nothing moves",
         run: replay::run,

@@ -30,11 +30,7 @@ fn now() -> Timestamp {
 
 fn authority() -> Authority {
     let root = KeyPair::from_seed(Role::Root, &[1; 32]);
-    let certificate = OrderKeyCertificate {
-        v: PROTOCOL_VERSION,
-        order_key: PublicKey::of_seed(&[2; 32]),
-        issued_at: now(),
-    };
+    let certificate = OrderKeyCertificate::new(1, &KeyPair::from_seed(Role::Order, &[2; 32]), now());
     Authority {
         root: PublicKey::of_seed(&[1; 32]),
         certificate: Envelope::seal(&certificate, &root, Role::Root),
@@ -45,14 +41,14 @@ fn authority() -> Authority {
 fn session(state: &Path) -> Session {
     let endpoint = EndpointId::from_bytes([1; 10]);
     let enrolment = authority().certificate;
-    let enrolled = Enrolled { endpoint, enrolment, authority: authority() };
+    let enrolled = Enrolled { endpoint, enrolment, root: authority().root };
     let mut identity = Identity::fresh("http://127.0.0.1:9".into(), None);
     identity.enrolled = Some(enrolled);
     let mut directory = StateDirectory::open(state).unwrap();
     directory
         .transaction(|db| {
             document_save(db, DOCUMENT, &identity)?;
-            create(db, identity.journal, now(), &clock::read(), Policy::default())
+            create(db, identity.journal, now(), &clock::read(), Policy::default(), &authority())
         })
         .unwrap();
     drop(directory);
@@ -85,6 +81,7 @@ fn quiet(session: &Session, request: RequestId, number: u64) -> SyncAnswer {
         request,
         at: now(),
         journal: JournalAnswer { head, state: JournalState::Candidate },
+        authority: None,
         offered: Vec::new(),
         void: None,
         transcript: None,

@@ -43,6 +43,7 @@ fn create(data: &Path, email: &str) -> anyhow::Result<String> {
         keys: &identity.keys,
         authority: &identity.authority,
         presence: &NobodyHeard,
+        earlier: &[],
     };
     let input = DirectoryInput::CreateToken { email: email.to_owned(), digest: token_digest(&secret) };
     let make = |db: &dyn Sql| -> Result<(), Error> { directory::handle(db, &cx, input).map(drop) };

@@ -54,6 +54,7 @@ impl World {
             keys: &self.identity.keys,
             authority: &self.identity.authority,
             presence: self,
+            earlier: &self.identity.earlier,
         }
     }
 
@@ -65,6 +66,7 @@ impl World {
             keys: &self.identity.keys,
             authority: &self.identity.authority,
             presence: self,
+            earlier: &self.identity.earlier,
         }
     }
 }

@@ -147,6 +147,7 @@ impl Machine {
             endpoint: self.endpoint.unwrap(),
             request: RequestId::fresh(&mut self.entropy),
             boot: self.boot,
+            serial: 1,
             wall: now(),
             clock: None,
             journal: self.journal,

@@ -105,7 +105,7 @@ pub(crate) fn time_answer(
 ) -> TimeAnswer {
     let statement = TimeStatement { v: PROTOCOL_VERSION, nonce, at: now };
     TimeAnswer {
-        time: Envelope::seal(&statement, keys, Role::Order),
+        time: Envelope::seal(&statement, keys, Role::Statement),
         authority: authority.certificate.clone(),
         root: authority.root,
     }

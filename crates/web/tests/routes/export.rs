@@ -22,8 +22,8 @@ async fn an_export_is_its_head_and_every_entry_up_to_it_unaltered() {
     let text = String::from_utf8(export.bytes).unwrap();
     let mut lines = text.strip_suffix('\n').unwrap().split('\n');
     let head: ExportHead = serde_json::from_str(lines.next().unwrap()).unwrap();
-    let order_key = head.authority.order_key().unwrap();
-    let head: TranscriptHead = head.head.open(&order_key).unwrap();
+    let statement_key = head.authority.open().unwrap().statement_key;
+    let head: TranscriptHead = head.head.open(&statement_key).unwrap();
     let file = export.headers["content-disposition"].to_str().unwrap();
     assert_eq!(file, format!("attachment; filename=\"tidegate-{ENDPOINT}-{}.ndjson\"", head.number));
     let (mut number, mut hash) = (0, Digest::ZERO);

@@ -97,6 +97,7 @@ impl Machine {
             endpoint: ENDPOINT,
             request: RequestId::from_bytes([self.requests; 10]),
             boot: BootId::from_bytes([9; 10]),
+            serial: 1,
             wall: self.world.now(),
             clock: None,
             journal: Head { id: journal, number: 0, hash: Digest::ZERO },

@@ -25,7 +25,7 @@ use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign};
 use tidegate_core::schema::migrate;
 use tidegate_core::sql::{self, ReadSql, Row, SqlError};
 use tidegate_core::time::Timestamp;
-use tidegate_core::wire::{Authority, OrderKeyCertificate, PROTOCOL_VERSION};
+use tidegate_core::wire::{Authority, OrderKeyCertificate};
 use tidegate_sqlite::{ReadError, Settings, Store, WriteError};
 use tidegate_web::{Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, Watch, Woken};
 use tokio::sync::{broadcast, watch};
@@ -96,11 +96,8 @@ impl World {
     pub(crate) fn new() -> Arc<Self> {
         let keys = KeyPair::from_seed(Role::Order, &[1; 32]);
         let root = KeyPair::from_seed(Role::Order, &[2; 32]);
-        let certificate = OrderKeyCertificate {
-            v: PROTOCOL_VERSION,
-            order_key: keys.public_key(Role::Order),
-            issued_at: Timestamp::from_milliseconds(BEGINNING_MS),
-        };
+        let issued_at = Timestamp::from_milliseconds(BEGINNING_MS);
+        let certificate = OrderKeyCertificate::new(1, &keys, issued_at);
         let authority = Authority {
             root: root.public_key(Role::Order),
             certificate: Envelope::seal(&certificate, &root, Role::Order),
@@ -230,6 +227,7 @@ impl World {
             keys: &self.keys,
             authority: &self.authority,
             presence: &self.presence,
+            earlier: &[],
         }
     }
 

@@ -40,7 +40,7 @@ impl World {
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
         let keys = KeyPair::from_seed(Role::Order, &[1; 32]);
         let order_key = keys.public_key(Role::Order);
-        let certificate = OrderKeyCertificate { v: PROTOCOL_VERSION, order_key, issued_at: now };
+        let certificate = OrderKeyCertificate::new(1, &keys, now);
         let certificate = Envelope::seal(&certificate, &keys, Role::Order);
         let authority = Authority { root: order_key, certificate };
         let db = Memory::new();
@@ -161,7 +161,7 @@ fn context<'a>(
     authority: &'a Authority,
     heard: &'a Heard,
 ) -> Context<'a> {
-    Context { now, entropy, keys, authority, presence: heard }
+    Context { now, entropy, keys, authority, presence: heard, earlier: &[] }
 }
 
 pub(super) fn anna() -> Principal {

@@ -67,6 +67,7 @@ impl World {
             keys: &*self.order_keys,
             authority: &self.authority,
             presence: &self.host,
+            earlier: &self.earlier,
         })
     }
 

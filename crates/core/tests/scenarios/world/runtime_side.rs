@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use tidegate_core::error::Error;
 use tidegate_core::id::BootId;
-use tidegate_core::keys::{Role, Sign};
 use tidegate_core::runtime::{self, Effect, Input};
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 
@@ -55,7 +54,6 @@ impl World {
             entropy: self.entropy(),
             keys: &*machine.keys,
             endpoint: self.endpoint,
-            order_key: self.order_keys.public_key(Role::Order),
             probes: &self.catalogue,
             boot,
             limits: machine.limits,

@@ -37,10 +37,10 @@ const EDITS: [(&str, Edit); 26] = [
     ("certificates reordered", |head, _| head.enrolments.reverse()),
     ("a certificate doubled", |head, _| head.enrolments.push(head.enrolments[0].clone())),
     ("the certificates of another machine", |head, [_, other, _]| {
-        head.enrolments.clone_from(&other.enrolments)
+        head.enrolments.clone_from(&other.enrolments);
     }),
     ("a certificate of another machine added", |head, [_, other, _]| {
-        head.enrolments.extend(other.enrolments.clone())
+        head.enrolments.extend(other.enrolments.clone());
     }),
     ("the authority of another owner", |head, [.., foreign]| head.authority = foreign.authority.clone()),
     ("the order key of another owner", |head, [.., foreign]| {
