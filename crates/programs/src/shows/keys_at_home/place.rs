@@ -29,7 +29,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Makes it beside the state of a machine and the data of a control plane.
+    /// Makes it in `world`, for the state of a machine and the data of a control plane.
     pub(super) fn make(world: &Path, state: &Path, data: &Path) -> anyhow::Result<Self> {
         let random: String =
             crate::harness::random()?[..16].iter().map(|byte| format!("{byte:02x}")).collect();
