@@ -84,6 +84,11 @@ fn clocks_that_are_decades_off_are_no_matter() {
 }
 
 #[test]
+fn no_check_brings_a_private_key_home() {
+    holds("keys-at-home");
+}
+
+#[test]
 fn a_restored_control_plane_runs_nothing_twice() {
     holds("restore");
 }

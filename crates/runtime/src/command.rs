@@ -36,6 +36,16 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Makes this machine an endpoint of a control plane. Repeating it is safe.
+    #[command(
+        after_help = "The policy given here is this machine's own: an order can narrow it, and only enrolling it again \
+(another --state, a fresh code) widens it.
+
+  For checks of logs and of one network, and nothing else:
+    tidegate-runtime enrol --server URL --code CODE --forbid-shell \\
+      --allow-path /var/log --allow-path /opt/motion --allow-net 10.20.0.0/16 --allow-net plc7.plant:502
+  For checks that also see certificates with their keys:
+    … --allow-denied /etc/ssl/private"
+    )]
     Enrol {
         /// The control plane's address, such as https://tidegate.example
         #[arg(long)]
@@ -52,8 +62,6 @@ enum Command {
         /// What to call this machine [default: its host name]
         #[arg(long)]
         name: Option<String>,
-        #[command(flatten)]
-        policy: PolicyArguments,
         /// Accepts a state directory on a file system that may forget
         #[arg(long)]
         allow_volatile_state: bool,
@@ -63,6 +71,9 @@ enum Command {
         /// Prints JSON
         #[arg(long)]
         json: bool,
+        // Last, because its heading holds for what follows.
+        #[command(flatten)]
+        policy: PolicyArguments,
     },
     /// Takes work, runs it, returns the results; until it is stopped.
     Run {

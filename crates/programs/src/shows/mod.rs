@@ -11,6 +11,7 @@ mod full_disk;
 mod garbage;
 mod identity;
 mod idle_day;
+mod keys_at_home;
 mod kill_mid_step;
 mod link_cut;
 mod offline_queue;
@@ -134,6 +135,11 @@ pub const SHOWS: &[Show] = &[
         name: "garbage",
         about: "100,000 mutated requests to every route of both listeners: no 5xx, no restart, memory flat",
         run: garbage::run,
+    },
+    Show {
+        name: "keys-at-home",
+        about: "every way to a private key that a check could take, on a live machine: 0 bytes of it come home",
+        run: keys_at_home::run,
     },
     Show {
         name: "power-cut",

@@ -14,10 +14,15 @@ const DEPTH_MAX: usize = 3;
 const IDENTITIES_MAX: usize = 8 * 1024;
 /// Most home directories.
 const HOMES_MAX: usize = 64;
-/// The control plane's database: what lies beside it is its data directory.
+/// The control plane's database: its folder is a data directory.
 const CONTROL_PLANE: &str = "tidegate.db";
 /// A runtime's files: both lie in each state directory.
 const RUNTIME: [&str; 2] = ["state.db", "lock"];
+
+/// File systems behind a network, by the beginning of their kind. One that is gone never answers, so nothing on them is
+/// looked up; files there are known by their path and their content.
+const BEHIND_A_NETWORK: [&str; 9] =
+    ["9p", "afs", "autofs", "ceph", "cifs", "fuse", "glusterfs", "nfs", "smb"];
 
 /// Some files and folders.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +41,9 @@ impl Identities {
     /// What is denied by default and is there, as far as it is known where.
     pub(super) fn of_denied_paths() -> Self {
         let mut found = Self::default();
-        let homes = homes();
+        let away = mounts_behind_a_network(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
+        let homes: Vec<PathBuf> =
+            homes().into_iter().filter(|home| !away.iter().any(|mount| home.starts_with(mount))).collect();
         for rule in RULES {
             if rule.path.starts_with('/') {
                 found.add_pattern(Path::new("/"), &rule.components().collect::<Vec<_>>());
@@ -94,10 +101,37 @@ pub(super) fn is_in_data_directory(real: &Path) -> bool {
     })
 }
 
+/// Where file systems behind a network are mounted (proc(5), mountinfo).
+fn mounts_behind_a_network(mountinfo: &str) -> Vec<PathBuf> {
+    let mount = |line: &str| {
+        let (place, rest) = line.split_once(" - ")?;
+        let kind = rest.split(' ').next()?;
+        let is_away = BEHIND_A_NETWORK.iter().any(|name| kind.starts_with(name));
+        is_away
+            .then(|| place.split(' ').nth(4).map(|point| PathBuf::from(point.replace("\\040", " "))))
+            .flatten()
+    };
+    mountinfo.lines().filter_map(mount).collect()
+}
+
 /// The home directories of this machine's own users (passwd(5)).
 fn homes() -> Vec<PathBuf> {
     let list = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let homes = list.lines().filter_map(|line| line.split(':').nth(5)).filter(|home| home.len() > 1);
     let homes: BTreeSet<PathBuf> = homes.map(PathBuf::from).collect();
     homes.into_iter().take(HOMES_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_behind_a_network_are_left_alone() {
+        let text = "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n\
+                    30 27 0:40 / /home rw - nfs4 nas:/home rw\n\
+                    31 27 0:41 / /srv/a\\040b rw - cifs //nas/x rw\n\
+                    32 27 0:42 / /net rw - autofs systemd-1 rw\nbroken line\n";
+        assert_eq!(mounts_behind_a_network(text), ["/home", "/srv/a b", "/net"].map(PathBuf::from));
+    }
 }

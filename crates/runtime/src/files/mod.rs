@@ -131,6 +131,10 @@ impl Files {
                 format!("this machine's policy does not allow to read what `{}` leads to", path.display());
             return Err(Denied(words).into());
         }
+        // One of its other names may lie outside, which no name of it shows.
+        if self.folders.is_some() && !is_opened && metadata.is_file() && metadata.nlink() > 1 {
+            return Err(Denied(linked_words(path, &real, metadata.nlink())).into());
+        }
         let wants_content = matches!(purpose, Purpose::Content | Purpose::Gunzipped);
         if wants_content && !metadata.is_file() {
             let kind = if metadata.is_dir() { "a directory" } else { "not a regular file" };
@@ -256,6 +260,15 @@ fn denied(path: &Path, real: &Path, secret: Secret) -> Denied {
     } else {
         format!("{subject} holds {holds}: no check reads it, and no policy can allow it")
     })
+}
+
+fn linked_words(path: &Path, real: &Path, names: u64) -> String {
+    format!(
+        "`{}` has {names} names (hard links), and another one may lie outside the folders that this machine's policy \
+         allows. Only enrolling this machine again with `--allow-denied {}` allows it",
+        path.display(),
+        real.display()
+    )
 }
 
 /// What is denied by default, where it lies or under another name.

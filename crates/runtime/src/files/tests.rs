@@ -6,7 +6,7 @@ use super::*;
 
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----\n";
 
-/// A state directory, one of somebody else, and a folder of logs.
+/// A state directory, a control plane's data directory and a folder of logs.
 struct Place {
     folder: tempfile::TempDir,
     files: Files,
@@ -118,6 +118,23 @@ fn a_denied_file_is_denied_by_its_other_names_and_opened_by_enrolment() {
     assert!(refusal(&place.files, &path).contains("private keys"));
     assert!(is_read(&place.opening("root/etc/ssl/private"), &path));
     assert!(!is_read(&place.opening("root/etc/shadow"), &path));
+}
+
+#[test]
+fn a_hard_link_does_not_lead_out_of_the_allowed_folders() {
+    let place = Place::new();
+    std::fs::write(place.path("outside"), "secret\n").unwrap();
+    std::fs::hard_link(place.path("outside"), place.path("logs/linked")).unwrap();
+    let folder = place.path("logs").to_string_lossy().into_owned();
+    let paths = Some(vec![folder.clone()]);
+    let narrow = Files::new(&Policy { paths: paths.clone(), ..Policy::default() }, None);
+    assert!(refusal(&narrow, &place.path("logs/linked")).contains("2 names"));
+    assert!(
+        is_read(&narrow, &place.path("logs/app.log")) && is_read(&place.files, &place.path("logs/linked"))
+    );
+    let allow_denied = Some(vec![format!("{folder}/linked")]);
+    let opened = Files::new(&Policy { paths, allow_denied, ..Policy::default() }, None);
+    assert!(is_read(&opened, &place.path("logs/linked")));
 }
 
 #[test]

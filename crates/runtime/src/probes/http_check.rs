@@ -178,7 +178,7 @@ fn target(arguments: &Arguments) -> Result<Target, Refusal> {
     let shown = masked_url(url);
     let refused = |why: &str| Refusal(format!("`{shown}` is not an address to ask: {why}"));
     let uri: Uri =
-        url.parse().map_err(|_| refused("it does not read; write other letters as xn--… and %…"))?;
+        url.parse().map_err(|_| refused("it cannot be parsed; write other letters as xn--… and %…"))?;
     let is_tls = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,

@@ -106,7 +106,7 @@ fn check_user(places: &Places, arguments: &InstallArguments) -> anyhow::Result<U
     Ok(user)
 }
 
-/// Makes the state directory the user's; true when it was somebody else's. An image may have none yet.
+/// Makes the state directory the user's; true when it belonged to another user. An image may have none yet.
 fn give_state(places: &Places, state: &Path, user: &User) -> anyhow::Result<bool> {
     let inside = places.below_root(state);
     let is_wanted = places.is_this_machine() || !user.is_root();
