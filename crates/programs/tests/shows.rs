@@ -59,6 +59,11 @@ fn no_doctored_export_is_proved() {
 }
 
 #[test]
+fn a_record_that_a_machine_filled_can_always_be_read() {
+    holds("large-record");
+}
+
+#[test]
 fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
     holds("power-cut");
 }

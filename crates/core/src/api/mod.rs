@@ -27,7 +27,7 @@ pub use sequence::{
     AttemptView, NewSequence, NoteView, OutputView, QueueItem, ResultView, SequencePatch, SequenceState,
     SequenceSummary, SequenceView, StepState, StepView,
 };
-pub use transcript::TranscriptEntryView;
+pub use transcript::{BodyLeftOut, TranscriptEntryView};
 pub use waiting::{SequenceAhead, WaitingCode, WaitingView};
 
 use serde::{Deserialize, Deserializer, Serialize};

@@ -160,6 +160,11 @@ pub enum EndpointQuestion {
         /// How much.
         paging: Paging,
     },
+    /// One entry, whole. → [`super::Answer::TranscriptEntry`]
+    TranscriptEntry {
+        /// Its number.
+        number: u64,
+    },
     /// What is under way or waits, in the order in which the machine takes it. → [`super::Answer::Queue`].
     Queue {
         /// How many at most, up to [`Paging::LIMIT_MAX`].

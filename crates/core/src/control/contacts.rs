@@ -18,6 +18,8 @@ use super::{outages, sync, waiting};
 /// Most transcript entries that are looked through, newest first: a busy machine makes some hundred a day. Past it the
 /// span before is unknown.
 const ENTRIES_MAX: u64 = 4_000;
+/// Largest body of a span without a path that is read: a runtime writes some hundred bytes.
+const LINK_BYTES_MAX: u64 = 4 * 1024;
 /// Most spans told.
 const SPANS_MAX: usize = 500;
 /// The longest time back.
@@ -74,9 +76,10 @@ fn told(
     since: Timestamp,
 ) -> Result<(Vec<Contact>, Vec<Outage>), Error> {
     let rows = db.query(
-        "SELECT header, CASE WHEN instr(header, '\"kind\":\"journal.link\"') > 0 THEN body END FROM transcript
+        "SELECT header, CASE WHEN instr(header, '\"kind\":\"journal.link\"') > 0 AND octet_length(body) <= ?3
+             THEN body END FROM transcript
          WHERE endpoint_id = ?1 AND journal IS NOT NULL ORDER BY number DESC LIMIT ?2",
-        &[endpoint.into(), ENTRIES_MAX.into()],
+        &[endpoint.into(), ENTRIES_MAX.into(), LINK_BYTES_MAX.into()],
     )?;
     let (mut contacts, mut outages) = (Vec::<Contact>::new(), Vec::new());
     for row in &rows {

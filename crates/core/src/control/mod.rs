@@ -7,6 +7,7 @@ mod act;
 mod apply;
 mod contacts;
 mod enrol;
+mod export;
 mod handover;
 mod idempotency;
 mod identity;
@@ -142,6 +143,9 @@ pub fn query(
         EndpointQuestion::Transcript { is_newest_first, sequence, paging } => {
             Answer::Transcript(record::page(db, endpoint, is_newest_first, sequence, &paging)?)
         }
+        EndpointQuestion::TranscriptEntry { number } => {
+            Answer::TranscriptEntry(Box::new(record::entry(db, endpoint, number)?))
+        }
         EndpointQuestion::Queue { limit } => Answer::Queue(view::queue(db, cx, endpoint, limit)?),
         EndpointQuestion::Previous { sequence, step } => {
             Answer::Comparison(Box::new(previous::previous(db, endpoint, sequence, step)?))
@@ -149,9 +153,9 @@ pub fn query(
         EndpointQuestion::Contacts { since } => {
             Answer::Contacts(contacts::contacts(db, cx, endpoint, since)?)
         }
-        EndpointQuestion::ExportHead => Answer::ExportHead(Box::new(record::export_head(db, cx, endpoint)?)),
+        EndpointQuestion::ExportHead => Answer::ExportHead(Box::new(export::head(db, cx, endpoint)?)),
         EndpointQuestion::ExportEntries { after, through } => {
-            Answer::ExportEntries(record::export_entries(db, endpoint, after, through)?)
+            Answer::ExportEntries(export::entries(db, endpoint, after, through)?)
         }
     })
 }

@@ -6,6 +6,7 @@ use crate::call::Context;
 use crate::error::Error;
 use crate::id::EndpointId;
 use crate::journal::WaitReason;
+use crate::page_bytes::{PAGE_BYTES_MAX, fitting};
 use crate::sequence::{Sequence, Standing};
 use crate::sql::{ReadSql, Row};
 use crate::time::{Milliseconds, Timestamp};
@@ -193,16 +194,21 @@ pub(super) fn ahead(
     Ok(first(now, sequence, &front, &documents(&older)?))
 }
 
-/// The sequences that a machine has or will be sent, in that order and at most `limit`, each with what goes before it.
+/// The sequences that a machine has or will be sent, in that order, at most `limit` and [`PAGE_BYTES_MAX`], each with what goes before it.
 pub(super) fn queue(
     db: &dyn ReadSql,
     now: Timestamp,
     endpoint: EndpointId,
     limit: u32,
 ) -> Result<Vec<(Timestamp, Sequence, Option<SequenceAhead>)>, Error> {
+    let sizes = db.query(
+        "SELECT octet_length(document) FROM sequence WHERE endpoint_id = ?1 AND live = 1 ORDER BY turn LIMIT ?2",
+        &[endpoint.into(), limit.into()],
+    )?;
+    let bytes: Vec<u64> = sizes.iter().map(|row| row.unsigned(0)).collect::<Result<_, _>>()?;
     let rows = db.query(
         "SELECT document, changed_at FROM sequence WHERE endpoint_id = ?1 AND live = 1 ORDER BY turn LIMIT ?2",
-        &[endpoint.into(), limit.into()],
+        &[endpoint.into(), (fitting(bytes, PAGE_BYTES_MAX) as u64).into()],
     )?;
     let live = documents(&rows)?;
     let front = front(db, endpoint, live.iter().any(|sequence| sequence.run_next.is_some()))?;

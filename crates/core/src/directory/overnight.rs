@@ -4,8 +4,8 @@
 //! index. Only whether a machine missed a usual contact depends on the time of the question.
 
 use crate::api::{
-    EndpointView, Group, MachineName, OvernightItem, OvernightMachine, OvernightView, Paging, Reachability,
-    SequenceState, SequenceSummary, WaitingCode, WaitingView,
+    Attention, EndpointView, Group, MachineName, OvernightItem, OvernightMachine, OvernightView, Paging,
+    Reachability, SequenceState, SequenceSummary, WaitingCode, WaitingView,
 };
 use crate::call::Context;
 use crate::error::Error;
@@ -145,7 +145,8 @@ fn night_rows(
 ) -> Result<Vec<Row>, Error> {
     let rows = db.query(
         "SELECT told.document, machine.endpoint_id, machine.name, machine.client_id, client.name, machine.site_id, \
-         site.name, site.time_zone, CASE ?1 WHEN 'live' THEN machine.document END
+         site.name, site.time_zone, CASE ?1 WHEN 'live' THEN json_set(json_remove(machine.document, '$.journals',
+         '$.notes', '$.outages', '$.probes', '$.traffic'), '$.facts', json('{}')) END
          FROM sequence_summary AS told JOIN endpoint_summary AS machine USING (endpoint_id)
          LEFT JOIN client ON client.client_id = machine.client_id
          LEFT JOIN site ON site.site_id = machine.site_id
@@ -192,7 +193,7 @@ fn machine_name(row: &Row, column: usize) -> Result<MachineName, SqlError> {
 
 fn machines(db: &dyn ReadSql, limit: u64) -> Result<Group<OvernightMachine>, Error> {
     let rows = db.query(
-        "SELECT machine.document, machine.endpoint_id, machine.name, machine.client_id, client.name, \
+        "SELECT json_extract(machine.document, '$.attention'), machine.endpoint_id, machine.name, machine.client_id, client.name, \
          machine.site_id, site.name, site.time_zone FROM endpoint_summary AS machine
          LEFT JOIN client ON client.client_id = machine.client_id
          LEFT JOIN site ON site.site_id = machine.site_id
@@ -200,8 +201,8 @@ fn machines(db: &dyn ReadSql, limit: u64) -> Result<Group<OvernightMachine>, Err
         &[limit.into()],
     )?;
     let machine = |row: &Row| {
-        let endpoint: EndpointView = row.json(0)?;
-        let attention = endpoint.attention.into_iter().filter(|attention| asks(&attention.code)).collect();
+        let attention: Vec<Attention> = row.json(0)?;
+        let attention = attention.into_iter().filter(|attention| asks(&attention.code)).collect();
         Ok(OvernightMachine { machine: machine_name(row, 1)?, attention })
     };
     let items: Vec<_> = rows.iter().map(machine).collect::<Result<_, SqlError>>()?;

@@ -10,6 +10,7 @@ mod erasing;
 mod forge;
 mod forged;
 mod listed;
+mod paging;
 mod restored;
 mod second;
 mod whole;

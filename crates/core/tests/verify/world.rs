@@ -164,7 +164,7 @@ impl World {
         self.control.transaction(|db| control::restore_all(db, &cx)).unwrap();
     }
 
-    fn ask(&mut self, question: EndpointQuestion) -> Answer {
+    pub(crate) fn ask(&mut self, question: EndpointQuestion) -> Answer {
         let (now, entropy) = self.tick();
         let cx = Context {
             now,
@@ -258,7 +258,13 @@ impl World {
 
     /// Queues one ping.
     pub(crate) fn queue(&mut self) {
-        let spec = serde_json::from_str(r#"{"steps": [{"probe": "ping", "with": {"host": "10.20.0.5"}}]}"#);
+        self.queue_steps(1);
+    }
+
+    /// Queues a sequence of pings.
+    pub(crate) fn queue_steps(&mut self, count: usize) {
+        let ping = serde_json::json!({ "probe": "ping", "with": { "host": "10.20.0.5" } });
+        let spec = serde_json::from_value(serde_json::json!({ "steps": vec![ping; count] }));
         let new = NewSequence { spec: spec.unwrap(), draft: false };
         self.act(EndpointAct::CreateSequence(Box::new(new)));
     }

@@ -13,6 +13,7 @@ mod identity;
 mod idle_day;
 mod keys_at_home;
 mod kill_mid_step;
+mod large_record;
 mod link_cut;
 mod offline_queue;
 mod power_cut;
@@ -130,6 +131,11 @@ pub const SHOWS: &[Show] = &[
         name: "verify-false",
         about: "exports doctored in more than 60 ways without a key: none passes `tidegate verify`, the true ones do",
         run: verify_false::run,
+    },
+    Show {
+        name: "large-record",
+        about: "a record of 280 MB that a machine filled: every command and page reads it in bounded memory",
+        run: large_record::run,
     },
     Show {
         name: "garbage",

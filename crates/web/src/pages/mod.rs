@@ -61,6 +61,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/machines/{id}/revoke", post(machine::revoke))
         .route("/machines/{id}/transcript", get(transcript::show))
         .route("/machines/{id}/transcript/file", get(transcript::file))
+        .route("/machines/{id}/transcript/{number}", get(transcript::one))
         .route("/machines/{id}/drafts", post(draft::create))
         .route("/sequences/{id}", get(result::show))
         .route("/sequences/{id}/act", post(result::act))

@@ -53,3 +53,15 @@ async fn a_transcript_reads_in_pages_from_its_beginning() {
     let elsewhere = format!("{path}?sequence=0000000000000000-0000000000000000");
     assert_eq!(world.get(&elsewhere).await.problem().0, "invalid_request");
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_entry_is_read_by_its_number_as_the_listing_has_it() {
+    let world = World::new();
+    Machine::enrolled(&world).await;
+    let path = format!("/api/v1/endpoints/{ENDPOINT}/transcript");
+    let listed = world.get(&path).await.json();
+    assert_eq!(world.get(&format!("{path}/1")).await.json(), listed["items"][0]);
+    for absent in ["0", "4000", "18446744073709551615", "x", "-1", "1.5"] {
+        assert_eq!(world.get(&format!("{path}/{absent}")).await.problem().0, "not_found", "{absent}");
+    }
+}

@@ -5,6 +5,7 @@ mod admission;
 mod listings;
 mod memory;
 mod overnight;
+mod page_bytes;
 mod passwords;
 mod people;
 mod playbooks;
