@@ -130,7 +130,7 @@ pub enum WorkState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attention {
     /// A stable word: `identity_conflict`, `candidate_journal`, `recovered`, `held`, `tampered`, `clock_skew`,
-    /// `journal_gap`, `finding`.
+    /// `journal_gap`, `finding`, `slowed`.
     pub code: String,
     /// What happened, for a person.
     pub reason: String,

@@ -16,7 +16,7 @@ pub struct OvernightView {
     /// Since when `clean` tells.
     pub since: Timestamp,
     /// Machines that need a person: another history of the same identity, an order that was altered on its way, a gap
-    /// in the journal. By name.
+    /// in the journal, more reports than may be stored of it. By name.
     pub machines: Group<OvernightMachine>,
     /// Ended with a fault, whenever that was, and nobody has reviewed it. Newest first.
     pub needs_person: Group<OvernightItem>,

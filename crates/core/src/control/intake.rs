@@ -44,6 +44,9 @@ impl Object<'_> {
                 }
             } else if chained.header.link.previous != journal.head.hash {
                 return Ok(Intake::Forked { number });
+            } else if self.is_spent() {
+                // The rest stays with the machine, which sends it again from what is acknowledged (R10).
+                break;
             } else {
                 self.entry_take(journal, entry, chained, &request.line)?;
             }
@@ -101,9 +104,11 @@ impl Object<'_> {
 
     /// Entries are gone on the endpoint: the transcript says so, and every outcome it knew counts (R10).
     fn gap_take(&mut self, journal: &mut JournalRow, gap: &Gap, line: &SyncLine) -> Result<(), Error> {
-        if gap.number <= journal.head.number || line.after != Some(gap.number) {
+        if gap.number <= journal.head.number || line.after != Some(gap.number) || self.is_spent() {
             return Ok(());
         }
+        let bytes = serde_json::to_string(gap).map_or(0, |text| text.len());
+        self.row.budget.charge_bytes(self.cx.now, bytes as u64);
         let body = TranscriptBody::Gap {
             journal: journal.head.id,
             after: journal.head.number,

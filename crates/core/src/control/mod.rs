@@ -5,6 +5,7 @@
 
 mod act;
 mod apply;
+mod budget;
 mod contacts;
 mod enrol;
 mod handover;
@@ -20,6 +21,7 @@ mod outbox;
 mod previous;
 mod reason;
 mod record;
+mod slowed;
 mod steps_view;
 mod store;
 mod sync;
@@ -55,6 +57,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("schema/0001_endpoint.sql"),
         include_str!("schema/0002_requests.sql"),
         include_str!("schema/0004_heads.sql"),
+        include_str!("schema/0003_quota.sql"),
     ],
 };
 
@@ -126,7 +129,7 @@ pub fn query(
     question: EndpointQuestion,
 ) -> Result<Answer, Error> {
     Ok(match question {
-        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, endpoint, &request)?),
+        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, cx, endpoint, &request)?),
         EndpointQuestion::IdleSync(idle) => Answer::Sync(ticket::need(db, cx, endpoint, &idle)?),
         EndpointQuestion::Endpoint => Answer::Endpoint(Box::new(view::endpoint(db, cx, endpoint)?)),
         EndpointQuestion::Probes => {

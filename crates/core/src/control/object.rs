@@ -21,6 +21,7 @@ use crate::time::Timestamp;
 use crate::transcript::{JournalPlace, TranscriptBody, TranscriptHeader};
 use crate::wire::Head;
 
+use super::budget::{Budget, SLOWED};
 use super::store;
 
 /// The endpoint's own row.
@@ -53,6 +54,8 @@ pub(super) struct EndpointRow {
     pub(super) requests: Vec<RequestId>,
     /// The digest over the list of journals; `None`: the row is older than this column.
     pub(super) journals_digest: Option<Digest>,
+    /// What its syncs may still store.
+    pub(super) budget: Budget,
 }
 
 /// An endpoint object in a call that may write.
@@ -65,6 +68,8 @@ pub(super) struct Object<'a> {
     stored: Option<EndpointRow>,
     sequences: BTreeMap<SequenceId, Slot>,
     pub(super) effects: BTreeSet<EffectKind>,
+    /// Whether what is recorded is charged to the endpoint's budget: its own request caused it.
+    pub(super) is_charged: bool,
     /// Sequences were saved since `pending` was last counted.
     sequences_changed: bool,
     summary_changed: bool,
@@ -113,6 +118,7 @@ impl<'a> Object<'a> {
             stored,
             sequences,
             effects,
+            is_charged: false,
             sequences_changed: false,
             summary_changed: false,
         }
@@ -198,7 +204,12 @@ impl<'a> Object<'a> {
         place: Option<(JournalPlace, u64)>,
         body: &TranscriptBody,
     ) -> Result<u64, Error> {
+        let quoted_bytes = quoted_bytes(body);
         let body = serde_json::to_string(body).expect("transcript bodies serialize");
+        if self.is_charged {
+            // Text that its endpoint wrote so that it doubles when it is quoted here costs what it takes here.
+            self.row.budget.charge(self.cx.now, quoted_bytes.max(body.len() / 2) as u64);
+        }
         let number = self.row.transcript_number + 1;
         let link = Link::new(number, self.row.transcript_hash, &body, &mut self.entropy);
         let header = TranscriptHeader {
@@ -332,8 +343,7 @@ impl<'a> Object<'a> {
 const COLUMNS: &str = "SELECT client_id, site_id, name, state, revision, enrolled_at, last_seen_at, skew_ms, facts, \
      journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, transcript_number, \
      transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, requests, \
-     journals_digest FROM endpoint \
-     WHERE endpoint_id = ?1";
+     journals_digest, entries_full_at, bytes_full_at FROM endpoint WHERE endpoint_id = ?1";
 
 /// Reads an endpoint's row; `None`: there is no such endpoint here.
 pub(super) fn endpoint_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<EndpointRow>, Error> {
@@ -397,7 +407,33 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         address: row.optional_text(24)?.map(str::to_owned),
         requests: row.json(25)?,
         journals_digest: row.optional_parsed(26)?,
+        budget: read_budget(row, 27)?,
     })
+}
+
+/// Bytes of the journal entry that a transcript entry quotes; 0 where it quotes none.
+fn quoted_bytes(body: &TranscriptBody) -> usize {
+    match body {
+        TranscriptBody::Journal { header, body } => header.len() + body.len(),
+        _ => 0,
+    }
+}
+
+/// What decides about a signed sync before it reaches the writer: the budget, and whether the endpoint is marked as
+/// slowed.
+pub(super) fn budget_load(db: &dyn ReadSql, id: EndpointId) -> Result<Option<(Budget, bool)>, Error> {
+    let rows = db.query(
+        "SELECT entries_full_at, bytes_full_at, attention FROM endpoint WHERE endpoint_id = ?1",
+        &[id.into()],
+    )?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let attention: Vec<Attention> = row.json(2)?;
+    Ok(Some((read_budget(row, 0)?, attention.iter().any(|attention| attention.code == SLOWED))))
+}
+
+fn read_budget(row: &Row, column: usize) -> Result<Budget, SqlError> {
+    let at = |column: usize| Ok::<_, SqlError>(Timestamp::from_milliseconds(row.integer(column)?));
+    Ok(Budget { entries_full_at: at(column)?, bytes_full_at: at(column + 1)? })
 }
 
 fn read_head<I: core::str::FromStr>(row: &Row, column: usize) -> Result<Option<Head<I>>, SqlError> {
@@ -410,13 +446,15 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
         "INSERT INTO endpoint (endpoint_id, client_id, site_id, name, state, revision, enrolled_at, last_seen_at, \
          skew_ms, facts, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, \
          transcript_number, transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, \
-         requests, journals_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23, ?24, ?25, ?26, ?27, ?28) \
+         requests, journals_digest, entries_full_at, bytes_full_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30) \
          ON CONFLICT (endpoint_id) DO UPDATE SET client_id = ?2, site_id = ?3, name = ?4, state = ?5, revision = ?6, \
          last_seen_at = ?8, skew_ms = ?9, facts = ?10, journal_id = ?11, journal_number = ?12, journal_hash = ?13, \
          log_id = ?14, log_number = ?15, log_hash = ?16, pending = ?17, transcript_number = ?18, \
          transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22, time_zone = ?23, \
-         rhythm = ?24, tags = ?25, address = ?26, requests = ?27, journals_digest = ?28",
+         rhythm = ?24, tags = ?25, address = ?26, requests = ?27, journals_digest = ?28, entries_full_at = ?29, \
+         bytes_full_at = ?30",
         &[
             id.into(),
             row.client.into(),
@@ -446,6 +484,8 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
             row.address.clone().into(),
             store::json(&row.requests),
             row.journals_digest.into(),
+            row.budget.entries_full_at.into(),
+            row.budget.bytes_full_at.into(),
         ],
     )?;
     Ok(())

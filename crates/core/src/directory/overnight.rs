@@ -16,8 +16,8 @@ use super::endpoints::presence_merge;
 
 /// What of a machine's attention list asks for a person here. `held` shows with the work that is held, `clock_skew`
 /// changes no result.
-const NEEDS_PERSON: [&str; 5] =
-    ["identity_conflict", "candidate_journal", "recovered", "tampered", "journal_gap"];
+const NEEDS_PERSON: [&str; 6] =
+    ["identity_conflict", "candidate_journal", "recovered", "tampered", "journal_gap", "slowed"];
 /// Most sequences under way that are looked at for a missed contact. Past it the newest are, and the rest is counted as
 /// waiting.
 const LIVE_LOOKED_AT_MAX: u64 = 1_000;
@@ -245,6 +245,7 @@ fn live_code(cx: &Context<'_>, sequence: &SequenceSummary, endpoint: &EndpointVi
         _ if has("identity_conflict") => WaitingCode::IdentityConflict,
         _ if has("candidate_journal") => WaitingCode::CandidateJournal,
         _ if cx.presence.is_storage_full() => WaitingCode::StorageFull,
+        _ if has("slowed") => WaitingCode::Slowed,
         _ if is_early => WaitingCode::NotBefore,
         _ => match endpoint.reachability {
             Reachability::NeverSeen => WaitingCode::NeverSeen,
@@ -267,6 +268,7 @@ fn live_words(code: WaitingCode) -> &'static str {
         WaitingCode::IdentityConflict => "a person to decide which machine this is",
         WaitingCode::CandidateJournal => "the machine it is for, or a person to decide which machine this is",
         WaitingCode::StorageFull => "room on the control plane's disk",
+        WaitingCode::Slowed => "the machine's earlier reports to be stored, which is slowed",
         WaitingCode::NotBefore => "its earliest start",
         WaitingCode::NeverSeen => "the machine's first check-in",
         WaitingCode::NoContact => "the machine's next check-in; it was not heard lately",

@@ -49,6 +49,8 @@ pub struct Limits {
     /// Whether the disk has room for this call and for the result of a step that it starts; without it nothing starts
     /// (`journal full`). The program sees to it before it calls, since room that is not taken is soon somebody else's.
     pub has_room: bool,
+    /// Most bytes of entries in one request; one entry always travels.
+    pub request_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -60,6 +62,7 @@ impl Default for Limits {
             acknowledged_bytes_max: 8 * 1024 * 1024,
             outcomes_max: crate::wire::KNOWN_MAX,
             has_room: true,
+            request_bytes_max: request::ENTRIES_BYTES_MAX,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::work;
 
 /// Most bytes of entries in one request: two minutes on a 32 kbit/s link before compression, so that a cut costs
 /// little; one entry always travels.
-const ENTRIES_BYTES_MAX: u64 = 512 * 1024;
+pub(super) const ENTRIES_BYTES_MAX: u64 = 512 * 1024;
 
 /// A request ready to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn request(
     let state = state_load(db)?;
     let is_gap = state.acknowledged < state.pruned;
     let after = state.acknowledged.max(state.pruned);
-    let entries = entries_after(db, after, SYNC_ENTRIES_MAX, ENTRIES_BYTES_MAX)?;
+    let entries = entries_after(db, after, SYNC_ENTRIES_MAX, cx.limits.request_bytes_max)?;
     let gap = match is_gap {
         false => None,
         true => Some(Gap { number: state.pruned, hash: state.pruned_hash, known: work::known(db, &state)? }),

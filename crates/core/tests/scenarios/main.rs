@@ -19,6 +19,7 @@ mod orders;
 mod restores;
 mod room;
 mod schedules;
+mod slowed;
 mod traffic;
 mod waits;
 mod world;
