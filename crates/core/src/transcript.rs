@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::Link;
+use crate::chain::{Entry, Link};
 use crate::digest::Digest;
 use crate::id::{EndpointId, JournalId, LogId, SequenceId};
 use crate::keys::PublicKey;
@@ -230,6 +230,16 @@ pub enum TranscriptBody {
 }
 
 impl TranscriptBody {
+    /// The record of a journal entry.
+    pub fn of_journal(entry: &Entry) -> Self {
+        Self::Journal { header: entry.header.clone(), body: entry.body.clone().unwrap_or_default() }
+    }
+
+    /// The exact text that is hashed and stored.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("transcript bodies serialize")
+    }
+
     /// The word that the header repeats; journal entries have their own.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use crate::transcript::{ACTOR_ENDPOINT, JournalPlace, TranscriptBody};
 use crate::wire::{Chained, Gap, Head, SyncLine, SyncRequest};
 
 use super::apply::{Evidence, written_at};
-use super::object::Object;
+use super::object::{Object, Written};
 use super::store::{self, JournalRow};
 
 /// What the entries of one request did.
@@ -77,20 +77,17 @@ impl Object<'_> {
         line: &SyncLine,
     ) -> Result<(), Error> {
         // A body of a newer runtime is kept word for word also when this program cannot read it.
-        let Chained { header, hash, body } = chained;
+        let Chained { header, hash, body, packed } = chained;
         let place = JournalPlace {
             id: header.journal,
             number: header.link.number,
             hash: *hash,
             previous: header.link.previous,
         };
-        let record = TranscriptBody::Journal {
-            header: entry.header.clone(),
-            body: entry.body.clone().unwrap_or_default(),
-        };
+        let record = Written { body: &TranscriptBody::of_journal(entry), packed: packed.clone() };
         let sequence =
             body.as_ref().and_then(JournalBody::sequence).filter(|sequence| sequence.endpoint() == self.id);
-        let number = self.record_journal(&header.kind, sequence, (place, journal.ordinal), &record)?;
+        let number = self.record_journal(&header.kind, sequence, (place, journal.ordinal), record)?;
         journal.head = Head { id: header.journal, number: place.number, hash: place.hash };
         self.journal_moved(journal.head);
         if let Some(body) = body {

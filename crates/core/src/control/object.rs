@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::error::{Code, Error};
 use crate::id::{ClientId, EndpointId, JournalId, LogId, RequestId, SequenceId, SiteId};
+use crate::packed;
 use crate::rhythm::Rhythm;
 use crate::sequence::Sequence;
 use crate::sql::{ReadSql, Row, Sql, SqlError};
@@ -73,6 +74,13 @@ pub(super) struct Object<'a> {
     /// Sequences were saved since `pending` was last counted.
     sequences_changed: bool,
     summary_changed: bool,
+}
+
+/// A transcript body on its way to storage.
+pub(super) struct Written<'a> {
+    pub(super) body: &'a TranscriptBody,
+    /// How a journal entry is stored, where that is packed; any other body is packed when it is appended.
+    pub(super) packed: Option<Vec<u8>>,
 }
 
 struct Slot {
@@ -176,7 +184,7 @@ impl<'a> Object<'a> {
         sequence: Option<SequenceId>,
         body: &TranscriptBody,
     ) -> Result<u64, Error> {
-        self.append(actor, body.kind(), sequence, None, body)
+        self.append(actor, body.kind(), sequence, None, Written { body, packed: None })
     }
 
     /// Appends a journal entry to the transcript and answers its number there.
@@ -185,14 +193,14 @@ impl<'a> Object<'a> {
         kind: &str,
         sequence: Option<SequenceId>,
         place: (JournalPlace, u64),
-        body: &TranscriptBody,
+        written: Written<'_>,
     ) -> Result<u64, Error> {
         self.append(
             crate::transcript::ACTOR_ENDPOINT,
             &format!("journal.{kind}"),
             sequence,
             Some(place),
-            body,
+            written,
         )
     }
 
@@ -202,10 +210,12 @@ impl<'a> Object<'a> {
         kind: &str,
         sequence: Option<SequenceId>,
         place: Option<(JournalPlace, u64)>,
-        body: &TranscriptBody,
+        written: Written<'_>,
     ) -> Result<u64, Error> {
+        let Written { body, packed } = written;
         let quoted_bytes = quoted_bytes(body);
-        let body = serde_json::to_string(body).expect("transcript bodies serialize");
+        let body = body.to_text();
+        let packed = if place.is_some() { packed } else { packed::pack(&body) };
         if self.is_charged {
             // Text that its endpoint wrote so that it doubles when it is quoted here costs what it takes here.
             self.row.budget.charge(self.cx.now, quoted_bytes.max(body.len() / 2) as u64);
@@ -224,8 +234,8 @@ impl<'a> Object<'a> {
         let header = serde_json::to_string(&header).expect("transcript headers serialize");
         let hash = Digest::of(&header);
         self.db.execute(
-            "INSERT INTO transcript (endpoint_id, number, sequence_id, journal, journal_number, header, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO transcript (endpoint_id, number, sequence_id, journal, journal_number, header, body, packed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             &[
                 self.id.into(),
                 number.into(),
@@ -233,7 +243,8 @@ impl<'a> Object<'a> {
                 place.map(|(_, ordinal)| ordinal).into(),
                 place.map(|(place, _)| place.number).into(),
                 header.into(),
-                body.into(),
+                packed.is_none().then_some(body).into(),
+                packed.into(),
             ],
         )?;
         self.row.transcript_number = number;

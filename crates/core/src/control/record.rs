@@ -7,6 +7,7 @@ use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::export::{EXPORT_VERSION, ExportHead, ExportJournal};
 use crate::id::{EndpointId, SequenceId};
+use crate::packed;
 use crate::sql::{ReadSql, Row};
 use crate::transcript::{TranscriptBody, TranscriptHeader};
 use crate::wire::PROTOCOL_VERSION;
@@ -39,10 +40,10 @@ pub(super) fn page(
     let rows = match sequence {
         None => db.query(
             if is_newest_first {
-                "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number < ?2
+                "SELECT number, header, body, packed FROM transcript WHERE endpoint_id = ?1 AND number < ?2
                  ORDER BY number DESC LIMIT ?3"
             } else {
-                "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2
+                "SELECT number, header, body, packed FROM transcript WHERE endpoint_id = ?1 AND number > ?2
                  ORDER BY number LIMIT ?3"
             },
             &[endpoint.into(), last_seen.into(), (limit + 1).into()],
@@ -50,10 +51,10 @@ pub(super) fn page(
         // The plus keeps the planner from the index by number, with every entry of the endpoint in it.
         Some(sequence) => db.query(
             if is_newest_first {
-                "SELECT number, header, body FROM transcript
+                "SELECT number, header, body, packed FROM transcript
                  WHERE +endpoint_id = ?1 AND number < ?2 AND sequence_id = ?4 ORDER BY number DESC LIMIT ?3"
             } else {
-                "SELECT number, header, body FROM transcript
+                "SELECT number, header, body, packed FROM transcript
                  WHERE +endpoint_id = ?1 AND number > ?2 AND sequence_id = ?4 ORDER BY number LIMIT ?3"
             },
             &[endpoint.into(), last_seen.into(), (limit + 1).into(), sequence.into()],
@@ -67,9 +68,8 @@ pub(super) fn page(
 fn entry_view(row: &Row) -> Result<TranscriptEntryView, Error> {
     let header_text = row.text(1)?;
     let header: TranscriptHeader = row.json(1)?;
-    let body = row
-        .optional_text(2)?
-        .and_then(|body| serde_json::from_str(body).ok())
+    let body = packed::text(row, 2)?
+        .and_then(|body| serde_json::from_str(&body).ok())
         .map(|body: TranscriptBody| body_view(&body));
     Ok(TranscriptEntryView {
         number: header.link.number,
@@ -125,14 +125,14 @@ pub(super) fn export_entries(
 ) -> Result<Vec<(u64, Entry)>, Error> {
     // A page is read by number: bodies are at most half a MiB, most are a few hundred bytes.
     let rows = db.query(
-        "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2 AND number <= ?3
+        "SELECT number, header, body, packed FROM transcript WHERE endpoint_id = ?1 AND number > ?2 AND number <= ?3
          ORDER BY number LIMIT 200",
         &[endpoint.into(), after.into(), through.into()],
     )?;
     let mut bytes = 0;
     let mut entries = Vec::with_capacity(rows.len());
     for row in &rows {
-        let entry = Entry { header: row.text(1)?.to_owned(), body: row.optional_text(2)?.map(str::to_owned) };
+        let entry = Entry { header: row.text(1)?.to_owned(), body: packed::text(row, 2)? };
         bytes += entry.header.len() + entry.body.as_ref().map_or(0, String::len);
         entries.push((row.unsigned(0)?, entry));
         if bytes > EXPORT_PAGE_BYTES {

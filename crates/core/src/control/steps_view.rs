@@ -6,6 +6,7 @@ use crate::api::{AttemptView, OutputView, ResultView, SequenceState, StepState, 
 use crate::error::Error;
 use crate::id::{EndpointId, SequenceId};
 use crate::journal::JournalBody;
+use crate::packed;
 use crate::sequence::{
     Attempt, EndState, EndpointTime, Output, Sequence, Standing, StepRecord, StepResult, StopOn,
     TIMEOUT_DEFAULT,
@@ -33,15 +34,17 @@ pub(super) fn results_load(
         return Ok(Results::new());
     };
     let rows = db.query(
-        "SELECT number, body FROM transcript
-         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4 AND body IS NOT NULL",
+        "SELECT number, body, packed FROM transcript
+         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4
+         AND (body IS NOT NULL OR packed IS NOT NULL)",
         &[endpoint.into(), id.into(), (*first).into(), (*last).into()],
     )?;
     let mut results = Results::new();
     for row in &rows {
         let number = row.unsigned(0)?;
         if wanted.contains(&number)
-            && let TranscriptBody::Journal { body, .. } = row.json(1)?
+            && let Some(text) = packed::text(row, 1)?
+            && let Ok(TranscriptBody::Journal { body, .. }) = serde_json::from_str(&text)
             && let Ok(JournalBody::StepFinished { result, .. }) = serde_json::from_str(&body)
         {
             results.insert(number, result);

@@ -7,6 +7,7 @@ use tidegate_core::chain::Entry;
 use tidegate_core::digest::Digest;
 use tidegate_core::id::JournalId;
 use tidegate_core::journal::JournalHeader;
+use tidegate_core::packed;
 use tidegate_core::sequence::Standing;
 use tidegate_core::sql::ReadSql;
 use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
@@ -192,12 +193,13 @@ fn machine_agrees(world: &World, machine: usize, heads: &BTreeMap<JournalId, (u6
 fn transcript(world: &World) -> Vec<(TranscriptHeader, String, String)> {
     let rows = world
         .control
-        .query("SELECT header, body FROM transcript ORDER BY number", &[])
+        .query("SELECT header, body, packed FROM transcript ORDER BY number", &[])
         .expect("the table is there");
     rows.iter()
         .map(|row| {
             let text = row.text(0).expect("headers are text").to_owned();
-            (row.json(0).expect("headers read"), text, row.text(1).expect("bodies are text").to_owned())
+            let body = packed::text(row, 1).expect("bodies read").expect("nothing is erased");
+            (row.json(0).expect("headers read"), text, body)
         })
         .collect()
 }

@@ -16,6 +16,7 @@ mod invariants;
 mod newer;
 mod observed;
 mod orders;
+mod packed;
 mod restores;
 mod room;
 mod schedules;
