@@ -14,6 +14,9 @@ pub const ACTOR_ENDPOINT: &str = "endpoint";
 /// The actor of entries that nobody asked for.
 pub const ACTOR_CONTROL_PLANE: &str = "control plane";
 
+/// Who made a sequence whose record was lost with a restore: the signed work does not say.
+pub const AUTHOR_NOT_RECORDED: &str = "not recorded";
+
 /// The header of a transcript entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,6 +110,15 @@ pub enum TranscriptBody {
     Restored {
         /// Whether `admin restore` said so; otherwise the endpoint's order head proved it.
         announced: bool,
+    },
+    /// The machine showed signed work that this record lacked, which makes it a record (R12).
+    Proved {
+        /// Its title.
+        title: String,
+        /// What was asked for, as far as the signed work says.
+        spec: Box<SequenceSpec>,
+        /// The digest of the signed work.
+        work: Digest,
     },
     /// A sequence was queued.
     Queued {
@@ -251,6 +263,7 @@ impl TranscriptBody {
             Self::LogOpened { .. } => "log_opened",
             Self::LogClosed { .. } => "log_closed",
             Self::Restored { .. } => "restored",
+            Self::Proved { .. } => "proved",
             Self::Queued { .. } => "queued",
             Self::Offered { .. } => "offered",
             Self::Held { .. } => "held",

@@ -186,8 +186,9 @@ impl Session {
         self.perform(Input::SyncAnswered { request, answer })?;
         let status = self.status()?;
         // What the answer brings counts by what became of it: an order that comes altered again and again moves nothing.
-        let moves_a_log =
-            status.acknowledged > before || (stood.journal, stood.orders) != (status.journal, status.orders);
+        // What is asked for is part of how a machine stands: it is shown at once.
+        let stands = |status: &Status| (status.journal, status.orders, status.asked);
+        let moves_a_log = status.acknowledged > before || stands(&stood) != stands(&status);
         let may_idle = self.ticket.is_some() && status.acknowledged >= status.journal.number;
         if status.acknowledged >= status.journal.number {
             self.is_slowed = false;

@@ -94,7 +94,11 @@ impl Object<'_> {
             let is_current = journal.state == JournalState::Current;
             let time = written_at(header, line);
             let evidence = Evidence { time, transcript_number: number, is_current };
-            self.apply(journal, &evidence, body)?;
+            match sequence {
+                Some(id) if self.sequence(id)?.is_none() => self.claim(id, None)?,
+                Some(_) => self.apply_to_sequence(&evidence, body)?,
+                None => self.apply(journal, &evidence, body)?,
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod act;
 mod apply;
 mod budget;
+mod claims;
 mod contacts;
 mod enrol;
 mod handover;
@@ -19,6 +20,7 @@ mod orders;
 mod outages;
 mod outbox;
 mod previous;
+mod proved;
 mod reason;
 mod record;
 mod slowed;

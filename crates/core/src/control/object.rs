@@ -71,6 +71,10 @@ pub(super) struct Object<'a> {
     pub(super) effects: BTreeSet<EffectKind>,
     /// Whether what is recorded is charged to the endpoint's budget: its own request caused it.
     pub(super) is_charged: bool,
+    /// The ordinal of the journal that is taken in; 0 outside of a sync.
+    pub(super) speaker: u64,
+    /// How many claims there are, counted at the first use.
+    pub(super) claims: Option<u64>,
     /// Sequences were saved since `pending` was last counted.
     sequences_changed: bool,
     summary_changed: bool,
@@ -127,6 +131,8 @@ impl<'a> Object<'a> {
             sequences,
             effects,
             is_charged: false,
+            speaker: 0,
+            claims: None,
             sequences_changed: false,
             summary_changed: false,
         }

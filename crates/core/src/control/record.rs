@@ -13,7 +13,7 @@ use crate::transcript::{TranscriptBody, TranscriptHeader};
 use crate::wire::PROTOCOL_VERSION;
 
 use super::object::endpoint_row;
-use super::{store, sync};
+use super::{claims, store, sync};
 
 /// Most bytes of one page of an export: a host streams page by page and holds one at a time.
 const EXPORT_PAGE_BYTES: usize = 1024 * 1024;
@@ -60,7 +60,8 @@ pub(super) fn page(
             &[endpoint.into(), last_seen.into(), (limit + 1).into(), sequence.into()],
         )?,
     };
-    let items: Vec<_> = rows.iter().take(limit as usize).map(entry_view).collect::<Result<_, _>>()?;
+    let mut items: Vec<_> = rows.iter().take(limit as usize).map(entry_view).collect::<Result<_, _>>()?;
+    claims::mark(db, endpoint, &mut items)?;
     let next = items.last().filter(|_| rows.len() as u64 > limit).map(|last| last.number.to_string());
     Ok(Page { items, next })
 }
@@ -77,6 +78,7 @@ fn entry_view(row: &Row) -> Result<TranscriptEntryView, Error> {
         actor: header.actor,
         kind: header.kind,
         sequence_id: header.sequence,
+        claimed: false,
         hash: crate::digest::Digest::of(header_text),
         previous_hash: header.link.previous,
         body,

@@ -52,6 +52,7 @@ pub(super) fn sync(
     }
     object.is_charged = true;
     let mut journal = object.journal_of(request, address.clone())?;
+    object.speaker = journal.ordinal;
     let is_news = object.is_news(request, &journal);
     if is_news {
         let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
@@ -65,6 +66,7 @@ pub(super) fn sync(
     if matches!(journal.state, JournalState::Forked) {
         return Ok(answered(object, &asks, &journal, is_news));
     }
+    object.proofs_take(&request.proofs)?;
     match object.intake(&mut journal, request)? {
         Intake::Fits => {}
         Intake::Forked { number } => {
@@ -126,7 +128,12 @@ fn finish(
         object.orders_answer(asks, &mut answer)?;
         head = object.transcript_head()?;
     }
-    let is_quiet = answer.offered.is_empty() && answer.void.is_none() && !answer.more && head.is_none();
+    answer.unknown = object.claims_ask()?;
+    let is_quiet = answer.unknown.is_empty()
+        && answer.offered.is_empty()
+        && answer.void.is_none()
+        && !answer.more
+        && head.is_none();
     let is_agreed = match journal.state {
         JournalState::Current => asks.orders == object.row.log,
         JournalState::Candidate => asks.orders.is_none(),
@@ -305,6 +312,7 @@ fn plain_answer(cx: &Context<'_>, asks: &Asks, journal: &JournalRow) -> SyncAnsw
         void: None,
         transcript: None,
         ticket: None,
+        unknown: Vec::new(),
         more: false,
     }
 }

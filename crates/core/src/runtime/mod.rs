@@ -8,6 +8,7 @@ mod clock;
 mod execute;
 mod orders;
 mod policy;
+mod proofs;
 mod request;
 mod state;
 mod work;
@@ -35,7 +36,10 @@ use state::{Object, state_load};
 use work::RunningStep;
 
 /// The tables of a state directory.
-pub const SCHEMA: Schema = Schema { name: "runtime", migrations: &[include_str!("schema/0001_runtime.sql")] };
+pub const SCHEMA: Schema = Schema {
+    name: "runtime",
+    migrations: &[include_str!("schema/0001_runtime.sql"), include_str!("schema/0003_quota.sql")],
+};
 
 /// How much an endpoint keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +235,8 @@ pub struct Status {
     pub is_adopted: bool,
     /// The order log taken up.
     pub orders: Option<Head<LogId>>,
+    /// Sequences whose signed work the control plane asked for and was not shown yet.
+    pub asked: usize,
     /// Sequences that have not ended.
     pub live: usize,
     /// How many of them wait for room, as the journal last said.
@@ -263,6 +269,7 @@ pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
         acknowledged: state.acknowledged,
         is_adopted: state.is_adopted,
         orders: state.orders,
+        asked: state.asked.len(),
         live: live.len(),
         waiting_for_room: live.iter().filter(|live| live.waits_for_room()).count(),
         kept_bytes: state.kept_bytes,

@@ -50,6 +50,15 @@ pub(crate) fn everything_ended_or_is_held(world: &World) {
     }
 }
 
+/// R12, after healing: an honest machine's work is a record again, and no claim of the journal that is current is open.
+pub(crate) fn nothing_is_merely_claimed(world: &World) {
+    let claims =
+        "SELECT claim.sequence_id, claim.asked, claim.answered FROM claim JOIN journal USING (endpoint_id)
+                  WHERE journal.ordinal = claim.told AND journal.state = 'current'";
+    let rows = world.control.query(claims, &[]).expect("the tables are there");
+    assert!(rows.is_empty(), "R12: the machine has signed work for {rows:?}");
+}
+
 /// The control plane never claims that something did not run which did (R8).
 pub(crate) fn nothing_that_ran_is_told_as_not_run(world: &World) {
     for sequence in world.truth.queued.keys() {

@@ -89,6 +89,7 @@ fn quiet(session: &Session, request: RequestId, number: u64) -> SyncAnswer {
         void: None,
         transcript: None,
         ticket: None,
+        unknown: Vec::new(),
         more: false,
     }
 }

@@ -105,6 +105,7 @@ impl Machine {
             content: None,
             gap: false,
             failures: None,
+            proofs: 0,
         }
     }
 

@@ -84,9 +84,16 @@ impl World {
 
     /// A request of the machine's that claims the head of an order log that nobody opened.
     pub(crate) fn request_claiming_another_log(&self, machine: MachineIndex) -> Message {
+        let orders = Some(Head { id: self.fresh(LogId::fresh), number: 1, hash: Digest::ZERO });
+        let line = SyncLine { orders, ..self.line(machine) };
+        Message(SyncRequest::seal(line, None, &[], &*self.machines[machine].keys))
+    }
+
+    /// The first line of a request of the machine's that brings nothing.
+    pub(crate) fn line(&self, machine: MachineIndex) -> SyncLine {
         let status = self.machines[machine].status_at(self.now).expect("the machine is enrolled");
         let power = self.machines[machine].power.as_ref().expect("the machine is on");
-        let line = SyncLine {
+        SyncLine {
             v: PROTOCOL_VERSION,
             endpoint: self.endpoint,
             request: self.fresh(RequestId::fresh),
@@ -94,13 +101,13 @@ impl World {
             wall: self.now,
             clock: None,
             journal: status.journal,
-            orders: Some(Head { id: self.fresh(LogId::fresh), number: 1, hash: Digest::ZERO }),
+            orders: status.orders,
             after: None,
             content: None,
             gap: false,
             failures: None,
-        };
-        Message(SyncRequest::seal(line, None, &[], &*self.machines[machine].keys))
+            proofs: 0,
+        }
     }
 
     /// Brings a request to the control plane. One that it took before moves nothing but what it proves (R5).
