@@ -23,6 +23,7 @@ pub mod journal;
 pub mod keys;
 pub mod obstacle;
 mod openapi;
+pub mod packed;
 pub mod page_bytes;
 pub mod playbook;
 pub mod probe;

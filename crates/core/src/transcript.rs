@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::Link;
+use crate::chain::{Entry, Link};
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::id::{EndpointId, JournalId, LogId, SequenceId};
@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 pub const ACTOR_ENDPOINT: &str = "endpoint";
 /// The actor of entries that nobody asked for.
 pub const ACTOR_CONTROL_PLANE: &str = "control plane";
+
+/// Who made a sequence whose record was lost with a restore: the signed work does not say.
+pub const AUTHOR_NOT_RECORDED: &str = "not recorded";
 
 /// The header of a transcript entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +116,15 @@ pub enum TranscriptBody {
     Restored {
         /// Whether `admin restore` said so; otherwise the endpoint's order head proved it.
         announced: bool,
+    },
+    /// The machine showed signed work that this record lacked, which makes it a record (R12).
+    Proved {
+        /// Its title.
+        title: String,
+        /// What was asked for, as far as the signed work says.
+        spec: Box<SequenceSpec>,
+        /// The digest of the signed work.
+        work: Digest,
     },
     /// A sequence was queued.
     Queued {
@@ -236,6 +248,16 @@ pub enum TranscriptBody {
 }
 
 impl TranscriptBody {
+    /// The record of a journal entry.
+    pub fn of_journal(entry: &Entry) -> Self {
+        Self::Journal { header: entry.header.clone(), body: entry.body.clone().unwrap_or_default() }
+    }
+
+    /// The exact text that is hashed and stored.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("transcript bodies serialize")
+    }
+
     /// The word that the header repeats; journal entries have their own.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -248,6 +270,7 @@ impl TranscriptBody {
             Self::LogOpened { .. } => "log_opened",
             Self::LogClosed { .. } => "log_closed",
             Self::Restored { .. } => "restored",
+            Self::Proved { .. } => "proved",
             Self::Queued { .. } => "queued",
             Self::Offered { .. } => "offered",
             Self::Held { .. } => "held",

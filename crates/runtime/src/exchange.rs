@@ -23,6 +23,9 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 /// The longest wait that a server can ask for: whoever answers in its place must not silence a machine.
 const ASKED_WAIT_MAX: Duration = Duration::from_secs(300);
 
+/// Most bytes of entries in a request while the control plane slows this machine: what refills within one wait.
+pub(crate) const SLOWED_BYTES_MAX: u64 = 64 * 1024;
+
 /// The shortest pause after an attempt that took longer than the wait that follows it.
 const SOONEST: Duration = Duration::from_millis(500);
 
@@ -190,9 +193,13 @@ impl Session {
         self.perform(Input::SyncAnswered { request, answer })?;
         let status = self.status()?;
         // What the answer brings counts by what became of it: an order that comes altered again and again moves nothing.
-        let moves_a_log =
-            status.acknowledged > before || (stood.journal, stood.orders) != (status.journal, status.orders);
+        // What is asked for is part of how a machine stands: it is shown at once.
+        let stands = |status: &Status| (status.journal, status.orders, status.asked);
+        let moves_a_log = status.acknowledged > before || stands(&stood) != stands(&status);
         let may_idle = self.ticket.is_some() && status.acknowledged >= status.journal.number;
+        if status.acknowledged >= status.journal.number {
+            self.is_slowed = false;
+        }
         if moves_a_log {
             // The ticket was rightly refused: an answer had been lost, and the logs stood otherwise than it said.
             self.tickets_refused = 0;
@@ -311,6 +318,7 @@ impl Session {
                 if self.has_recovered { self.intervals.of(AFTER_REFUSAL) } else { Duration::ZERO }
             }
             "unavailable" | "rate_limited" | "storage_full" => {
+                self.is_slowed |= code == "rate_limited";
                 self.refused_say(code, detail);
                 self.retry.failed(entropy::fraction())
             }

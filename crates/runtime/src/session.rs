@@ -86,6 +86,8 @@ pub(crate) struct Session {
     pub(crate) last_problem: String,
     /// The code of the refusal that the log was told last; absent: it was let in since.
     pub(crate) last_refusal: Option<String>,
+    /// Whether the control plane takes this machine's entries more slowly than they come (`rate_limited`).
+    pub(crate) is_slowed: bool,
     /// An idle sync that broke after this long: a proxy's doing, if the next attempt succeeds.
     pub(crate) broke_after: Option<Duration>,
     /// When the last exchange began.
@@ -248,6 +250,7 @@ impl Session {
             closed_at_ms: None,
             last_problem: String::new(),
             last_refusal: None,
+            is_slowed: false,
             broke_after: None,
             departed_at: now,
             next_at: now,
@@ -361,7 +364,7 @@ impl Session {
             endpoint: self.enrolled.endpoint,
             probes: &self.catalogue,
             boot: self.boot,
-            limits: Limits::default(),
+            limits: self.request_limits(),
         };
         let id = RequestId::fresh(&mut entropy::fresh());
         let hold_ms = u64::try_from(self.hold_asked().as_millis()).unwrap_or(u64::MAX);
@@ -370,6 +373,15 @@ impl Session {
         let request = self.directory.read(|db| runtime::request(db, &cx, id, idle))?;
         self.idle_count += u64::from(request.is_idle);
         Ok(request)
+    }
+
+    /// A batch that is likely to be refused is kept small: what is refused was sent for nothing.
+    fn request_limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        if self.is_slowed {
+            limits.request_bytes_max = exchange::SLOWED_BYTES_MAX;
+        }
+        limits
     }
 
     /// How long the next idle sync may be held. After one that broke not at all: an answer at once tells a path that is

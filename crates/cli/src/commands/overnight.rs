@@ -116,6 +116,9 @@ fn item_text(item: &OvernightItem, screen: &Screen) -> String {
     if let Some(at) = item.waiting.as_ref().and_then(|waiting| waiting.last_contact_at) {
         facts.push(format!("last heard {}", time::short(at)));
     }
+    if item.more_of_machine > 0 {
+        facts.push(format!("{} more of this machine", item.more_of_machine));
+    }
     facts.extend(sequence.assignee.as_ref().map(|assignee| format!("with {}", one_line(assignee))));
     facts
         .extend(sequence.reviewed.as_ref().map(|reviewed| format!("reviewed by {}", one_line(&reviewed.by))));

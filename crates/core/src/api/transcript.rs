@@ -21,6 +21,10 @@ pub struct TranscriptEntryView {
     /// The sequence it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence_id: Option<SequenceId>,
+    /// Whether the machine claims that sequence and this record does not have it: nobody here is known to have asked for
+    /// it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub claimed: bool,
     /// SHA-256 of the entry's exact header bytes.
     pub hash: Digest,
     /// The hash of the entry before; zeros for the first.

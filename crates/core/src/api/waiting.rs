@@ -62,6 +62,8 @@ pub enum WaitingCode {
     OrderKey,
     /// The control plane's disk is full.
     StorageFull,
+    /// The machine reports more than may be stored of it: it gets new work once all its reports are stored.
+    Slowed,
     /// Its earliest start is not reached.
     NotBefore,
     /// The machine was never heard since it enrolled.

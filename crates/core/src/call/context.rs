@@ -45,6 +45,11 @@ pub trait Presence {
     fn is_storage_full(&self) -> bool {
         false
     }
+
+    /// Free bytes of the host's storage above what it keeps in reserve; `None`: the host cannot tell.
+    fn room_bytes(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A contact.

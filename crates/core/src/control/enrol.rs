@@ -15,6 +15,7 @@ use crate::sql::Sql;
 use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
 use crate::wire::{EnrolAnswer, EnrolmentCertificate, Head, PROTOCOL_VERSION, RecoverRequest};
 
+use super::budget::Budget;
 use super::object::{EndpointRow, Object, endpoint_row};
 use super::store::{self, JournalRow};
 use super::sync::check_admitted;
@@ -192,6 +193,7 @@ fn fresh_row(cx: &Context<'_>, place: (ClientId, SiteId, String), name: &str) ->
         serial_held: 0,
         serial_log: 0,
         journals_digest: Some(Digest::ZERO),
+        budget: Budget::full(),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::export::{EXPORT_VERSION, ExportHead, ExportJournal};
 use crate::id::EndpointId;
+use crate::packed;
 use crate::page_bytes::fitting;
 use crate::sql::{ReadSql, Row, SqlError};
 use crate::wire::PROTOCOL_VERSION;
@@ -45,19 +46,19 @@ pub(super) fn entries(
     through: u64,
 ) -> Result<Vec<(u64, Entry)>, Error> {
     let sizes = db.query(
-        "SELECT number, octet_length(header) + COALESCE(octet_length(body), 0) FROM transcript
+        "SELECT number, octet_length(header) + coalesce(text_bytes, octet_length(body), 0) FROM transcript
          WHERE endpoint_id = ?1 AND number > ?2 AND number <= ?3 ORDER BY number LIMIT 200",
         &[endpoint.into(), after.into(), through.into()],
     )?;
     let bytes: Vec<u64> = sizes.iter().map(|row| row.unsigned(1)).collect::<Result<_, _>>()?;
     let Some(last) = sizes[..fitting(bytes, PAGE_BYTES_MAX)].last() else { return Ok(Vec::new()) };
     let rows = db.query(
-        "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2 AND number <= ?3
+        "SELECT number, header, body, packed FROM transcript WHERE endpoint_id = ?1 AND number > ?2 AND number <= ?3
          ORDER BY number",
         &[endpoint.into(), after.into(), last.unsigned(0)?.into()],
     )?;
     let entry = |row: &Row| {
-        let entry = Entry { header: row.text(1)?.to_owned(), body: row.optional_text(2)?.map(str::to_owned) };
+        let entry = Entry { header: row.text(1)?.to_owned(), body: packed::text(row, 2)? };
         Ok::<_, SqlError>((row.unsigned(0)?, entry))
     };
     Ok(rows.iter().map(entry).collect::<Result<_, _>>()?)

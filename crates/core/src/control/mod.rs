@@ -5,6 +5,8 @@
 
 mod act;
 mod apply;
+mod budget;
+mod claims;
 mod contacts;
 mod enrol;
 mod export;
@@ -19,8 +21,10 @@ mod orders;
 mod outages;
 mod outbox;
 mod previous;
+mod proved;
 mod reason;
 mod record;
+mod slowed;
 mod steps_view;
 mod store;
 mod sync;
@@ -57,6 +61,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("schema/0002_requests.sql"),
         include_str!("schema/0004_heads.sql"),
         include_str!("schema/0005_authority.sql"),
+        include_str!("schema/0003_quota.sql"),
     ],
 };
 
@@ -128,7 +133,7 @@ pub fn query(
     question: EndpointQuestion,
 ) -> Result<Answer, Error> {
     Ok(match question {
-        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, endpoint, &request)?),
+        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, cx, endpoint, &request)?),
         EndpointQuestion::IdleSync(idle) => Answer::Sync(ticket::need(db, cx, endpoint, &idle)?),
         EndpointQuestion::Endpoint => Answer::Endpoint(Box::new(view::endpoint(db, cx, endpoint)?)),
         EndpointQuestion::Probes => {

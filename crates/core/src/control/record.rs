@@ -3,12 +3,13 @@
 use crate::api::{BodyLeftOut, Page, Paging, TranscriptEntryView};
 use crate::error::Error;
 use crate::id::{EndpointId, SequenceId};
+use crate::packed;
 use crate::page_bytes::{BODY_LISTED_BYTES_MAX, PAGE_BYTES_MAX, fitting};
 use crate::sql::{INTEGER_MAX, ReadSql, Row, SqlError, Value};
 use crate::transcript::{TranscriptBody, TranscriptHeader};
 
 use super::object::endpoint_row;
-use super::sync;
+use super::{claims, sync};
 
 /// Which entries are listed.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,8 @@ pub(super) fn page(
     let (Some((first, _)), Some((last, _))) = (sizes.first(), sizes[..count].last()) else {
         return Ok(Page { items: Vec::new(), next: None });
     };
-    let items = listing.entries(db, *first.min(last), *first.max(last))?;
+    let mut items = listing.entries(db, *first.min(last), *first.max(last))?;
+    claims::mark(db, endpoint, &mut items)?;
     let next = (sizes.len() > count).then(|| last.to_string());
     Ok(Page { items, next })
 }
@@ -48,12 +50,14 @@ pub(super) fn entry(
     endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
     let number = number.min(INTEGER_MAX.unsigned_abs());
     let rows = db.query(
-        "SELECT number, header, body, NULL FROM transcript WHERE endpoint_id = ?1 AND number = ?2",
+        "SELECT number, header, body, packed, NULL FROM transcript WHERE endpoint_id = ?1 AND number = ?2",
         &[endpoint.into(), number.into()],
     )?;
     let row =
         rows.first().ok_or_else(|| Error::not_found(format_args!("entry {number} of the transcript")))?;
-    Ok(entry_view(endpoint, row)?)
+    let mut view = entry_view(endpoint, row)?;
+    claims::mark(db, endpoint, std::slice::from_mut(&mut view))?;
+    Ok(view)
 }
 
 impl Listing {
@@ -77,19 +81,19 @@ impl Listing {
         let rows = db.query(
             match (self.sequence, self.is_newest_first) {
                 (None, true) => {
-                    "SELECT number, octet_length(header), octet_length(body) FROM transcript
+                    "SELECT number, octet_length(header), coalesce(text_bytes, octet_length(body)) FROM transcript
                      WHERE endpoint_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3"
                 }
                 (None, false) => {
-                    "SELECT number, octet_length(header), octet_length(body) FROM transcript
+                    "SELECT number, octet_length(header), coalesce(text_bytes, octet_length(body)) FROM transcript
                      WHERE endpoint_id = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
                 }
                 (Some(_), true) => {
-                    "SELECT number, octet_length(header), octet_length(body) FROM transcript
+                    "SELECT number, octet_length(header), coalesce(text_bytes, octet_length(body)) FROM transcript
                      WHERE +endpoint_id = ?1 AND number < ?2 AND sequence_id = ?4 ORDER BY number DESC LIMIT ?3"
                 }
                 (Some(_), false) => {
-                    "SELECT number, octet_length(header), octet_length(body) FROM transcript
+                    "SELECT number, octet_length(header), coalesce(text_bytes, octet_length(body)) FROM transcript
                      WHERE +endpoint_id = ?1 AND number > ?2 AND sequence_id = ?4 ORDER BY number LIMIT ?3"
                 }
             },
@@ -111,11 +115,13 @@ impl Listing {
         let rows = db.query(
             match self.sequence {
                 None => {
-                    "SELECT number, header, CASE WHEN octet_length(body) <= ?4 THEN body END, octet_length(body)
+                    "SELECT number, header, CASE WHEN octet_length(body) <= ?4 THEN body END,
+                         CASE WHEN text_bytes <= ?4 THEN packed END, coalesce(text_bytes, octet_length(body))
                      FROM transcript WHERE endpoint_id = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number"
                 }
                 Some(_) => {
-                    "SELECT number, header, CASE WHEN octet_length(body) <= ?4 THEN body END, octet_length(body)
+                    "SELECT number, header, CASE WHEN octet_length(body) <= ?4 THEN body END,
+                         CASE WHEN text_bytes <= ?4 THEN packed END, coalesce(text_bytes, octet_length(body))
                      FROM transcript WHERE +endpoint_id = ?1 AND number BETWEEN ?2 AND ?3 AND sequence_id = ?5
                      ORDER BY number"
                 }
@@ -136,9 +142,9 @@ fn entry_view(endpoint: EndpointId, row: &Row) -> Result<TranscriptEntryView, Sq
     let number = row.unsigned(0)?;
     let header_text = row.text(1)?;
     let header: TranscriptHeader = row.json(1)?;
-    let body = row.optional_text(2)?;
-    let bytes = row.optional_integer(3)?.map(i64::unsigned_abs).filter(|_| body.is_none());
-    let body = body.and_then(|body| serde_json::from_str(body).ok()).map(|body| body_view(&body));
+    let body = packed::text(row, 2)?;
+    let bytes = row.optional_integer(4)?.map(i64::unsigned_abs).filter(|_| body.is_none());
+    let body = body.and_then(|body| serde_json::from_str(&body).ok()).map(|body| body_view(&body));
     Ok(TranscriptEntryView {
         number,
         at: header.at,
@@ -148,6 +154,7 @@ fn entry_view(endpoint: EndpointId, row: &Row) -> Result<TranscriptEntryView, Sq
         hash: crate::digest::Digest::of(header_text),
         previous_hash: header.link.previous,
         body,
+        claimed: false,
         left_out: bytes.map(|bytes| BodyLeftOut::of(endpoint, number, bytes)),
     })
 }

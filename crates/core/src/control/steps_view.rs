@@ -6,6 +6,7 @@ use crate::api::{AttemptView, BodyLeftOut, OutputView, ResultView, SequenceState
 use crate::error::Error;
 use crate::id::{EndpointId, SequenceId};
 use crate::journal::JournalBody;
+use crate::packed;
 use crate::page_bytes::PAGE_BYTES_MAX;
 use crate::sequence::{
     Attempt, EndState, EndpointTime, Output, Sequence, Standing, StepRecord, StepResult, StopOn,
@@ -38,9 +39,9 @@ pub(super) fn results_load(
         return Ok(Results::new());
     };
     let sizes = db.query(
-        "SELECT number, octet_length(body) FROM transcript
-         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4 AND body IS NOT NULL
-         ORDER BY number",
+        "SELECT number, coalesce(text_bytes, octet_length(body)) FROM transcript
+         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4
+         AND (body IS NOT NULL OR packed IS NOT NULL) ORDER BY number",
         &[endpoint.into(), id.into(), (*first).into(), (*last).into()],
     )?;
     let size = |row: &Row| Ok::<_, SqlError>((row.unsigned(0)?, row.unsigned(1)?));
@@ -49,8 +50,9 @@ pub(super) fn results_load(
         return results_bounded(db, endpoint, &wanted, &sizes);
     }
     let rows = db.query(
-        "SELECT number, body FROM transcript
-         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4 AND body IS NOT NULL",
+        "SELECT number, body, packed FROM transcript
+         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4
+         AND (body IS NOT NULL OR packed IS NOT NULL)",
         &[endpoint.into(), id.into(), (*first).into(), (*last).into()],
     )?;
     let mut results = Results::new();
@@ -75,7 +77,7 @@ fn results_bounded(
     let (mut results, mut bytes) = (Results::new(), 0);
     for (number, size) in sizes.iter().filter(|(number, _)| wanted.contains(number)) {
         let rows = db.query(
-            "SELECT body FROM transcript WHERE endpoint_id = ?1 AND number = ?2",
+            "SELECT body, packed FROM transcript WHERE endpoint_id = ?1 AND number = ?2",
             &[endpoint.into(), (*number).into()],
         )?;
         let Some(result) = rows.first().map(|row| result_read(row, 0)).transpose()?.flatten() else {
@@ -89,9 +91,10 @@ fn results_bounded(
     Ok(results)
 }
 
-/// The result in the body of a journal entry; `None`: it is another entry.
+/// The result in the body of a journal entry, which is in `column` or packed in the one after it; `None`: it is another entry.
 fn result_read(row: &Row, column: usize) -> Result<Option<StepResult>, SqlError> {
-    let TranscriptBody::Journal { body, .. } = row.json(column)? else { return Ok(None) };
+    let Some(text) = packed::text(row, column)? else { return Ok(None) };
+    let Ok(TranscriptBody::Journal { body, .. }) = serde_json::from_str(&text) else { return Ok(None) };
     match serde_json::from_str(&body) {
         Ok(JournalBody::StepFinished { result, .. }) => Ok(Some(result)),
         Ok(_) | Err(_) => Ok(None),

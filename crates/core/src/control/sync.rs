@@ -12,7 +12,8 @@ use crate::wire::{
 
 use super::intake::Intake;
 use super::object::{Object, idle_row};
-use super::orders::{orders_after, void_load};
+use super::orders::{log_is_known, order_hash, orders_after, void_load};
+use super::slowed;
 use super::store::{self, JournalRow};
 use super::ticket::{self, Standing};
 
@@ -23,10 +24,16 @@ pub(super) const REQUESTS_KEPT: usize = 8;
 const FAILURES_BEFORE_VOID: u32 = 3;
 
 /// Judges a signed sync on a reader: what proves nothing never takes the writer's time, whom everybody waits for.
-pub(super) fn need(db: &dyn ReadSql, endpoint: EndpointId, request: &SyncRequest) -> Result<SyncNeed, Error> {
+pub(super) fn need(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    request: &SyncRequest,
+) -> Result<SyncNeed, Error> {
     let row = idle_row(db, endpoint)?.ok_or_else(|| unknown(endpoint))?;
     check_admitted(row.state)?;
     signer(request, &store::public_keys_load(db, endpoint)?)?;
+    slowed::admit(db, cx, endpoint, &row, request)?;
     request.chain().map_err(|error| Error::invalid(error.to_string()))?;
     Ok(SyncNeed::Handle)
 }
@@ -43,7 +50,9 @@ pub(super) fn sync(
         let detail = format!("protocol version {} is not spoken here, {PROTOCOL_VERSION} is", line.v);
         return Err(Error::invalid(detail));
     }
+    object.is_charged = true;
     let mut journal = object.journal_of(request, address.clone())?;
+    object.speaker = journal.ordinal;
     let is_news = object.is_news(request, &journal);
     if is_news {
         let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
@@ -59,6 +68,7 @@ pub(super) fn sync(
     if matches!(journal.state, JournalState::Forked) {
         return Ok(answered(object, &asks, &journal, is_news));
     }
+    object.proofs_take(&request.proofs)?;
     match object.intake(&mut journal, request)? {
         Intake::Fits => {}
         Intake::Forked { number } => {
@@ -69,6 +79,7 @@ pub(super) fn sync(
         }
     }
     let is_held_entirely = journal.head == line.journal;
+    object.slowed_note(is_held_entirely);
     if is_held_entirely && is_news {
         journal.signed = Some(request.signed.clone());
     }
@@ -82,7 +93,7 @@ pub(super) fn sync(
     let mut answer = plain_answer(object.cx, &asks, &journal);
     // Orders go only to a journal head that is held entirely (R4).
     if !is_held_entirely {
-        answer.more = journal.head.number < line.journal.number;
+        answer.more = journal.head.number < line.journal.number && !object.is_spent();
         return Ok(Reply::Synced(Box::new(Synced { answer, head: None, is_news })));
     }
     finish(object, &asks, &journal, answer)
@@ -128,7 +139,9 @@ fn finish(
         object.orders_answer(asks, &mut answer)?;
         head = object.transcript_head()?;
     }
+    answer.unknown = object.claims_ask()?;
     let is_quiet = answer.authority.is_none()
+        && answer.unknown.is_empty()
         && answer.offered.is_empty()
         && answer.void.is_none()
         && !answer.more
@@ -220,18 +233,16 @@ impl Object<'_> {
 
     /// An order head that this record lacks proves a restore that nobody announced (R9).
     fn restore_unannounced(&mut self, asks: &Asks) -> Result<(), Error> {
-        let (Some(claimed), Some(open)) = (asks.orders, self.row.log) else { return Ok(()) };
-        let proved = if claimed == open {
-            false
-        } else if claimed.id == open.id {
-            self.order_hash(open.id, claimed.number)? != Some(claimed.hash)
-        } else if self.log_is_known(claimed.id)? {
-            false
-        } else {
-            self.log_note_foreign(claimed.id)?;
-            true
-        };
-        if proved { self.restore(false) } else { Ok(()) }
+        let proved = restore_is_proved(self.db, self.id, asks.orders, self.row.log)?;
+        if let Some(claimed) = asks.orders.filter(|_| proved) {
+            if self.row.log.is_some_and(|open| open.id != claimed.id) {
+                self.log_note_foreign(claimed.id)?;
+            }
+            self.restore(false)?;
+        }
+        // What follows is work that people queued.
+        self.is_charged = false;
+        Ok(())
     }
 
     /// The head of the transcript, where the endpoint's journal does not hold a late enough one.
@@ -250,6 +261,23 @@ impl Object<'_> {
             export: None,
         }))
     }
+}
+
+/// Whether the order head that an endpoint claims is one that this record lacks.
+pub(super) fn restore_is_proved(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    claimed: Option<Head<LogId>>,
+    open: Option<Head<LogId>>,
+) -> Result<bool, Error> {
+    let (Some(claimed), Some(open)) = (claimed, open) else { return Ok(false) };
+    Ok(if claimed == open {
+        false
+    } else if claimed.id == open.id {
+        order_hash(db, endpoint, open.id, claimed.number)? != Some(claimed.hash)
+    } else {
+        !log_is_known(db, endpoint, claimed.id)?
+    })
 }
 
 /// Most journals of one endpoint: each costs a decision of a person, so a hundred are an attack or a defect.
@@ -298,6 +326,7 @@ fn plain_answer(cx: &Context<'_>, asks: &Asks, journal: &JournalRow) -> SyncAnsw
         void: None,
         transcript: None,
         ticket: None,
+        unknown: Vec::new(),
         more: false,
     }
 }

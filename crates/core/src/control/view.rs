@@ -16,7 +16,7 @@ use crate::zone::Zone;
 
 use super::object::{EndpointRow, endpoint_row};
 use super::waiting_words::Story;
-use super::{notes, outages, reason, steps_view, store, sync, traffic, waiting};
+use super::{claims, notes, outages, reason, steps_view, store, sync, traffic, waiting};
 
 /// Within which an endpoint counts as reachable at least: two check-ins of 30 s.
 const REACHABLE_WITHIN: Milliseconds = Milliseconds::from_seconds(60);
@@ -48,6 +48,7 @@ pub(super) fn endpoint(db: &dyn ReadSql, cx: &Context<'_>, id: EndpointId) -> Re
     view.traffic = traffic::newest(db, id)?;
     view.outages = outages::newest(db, id)?;
     view.notes = notes::newest(db, id)?;
+    view.claimed = claims::claim_count(db, id)?;
     Ok(view)
 }
 
@@ -98,6 +99,7 @@ pub(super) fn endpoint_summary(
         tags: row.tags.clone(),
         address: row.address.clone(),
         notes: Vec::new(),
+        claimed: 0,
         enrolled_at: row.enrolled_at,
         revision: row.revision,
     })

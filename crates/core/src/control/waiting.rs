@@ -11,6 +11,7 @@ use crate::sequence::{Sequence, Standing};
 use crate::sql::{ReadSql, Row};
 use crate::time::{Milliseconds, Timestamp};
 
+use super::budget::SLOWED;
 use super::object::EndpointRow;
 use super::view;
 
@@ -132,6 +133,8 @@ fn queued(
         (WaitingCode::OrderKey, since)
     } else if cx.presence.is_storage_full() {
         (WaitingCode::StorageFull, None)
+    } else if row.attention.iter().any(|attention| attention.code == SLOWED) {
+        (WaitingCode::Slowed, since)
     } else if not_before.is_some() {
         (WaitingCode::NotBefore, since)
     } else {

@@ -68,6 +68,11 @@ impl Story<'_> {
                 "room on the control plane's disk: it is full, and nothing is sent until there is some"
                     .to_owned()
             }
+            WaitingCode::Slowed => {
+                "the machine's earlier reports to be stored: it reports more than may be stored of one machine, and \
+                 new work is sent after them"
+                    .to_owned()
+            }
             WaitingCode::NotBefore => self.not_before(waiting),
             WaitingCode::NeverSeen => "the machine's first check-in".to_owned(),
             WaitingCode::NoContact | WaitingCode::CheckIn => "the machine's next check-in".to_owned(),
@@ -192,6 +197,7 @@ impl Story<'_> {
             | WaitingCode::CandidateJournal
             | WaitingCode::OrderKey
             | WaitingCode::StorageFull
+            | WaitingCode::Slowed
             | WaitingCode::NeverSeen
             | WaitingCode::NoContact
             | WaitingCode::CheckIn => false,
@@ -236,6 +242,7 @@ fn tells_contact(code: WaitingCode) -> bool {
         | WaitingCode::OrderKey
         | WaitingCode::StorageFull => false,
         WaitingCode::CandidateJournal
+        | WaitingCode::Slowed
         | WaitingCode::NotBefore
         | WaitingCode::NeverSeen
         | WaitingCode::NoContact

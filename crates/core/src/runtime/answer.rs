@@ -10,6 +10,7 @@ use crate::time::Milliseconds;
 use crate::wire::{Head, SyncAnswer, TranscriptHead};
 
 use super::orders::Taken;
+use super::proofs;
 use super::request::Ticket;
 use super::state::{Object, entry_hash};
 use super::{Effect, work};
@@ -27,6 +28,7 @@ impl Object<'_> {
         if let Some(certificate) = &answer.authority {
             self.certificate_take(certificate)?;
         }
+        self.asked_take(answer)?;
         if self.is_not_ours(held)?
             || matches!(answer.journal.state, JournalState::Forked | JournalState::Replaced)
         {
@@ -49,6 +51,19 @@ impl Object<'_> {
         // Issued for the journal as the control plane holds it, which may be behind what this call has added.
         let ticket = answer.ticket.clone().map(|text| Ticket::new(text, held, self.state.orders));
         self.effects.push(Effect::KeepTicket(ticket));
+        Ok(())
+    }
+
+    /// Takes what the answered request showed off the list, and puts on it what is asked for now.
+    fn asked_take(&mut self, answer: &SyncAnswer) -> Result<(), Error> {
+        // Only answers change the list and what is kept, so these are the proofs that the request carried.
+        let shown = proofs::answers(self.db, &self.state.asked)?.len();
+        self.state.asked.drain(..shown);
+        for sequence in &answer.unknown {
+            if self.state.asked.len() < proofs::ASKED_MAX && !self.state.asked.contains(sequence) {
+                self.state.asked.push(*sequence);
+            }
+        }
         Ok(())
     }
 

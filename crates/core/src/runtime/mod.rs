@@ -9,6 +9,7 @@ mod clock;
 mod execute;
 mod orders;
 mod policy;
+mod proofs;
 mod request;
 mod state;
 mod work;
@@ -38,7 +39,10 @@ use state::{Object, state_load};
 use work::RunningStep;
 
 /// The tables of a state directory.
-pub const SCHEMA: Schema = Schema { name: "runtime", migrations: &[include_str!("schema/0001_runtime.sql")] };
+pub const SCHEMA: Schema = Schema {
+    name: "runtime",
+    migrations: &[include_str!("schema/0001_runtime.sql"), include_str!("schema/0003_quota.sql")],
+};
 
 /// How much an endpoint keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,8 @@ pub struct Limits {
     /// Whether the disk has room for this call and for the result of a step that it starts; without it nothing starts
     /// (`journal full`). The program sees to it before it calls, since room that is not taken is soon somebody else's.
     pub has_room: bool,
+    /// Most bytes of entries in one request; one entry always travels.
+    pub request_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -63,6 +69,7 @@ impl Default for Limits {
             acknowledged_bytes_max: 8 * 1024 * 1024,
             outcomes_max: crate::wire::KNOWN_MAX,
             has_room: true,
+            request_bytes_max: request::ENTRIES_BYTES_MAX,
         }
     }
 }
@@ -234,6 +241,8 @@ pub struct Status {
     pub is_adopted: bool,
     /// The order log taken up.
     pub orders: Option<Head<LogId>>,
+    /// Sequences whose signed work the control plane asked for and was not shown yet.
+    pub asked: usize,
     /// Sequences that have not ended.
     pub live: usize,
     /// How many of them wait for room, as the journal last said.
@@ -268,6 +277,7 @@ pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
         acknowledged: state.acknowledged,
         is_adopted: state.is_adopted,
         orders: state.orders,
+        asked: state.asked.len(),
         live: live.len(),
         waiting_for_room: live.iter().filter(|live| live.waits_for_room()).count(),
         kept_bytes: state.kept_bytes,

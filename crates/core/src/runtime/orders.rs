@@ -9,6 +9,7 @@ use crate::sequence::{EndState, STEPS_MAX};
 use crate::wire::{Failures, Head, Offered, Order, OrderKind, Void, Work};
 
 use super::Effect;
+use super::proofs;
 use super::state::Object;
 use super::work::{self, LiveWork};
 
@@ -44,7 +45,11 @@ impl Object<'_> {
             Err(problem) => return self.order_altered(offered, problem),
         };
         let head = Head { id: order.log, number: order.number, hash: offered.order.digest() };
+        let sequence = work.as_ref().map(|work| work.sequence);
         self.order_obey(head, order.order, work)?;
+        if let (Some(sequence), Some(envelope)) = (sequence, &offered.work) {
+            proofs::keep(self.db, sequence, envelope)?;
+        }
         Ok(Taken::Next)
     }
 

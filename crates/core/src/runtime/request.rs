@@ -5,12 +5,13 @@ use crate::id::{JournalId, LogId, RequestId};
 use crate::sql::ReadSql;
 use crate::wire::{Gap, Head, IdleSync, PROTOCOL_VERSION, SYNC_ENTRIES_MAX, SyncLine, SyncRequest};
 
+use super::proofs;
 use super::state::{Context, entries_after, state_load};
 use super::work;
 
 /// Most bytes of entries in one request: two minutes on a 32 kbit/s link before compression, so that a cut costs
 /// little; one entry always travels.
-const ENTRIES_BYTES_MAX: u64 = 512 * 1024;
+pub(super) const ENTRIES_BYTES_MAX: u64 = 512 * 1024;
 
 /// A request ready to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +67,14 @@ pub fn request(
     let state = state_load(db)?;
     let is_gap = state.acknowledged < state.pruned;
     let after = state.acknowledged.max(state.pruned);
-    let entries = entries_after(db, after, SYNC_ENTRIES_MAX, ENTRIES_BYTES_MAX)?;
+    let entries = entries_after(db, after, SYNC_ENTRIES_MAX, cx.limits.request_bytes_max)?;
     let gap = match is_gap {
         false => None,
         true => Some(Gap { number: state.pruned, hash: state.pruned_hash, known: work::known(db, &state)? }),
     };
-    let moves = !entries.is_empty() || gap.is_some();
+    let proofs = proofs::answers(db, &state.asked)?;
+    let carries_entries = !entries.is_empty() || gap.is_some();
+    let moves = carries_entries || !proofs.is_empty();
     let stands_so =
         |idle: &Idle<'_>| idle.ticket.journal == state.journal && idle.ticket.orders == state.orders;
     if let Some(idle) = idle.filter(stands_so).filter(|_| !moves && state.failures.is_none()) {
@@ -90,12 +93,13 @@ pub fn request(
         clock: state.clock.now(cx.clock).confirmed(cx.clock),
         journal: state.journal,
         orders: state.orders,
-        after: moves.then_some(after),
+        after: carries_entries.then_some(after),
         content: None,
         gap: false,
         failures: state.failures,
+        proofs: 0,
     };
     let has_more = after + (entries.len() as u64) < state.journal.number;
-    let bytes = SyncRequest::seal(line, gap.as_ref(), &entries, cx.keys);
+    let bytes = SyncRequest::seal_with_proofs(line, gap.as_ref(), &proofs, &entries, cx.keys);
     Ok(Request { id, bytes, is_idle: false, has_more })
 }

@@ -7,7 +7,7 @@ use crate::day::UtcDay;
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::id::{BootId, EndpointId, JournalId, LogId};
+use crate::id::{BootId, EndpointId, JournalId, LogId, SequenceId};
 use crate::journal::{JournalBody, JournalHeader};
 use crate::keys::Sign;
 use crate::probe::Catalogue;
@@ -67,6 +67,9 @@ pub(super) struct State {
     pub(super) traffic_told: Option<UtcDay>,
     pub(super) is_retired: bool,
     pub(super) keys: Keys,
+    /// Sequences whose signed work the control plane asked for, and was not shown yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) asked: Vec<SequenceId>,
 }
 
 /// Most closed logs that are remembered; an answer older than that many adoptions does not arrive any more.
@@ -94,6 +97,7 @@ impl State {
             traffic_told: None,
             is_retired: false,
             keys,
+            asked: Vec::new(),
         }
     }
 

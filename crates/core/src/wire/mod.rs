@@ -18,8 +18,8 @@ pub use idle::{IDLE_BYTES_MAX, IdleSync, SyncMessage, TICKET_BYTES_MAX};
 pub use journals::journals_digest;
 pub use order::{Offered, Order, OrderKind, Policy, TranscriptHead, Void, Work, WorkStep};
 pub use sync::{
-    Failures, Gap, Head, JournalAnswer, KNOWN_MAX, LineClock, SYNC_BYTES_MAX, SYNC_ENTRIES_MAX, SyncAnswer,
-    SyncLine,
+    Failures, Gap, Head, JournalAnswer, KNOWN_MAX, LineClock, PROOFS_MAX, Proof, SYNC_BYTES_MAX,
+    SYNC_ENTRIES_MAX, SyncAnswer, SyncLine,
 };
 pub use sync_request::{SyncParseError, SyncRequest};
 pub use time::{TimeAnswer, TimeRequest, TimeStatement};

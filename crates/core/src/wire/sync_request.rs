@@ -11,7 +11,7 @@ use crate::keys::PublicKey;
 use crate::sql::INTEGER_MAX;
 
 use super::chained::{Chained, NotOneChain, chain_of};
-use super::sync::{Gap, SYNC_BYTES_MAX, SYNC_ENTRIES_MAX, SyncLine};
+use super::sync::{Gap, PROOFS_MAX, Proof, SYNC_BYTES_MAX, SYNC_ENTRIES_MAX, SyncLine};
 
 /// A request as it was received, checked for its form and not for its signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct SyncRequest {
     pub signed: Envelope,
     /// What stands in for pruned entries.
     pub gap: Option<Gap>,
+    /// Signed work that the control plane asked for.
+    pub proofs: Vec<Proof>,
     /// The entries, in order.
     pub entries: Vec<Entry>,
     /// What was found out about it: a request is judged on a reader and handled by a writer, which has no time to find
@@ -56,6 +58,9 @@ pub enum SyncParseError {
     /// What follows is not what the first line signs, or is not lines of headers and bodies.
     #[error("the entries are not the ones that the first line signs")]
     Content,
+    /// More than [`PROOFS_MAX`] proofs.
+    #[error("a sync has at most {PROOFS_MAX} proofs")]
+    Proofs,
     /// More than [`SYNC_ENTRIES_MAX`] entries.
     #[error("a sync has at most {SYNC_ENTRIES_MAX} entries")]
     Entries,
@@ -76,8 +81,8 @@ impl SyncRequest {
         let FirstLine { signed } = serde_json::from_slice(&bytes[..split])
             .map_err(|error| SyncParseError::Line(error.to_string()))?;
         let line = signed.peek::<SyncLine>().map_err(SyncParseError::Envelope)?;
-        let (gap, entries) = parse_content(&line, content)?;
-        let request = Self { line, signed, gap, entries, found: Found::default() };
+        let Parsed { gap, proofs, entries } = parse_content(&line, content)?;
+        let request = Self { line, signed, gap, proofs, entries, found: Found::default() };
         if request.numbers().any(|number| number > INTEGER_MAX.unsigned_abs()) {
             return Err(SyncParseError::Line("a place in a log is beyond 2^53 - 1".into()));
         }
@@ -86,13 +91,25 @@ impl SyncRequest {
 
     /// Writes a request: signs `line` after filling in the digest of the content.
     pub fn seal(
-        mut line: SyncLine,
+        line: SyncLine,
         gap: Option<&Gap>,
         entries: &[Entry],
         keys: &dyn crate::keys::Sign,
     ) -> Vec<u8> {
-        let content = write_content(gap, entries);
+        Self::seal_with_proofs(line, gap, &[], entries, keys)
+    }
+
+    /// Writes a request that also carries signed work which the control plane asked for.
+    pub fn seal_with_proofs(
+        mut line: SyncLine,
+        gap: Option<&Gap>,
+        proofs: &[Proof],
+        entries: &[Entry],
+        keys: &dyn crate::keys::Sign,
+    ) -> Vec<u8> {
+        let content = write_content(gap, proofs, entries);
         line.gap = gap.is_some();
+        line.proofs = u32::try_from(proofs.len()).unwrap_or(u32::MAX);
         line.content = (!content.is_empty()).then(|| Digest::of(&content));
         let signed = Envelope::seal(&line, keys, crate::keys::Role::Endpoint);
         let mut bytes = serde_json::to_vec(&FirstLine { signed }).expect("protocol messages serialize");
@@ -139,11 +156,14 @@ impl SyncRequest {
     }
 }
 
-fn write_content(gap: Option<&Gap>, entries: &[Entry]) -> Vec<u8> {
-    let mut lines: Vec<String> = Vec::with_capacity(entries.len() * 2 + 1);
+fn write_content(gap: Option<&Gap>, proofs: &[Proof], entries: &[Entry]) -> Vec<u8> {
+    let mut lines: Vec<String> = Vec::with_capacity(entries.len() * 2 + proofs.len() + 1);
     if let Some(gap) = gap {
         lines.push(serde_json::to_string(gap).expect("protocol messages serialize"));
     }
+    lines.extend(
+        proofs.iter().map(|proof| serde_json::to_string(proof).expect("protocol messages serialize")),
+    );
     for entry in entries {
         lines.push(entry.header.clone());
         lines.push(entry.body.clone().unwrap_or_default());
@@ -151,9 +171,17 @@ fn write_content(gap: Option<&Gap>, entries: &[Entry]) -> Vec<u8> {
     lines.join("\n").into_bytes()
 }
 
-fn parse_content(line: &SyncLine, content: &[u8]) -> Result<(Option<Gap>, Vec<Entry>), SyncParseError> {
+/// What follows the first line.
+#[derive(Default)]
+struct Parsed {
+    gap: Option<Gap>,
+    proofs: Vec<Proof>,
+    entries: Vec<Entry>,
+}
+
+fn parse_content(line: &SyncLine, content: &[u8]) -> Result<Parsed, SyncParseError> {
     match line.content {
-        None if content.is_empty() && !line.gap => return Ok((None, Vec::new())),
+        None if content.is_empty() && !line.gap && line.proofs == 0 => return Ok(Parsed::default()),
         Some(digest) if digest == Digest::of(content) => {}
         None | Some(_) => return Err(SyncParseError::Content),
     }
@@ -164,6 +192,14 @@ fn parse_content(line: &SyncLine, content: &[u8]) -> Result<(Option<Gap>, Vec<En
         (true, Some(first)) => Some(serde_json::from_str(first).map_err(|_| SyncParseError::Content)?),
         (true, None) => return Err(SyncParseError::Content),
     };
+    if line.proofs as usize > PROOFS_MAX {
+        return Err(SyncParseError::Proofs);
+    }
+    let mut proofs = Vec::new();
+    for _ in 0..line.proofs {
+        let proof = lines.next().ok_or(SyncParseError::Content)?;
+        proofs.push(serde_json::from_str(proof).map_err(|_| SyncParseError::Content)?);
+    }
     let mut entries = Vec::new();
     while let Some(header) = lines.next() {
         let body = lines.next().ok_or(SyncParseError::Content)?;
@@ -172,5 +208,5 @@ fn parse_content(line: &SyncLine, content: &[u8]) -> Result<(Option<Gap>, Vec<En
         }
         entries.push(Entry { header: header.to_owned(), body: Some(body.to_owned()) });
     }
-    Ok((gap, entries))
+    Ok(Parsed { gap, proofs, entries })
 }

@@ -214,6 +214,12 @@ fn transcript_kinds() -> Vec<TranscriptBody> {
     let entry = first_entry();
     let spec =
         serde_json::from_str(r#"{"steps": [{"probe": "ping", "with": {"host": "10.20.0.5"}}]}"#).unwrap();
+    let proved = serde_json::from_str(
+        r#"{"title": "HMI lost the servo controller", "steps": [{"probe": "ping", "with": {"host": "10.20.0.5"},
+            "timeout": "30s"}], "stop_on": "never", "expires_at": "2026-11-30T14:03:00Z",
+            "not_before": "2026-11-23T14:04:00Z"}"#,
+    )
+    .unwrap();
     let (name, key) = ("hmi-7".to_owned(), endpoint_key());
     vec![
         TranscriptBody::Enrolled { name: name.clone(), key, code_by: "ada@example.com".into() },
@@ -266,6 +272,11 @@ fn transcript_kinds() -> Vec<TranscriptBody> {
             reason: Some("it named a person".into()),
         },
         TranscriptBody::Authority { certificate: authority().certificate },
+        TranscriptBody::Proved {
+            title: work().title,
+            spec: Box::new(proved),
+            work: by_order_key(&work()).digest(),
+        },
     ]
 }
 
@@ -304,5 +315,6 @@ fn transcript_place(body: &TranscriptBody) -> usize {
         TranscriptBody::Retired => 29,
         TranscriptBody::Erased { .. } => 30,
         TranscriptBody::Authority { .. } => 31,
+        TranscriptBody::Proved { .. } => 32,
     }
 }

@@ -11,8 +11,8 @@ use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::verify_time;
 use tidegate_core::wire::{
     EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, Gap, Head, IdleSync, JournalAnswer,
-    LineClock, RecoverRequest, SyncAnswer, SyncLine, SyncMessage, SyncRequest, TimeAnswer, TimeRequest,
-    TimeStatement, TranscriptHead, journals_digest, seal_public_key,
+    LineClock, Proof, RecoverRequest, SyncAnswer, SyncLine, SyncMessage, SyncRequest, TimeAnswer,
+    TimeRequest, TimeStatement, TranscriptHead, journals_digest, seal_public_key,
 };
 
 use super::Goldens;
@@ -164,6 +164,7 @@ pub(crate) fn sync_line(number: u64, hash: Digest) -> SyncLine {
         content: None,
         gap: false,
         failures: None,
+        proofs: 0,
     }
 }
 
@@ -183,6 +184,15 @@ fn syncs(goldens: &mut Goldens) {
     let with_gap = SyncRequest::seal(line, Some(&gap), &[], &endpoint_keys());
     assert_eq!(parsed(&with_gap).gap.as_ref(), Some(&gap));
     goldens.insert("sync-gap".into(), String::from_utf8(with_gap).unwrap());
+
+    let line = sync_line(1, entry.hash());
+    let proofs = [
+        Proof { sequence: orders::work().sequence, work: Some(by_order_key(&orders::work())) },
+        Proof { sequence: orders::forgotten(), work: None },
+    ];
+    let with_proofs = SyncRequest::seal_with_proofs(line, None, &proofs, &[], &endpoint_keys());
+    assert_eq!(parsed(&with_proofs).proofs, proofs);
+    goldens.insert("sync-proofs".into(), String::from_utf8(with_proofs).unwrap());
 
     let ticket = "AcjpfAAAAAAAAAAAAAAAAAAAAAA".to_owned();
     let idle = IdleSync {
@@ -208,6 +218,7 @@ fn syncs(goldens: &mut Goldens) {
         authority: Some(authority().certificate),
         transcript: Some(by_statement_key(&transcript_head())),
         ticket: Some(ticket),
+        unknown: vec![orders::work().sequence],
         more: false,
     };
     goldens.insert("sync-answer".into(), json(&answer));

@@ -87,6 +87,11 @@ pub(crate) fn work() -> Work {
     }
 }
 
+/// A sequence whose work the endpoint does not keep any more.
+pub(crate) fn forgotten() -> tidegate_core::id::SequenceId {
+    "248h248h248h248h-wcecx83s1gzg08dm".parse().unwrap()
+}
+
 pub(crate) fn offered() -> Offered {
     Offered { order: by_order_key(&order(run())), work: Some(by_order_key(&work())) }
 }

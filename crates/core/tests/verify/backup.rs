@@ -53,4 +53,5 @@ const TABLES: &[&str] = &[
     "sequence",
     "work",
     "transcript",
+    "claim",
 ];

@@ -32,7 +32,10 @@ impl World {
                     "INSERT INTO transcript (endpoint_id, number, header, body) VALUES (?1, ?2, ?3, ?4)",
                     &[ENDPOINT.into(), (last + 1).into(), text.into(), body.into()],
                 )?;
-                db.execute("UPDATE transcript SET body = NULL WHERE number = ?1", &[named.into()])?;
+                db.execute(
+                    "UPDATE transcript SET body = NULL, packed = NULL WHERE number = ?1",
+                    &[named.into()],
+                )?;
                 db.execute(
                     "UPDATE endpoint SET transcript_number = ?1, told_number = ?1, transcript_hash = ?2",
                     &[(last + 1).into(), hash.into()],

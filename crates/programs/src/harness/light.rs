@@ -187,6 +187,7 @@ impl LightMachine {
             void: None,
             transcript: None,
             ticket: None,
+            unknown: Vec::new(),
             more: false,
         })
     }

@@ -86,6 +86,7 @@ fn quiet(session: &Session, request: RequestId, number: u64) -> SyncAnswer {
         void: None,
         transcript: None,
         ticket: None,
+        unknown: Vec::new(),
         more: false,
     }
 }
@@ -99,6 +100,27 @@ fn pause(session: &mut Session) -> Duration {
     let status = session.status().unwrap();
     session.plan_sending(&status);
     session.due_at().saturating_duration_since(Instant::now())
+}
+
+#[tokio::test]
+async fn a_slowed_machine_waits_as_asked_and_sends_small_batches_until_all_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut session = session(directory.path());
+    for attempts in 0..400 {
+        let problem = "x".repeat(300);
+        session.perform(Input::Link { closed_at: now(), attempts, problem }).unwrap();
+    }
+    let at_ease = session.request().unwrap().bytes.len();
+    session.land(sync(REQUEST, false, Err(refused("rate_limited", Some(Duration::from_secs(170)))))).unwrap();
+    assert!(pause(&mut session) >= Duration::from_secs(165), "it comes back too early");
+    let slowed = session.request().unwrap().bytes.len() as u64;
+    assert!(slowed < 2 * SLOWED_BYTES_MAX && slowed < at_ease as u64 / 2, "{slowed} of {at_ease} bytes");
+    let some = quiet(&session, REQUEST, 0);
+    session.land(sync(REQUEST, false, Ok(Some(Box::new(some))))).unwrap();
+    assert_eq!(session.request().unwrap().bytes.len() as u64, slowed, "an answer alone ends nothing");
+    let all = quiet(&session, REQUEST, session.status().unwrap().journal.number);
+    session.land(sync(REQUEST, false, Ok(Some(Box::new(all))))).unwrap();
+    assert!(!session.is_slowed);
 }
 
 const REQUEST: RequestId = RequestId::from_bytes([5; 10]);

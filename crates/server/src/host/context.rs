@@ -91,6 +91,10 @@ impl Presence for World {
     fn is_storage_full(&self) -> bool {
         self.storage.level() == Level::Full
     }
+
+    fn room_bytes(&self) -> Option<u64> {
+        self.storage.free_bytes().map(|free| free.saturating_sub(self.storage.reserve_bytes()))
+    }
 }
 
 /// Who was heard by a program that serves nobody: the operator's commands.

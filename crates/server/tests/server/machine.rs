@@ -156,6 +156,7 @@ impl Machine {
             content: None,
             gap: false,
             failures: None,
+            proofs: 0,
         }
     }
 

@@ -157,7 +157,8 @@ fn what(id: EndpointId, entry: &TranscriptEntryView, moment: &Moment) -> Markup 
     let kind = kind_words(&entry.kind);
     let description = describe(entry, moment.zone());
     html! {
-        @match entry.sequence_id {
+        // There is no page for what only the machine tells of.
+        @match entry.sequence_id.filter(|_| !entry.claimed) {
             Some(sequence) => a href={ "/sequences/" (sequence) } { (kind) },
             None => strong { (kind) },
         }

@@ -142,7 +142,9 @@ async fn enrolled(
 
 fn unreadable_sync(error: &SyncParseError) -> Problem {
     match error {
-        SyncParseError::TooLarge | SyncParseError::Entries => Problem::new(Code::TooLarge, error.to_string()),
+        SyncParseError::TooLarge | SyncParseError::Entries | SyncParseError::Proofs => {
+            Problem::new(Code::TooLarge, error.to_string())
+        }
         SyncParseError::Line(_) | SyncParseError::Envelope(_) | SyncParseError::Content => {
             Problem::invalid(error.to_string())
         }

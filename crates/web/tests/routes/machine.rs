@@ -106,6 +106,7 @@ impl Machine {
             content: None,
             gap: false,
             failures: None,
+            proofs: 0,
         }
     }
 

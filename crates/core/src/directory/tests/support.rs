@@ -235,6 +235,7 @@ pub(super) fn endpoint_view(number: u32, name: &str, site: &SiteView) -> Endpoin
         tags: Vec::new(),
         address: None,
         notes: Vec::new(),
+        claimed: 0,
         enrolled_at: site.created_at,
         revision: 0,
     }

@@ -35,6 +35,7 @@ pub(crate) struct Known {
     pub(crate) is_storage_full: bool,
     /// Which start of the program it is.
     pub(crate) start: u64,
+    pub(crate) room_bytes: Option<u64>,
 }
 
 impl Presence for Known {
@@ -56,6 +57,10 @@ impl Presence for Known {
 
     fn is_storage_full(&self) -> bool {
         self.is_storage_full
+    }
+
+    fn room_bytes(&self) -> Option<u64> {
+        self.room_bytes
     }
 }
 

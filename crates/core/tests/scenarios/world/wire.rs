@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use tidegate_core::api::JournalState;
 use tidegate_core::call::Reply;
+use tidegate_core::digest::Digest;
 use tidegate_core::error::{Code, Error};
 use tidegate_core::id::{LogId, RequestId};
 use tidegate_core::runtime::{self, Idle, Input};
 use tidegate_core::sql::ReadSql;
-use tidegate_core::wire::{Head, Order, OrderKind, SyncAnswer, SyncMessage};
+use tidegate_core::wire::{
+    Head, Order, OrderKind, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncMessage, SyncRequest,
+};
 
 use super::World;
 use super::machine::MachineIndex;
@@ -77,6 +80,35 @@ impl World {
         let request = request?.expect("an enrolled machine can ask");
         self.machines[machine].power.as_mut()?.outstanding = Some(id);
         Some(Message(request.bytes))
+    }
+
+    /// A request of the machine's that claims the head of an order log that nobody opened.
+    pub(crate) fn request_claiming_another_log(&self, machine: MachineIndex) -> Message {
+        let orders = Some(Head { id: self.fresh(LogId::fresh), number: 1, hash: Digest::ZERO });
+        let line = SyncLine { orders, ..self.line(machine) };
+        Message(SyncRequest::seal(line, None, &[], &*self.machines[machine].keys))
+    }
+
+    /// The first line of a request of the machine's that brings nothing.
+    pub(crate) fn line(&self, machine: MachineIndex) -> SyncLine {
+        let status = self.machines[machine].status_at(self.now).expect("the machine is enrolled");
+        let power = self.machines[machine].power.as_ref().expect("the machine is on");
+        SyncLine {
+            v: PROTOCOL_VERSION,
+            endpoint: self.endpoint,
+            request: self.fresh(RequestId::fresh),
+            boot: power.boot,
+            serial: 1,
+            wall: self.now,
+            clock: None,
+            journal: status.journal,
+            orders: status.orders,
+            after: None,
+            content: None,
+            gap: false,
+            failures: None,
+            proofs: 0,
+        }
     }
 
     /// Brings a request to the control plane. One that it took before moves nothing but what it proves (R5).
