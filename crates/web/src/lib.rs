@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+mod arriving;
 mod auth;
 mod body;
 mod call;
@@ -19,6 +20,7 @@ mod origin;
 mod pages;
 mod problem;
 mod revision;
+mod room;
 mod routes;
 mod runtime_body;
 pub mod sessions;
@@ -30,6 +32,7 @@ pub use hold::HOLD_MAX;
 pub use host::{Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, Watch, Woken};
 pub use openapi::document;
 pub use problem::{PROBLEM_TYPE, PROBLEM_URN, ProblemView};
+pub use room::{BodyRoom, NoRoom, Room};
 
 /// What every route is given.
 pub(crate) type Shared = Arc<dyn Host>;

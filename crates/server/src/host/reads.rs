@@ -93,13 +93,23 @@ impl LocalHost {
     }
 }
 
+/// Largest content of a sync, in bytes, that is checked where it is asked: a few milliseconds. Larger ones, which take
+/// up to a tenth of a second each, would hold up every check-in that shares the thread.
+const SHORT_SYNC_BYTES_MAX: usize = 256 * 1024;
+
 /// Whether a question reads a row or two by their key.
 fn is_short(question: &Question) -> bool {
-    matches!(
-        question,
-        Question::Directory(DirectoryQuestion::Authenticate(_) | DirectoryQuestion::Session(_))
-            | Question::Endpoint(EndpointQuestion::Sync(_) | EndpointQuestion::IdleSync(_))
-    )
+    match question {
+        Question::Directory(question) => {
+            matches!(question, DirectoryQuestion::Authenticate(_) | DirectoryQuestion::Session(_))
+        }
+        Question::Endpoint(EndpointQuestion::Sync(request)) => {
+            request.content_bytes() <= SHORT_SYNC_BYTES_MAX
+        }
+        Question::Endpoint(question) => {
+            matches!(question, EndpointQuestion::SyncLine(_) | EndpointQuestion::IdleSync(_))
+        }
+    }
 }
 
 fn host_error(error: ReadError<Error>) -> HostError {

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use tidegate_core::error::{Code, Error};
 
-use super::form::Form;
+use super::form::{Form, SmallForm};
 use super::layout::outside;
 use super::viewer::{Stranger, Viewer, local, secret, with_session};
 use crate::Shared;
@@ -42,7 +42,7 @@ pub(super) async fn submit(
     State(host): State<Shared>,
     address: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
-    sent: Form,
+    SmallForm(sent): SmallForm,
 ) -> Result<Response, Problem> {
     let next = sent.text("next");
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

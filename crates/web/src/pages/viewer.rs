@@ -10,6 +10,7 @@ use tidegate_core::digest::Digest;
 
 use crate::Shared;
 use crate::problem::Problem;
+use crate::room;
 use crate::sessions::authenticate_session;
 
 /// The cookie over TLS. The prefix makes browsers refuse one that another host or an unprotected page set
@@ -44,7 +45,10 @@ impl FromRequestParts<Shared> for Viewer {
     async fn from_request_parts(parts: &mut Parts, host: &Shared) -> Result<Self, Stranger> {
         let Some(secret) = secret(&parts.headers) else { return Err(sign_in(parts)) };
         match authenticate_session(host.as_ref(), secret).await {
-            Ok(Some((principal, session))) => Ok(Self { principal, session }),
+            Ok(Some((principal, session))) => {
+                room::prove(parts.extensions.get());
+                Ok(Self { principal, session })
+            }
             Ok(None) => Err(sign_in(parts)),
             Err(error) => Err(Stranger::Problem(error.into())),
         }
