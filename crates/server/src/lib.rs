@@ -19,6 +19,7 @@ mod schemas;
 mod serve;
 mod server;
 mod stop;
+mod system;
 mod tasks;
 
 pub use options::{LogFormat, ServeOptions, TlsFiles};

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::host::{Level, LocalHost};
 use crate::metrics::Levels;
-use crate::net::Gate;
+use crate::net::{Budget, Gate};
 
 /// How long the writer may take to answer a call that stores nothing. A full queue takes a tenth of it.
 const READY_TIME_MAX: Duration = Duration::from_secs(1);
@@ -26,6 +26,7 @@ const READY_TIME_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Operations {
     pub(crate) host: Arc<LocalHost>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) database: PathBuf,
 }
 
@@ -85,6 +86,7 @@ impl Operations {
             endpoints: level(counts.endpoints),
             sequences_live: level(counts.sequences_live),
             connections: level(self.gate.open() as u64),
+            body_bytes: level(self.budget.bytes() as u64),
             wal_bytes: level(wal_bytes),
             disk_free_bytes: level(self.host.storage.free_bytes().unwrap_or(0)),
             disk_reserve_bytes: level(self.host.storage.reserve_bytes()),

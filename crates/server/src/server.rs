@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::data;
 use crate::host::LocalHost;
-use crate::net::{self, Gate, Listener};
+use crate::net::{self, Budget, Gate, Listener};
 use crate::operations::{self, Operations};
 use crate::options::ServeOptions;
 use crate::tasks;
@@ -57,12 +57,16 @@ impl Server {
         };
         let host = Arc::new(host);
         let gate = Arc::new(Gate::default());
-        let operations = Arc::new(Operations { host: host.clone(), gate: gate.clone(), database });
+        let budget = Arc::new(Budget::default());
+        let operations =
+            Operations { host: host.clone(), gate: gate.clone(), budget: budget.clone(), database };
+        let operations = Arc::new(operations);
         let sockets = Sockets::bind(&options).await?;
         let addresses = sockets.addresses()?;
         let listen = |socket, router| {
-            let (tls, gate, stopping) = (tls.clone(), gate.clone(), stopping.clone());
-            tokio::spawn(Listener { socket, router, tls, gate, stopping }.run())
+            let (tls, gate, budget) = (tls.clone(), gate.clone(), budget.clone());
+            let stopping = stopping.clone();
+            tokio::spawn(Listener { socket, router, tls, gate, budget, stopping }.run())
         };
         let for_people = operations::readiness(operations).merge(operations::liveness());
         let listeners = match sockets.runtime {
@@ -77,6 +81,7 @@ impl Server {
             tokio::spawn(tasks::deadlines_task(host.clone())),
             tokio::spawn(tasks::contacts_task(host.clone())),
             tokio::spawn(tasks::storage_task(host.clone())),
+            tokio::spawn(tasks::memory_task(host.stopping.clone())),
         ];
         Ok(Running { addresses, stop, host, listeners, tasks })
     }

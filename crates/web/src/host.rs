@@ -170,8 +170,10 @@ pub enum RouteClass {
     Api,
     /// A page of the console, its files, and the stream that tells it of changes.
     Page,
-    /// An attempt to sign in: limit it tightly.
+    /// An attempt to sign in with a password: limit it tightly.
     SignIn,
+    /// An attempt to sign in with a one-time link or a token: limit it tightly, and apart from passwords.
+    SignInLink,
     /// An attempt to enrol or recover: limit it tightly.
     Enrol,
     /// A signed time.
@@ -184,8 +186,16 @@ pub enum RouteClass {
 
 impl RouteClass {
     /// Every class, for a host that registers a counter for each.
-    pub const ALL: [Self; 7] =
-        [Self::Api, Self::Page, Self::SignIn, Self::Enrol, Self::Time, Self::Sync, Self::Other];
+    pub const ALL: [Self; 8] = [
+        Self::Api,
+        Self::Page,
+        Self::SignIn,
+        Self::SignInLink,
+        Self::Enrol,
+        Self::Time,
+        Self::Sync,
+        Self::Other,
+    ];
 
     /// The word in metrics.
     pub fn as_str(self) -> &'static str {
@@ -193,6 +203,7 @@ impl RouteClass {
             Self::Api => "api",
             Self::Page => "page",
             Self::SignIn => "sign_in",
+            Self::SignInLink => "sign_in_link",
             Self::Enrol => "enrol",
             Self::Time => "time",
             Self::Sync => "sync",

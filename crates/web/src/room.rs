@@ -21,6 +21,9 @@ pub trait Room: Send + Sync {
     /// [`NoRoom`]; the request is refused then.
     fn take(&self, bytes: usize) -> Result<(), NoRoom>;
 
+    /// The request's bytes are no longer in memory, though it is not answered yet.
+    fn give_back(&self);
+
     /// The sender proved who it is: by a signature, a token or a session.
     fn prove(&self);
 }

@@ -5,7 +5,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use tidegate_core::entropy::Entropy;
@@ -39,7 +39,7 @@ pub(crate) fn enclose(router: Router<Shared>, host: Shared) -> Router {
 async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Response {
     let request_id = RequestId::fresh(&mut Entropy::new(host.entropy())).to_string();
     let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let (class, is_page) = (class_of(matched), pages::is_page(&request, matched));
+    let (class, is_page) = (class_of(request.method(), matched), pages::is_page(&request, matched));
     let asked = is_page.then(|| request.headers().clone());
     let address = request.extensions().get::<ClientAddress>().copied();
     // As weighty as the gravest thing said in it: the log names a request that fails by what its answer names it.
@@ -108,12 +108,14 @@ fn protect(response: &mut Response) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-fn class_of(matched: Option<&str>) -> RouteClass {
+fn class_of(method: &Method, matched: Option<&str>) -> RouteClass {
     match matched {
         Some("/runtime/v1/sync") => RouteClass::Sync,
         Some("/runtime/v1/time") => RouteClass::Time,
         Some("/runtime/v1/enrol") => RouteClass::Enrol,
-        Some("/api/v1/sign-in" | "/sign-in") => RouteClass::SignIn,
+        // To be shown the form is no attempt.
+        Some("/sign-in") if method == Method::POST => RouteClass::SignIn,
+        Some("/api/v1/sign-in" | "/sign-in/link") => RouteClass::SignInLink,
         Some(path) if path.starts_with("/api/v1/") => RouteClass::Api,
         Some("/api/openapi.json") | None => RouteClass::Other,
         Some(_) => RouteClass::Page,

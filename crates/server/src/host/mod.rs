@@ -41,7 +41,7 @@ use crate::schemas::migrate_all;
 pub(crate) use contacts::Unstored;
 pub(crate) use context::{NobodyHeard, World};
 use editors::Editors;
-use limits::Limits;
+use limits::{Limits, is_guessable};
 use passwords::Passwords;
 use reads::Reads;
 pub(crate) use storage::{Level, Storage, is_disk_full};
@@ -203,9 +203,10 @@ impl Host for LocalHost {
         self.metrics.answered(class, status, took);
         let Some(ClientAddress(address)) = address else { return };
         tracing::debug!(class = class.as_str(), status, took_ms = took.as_millis() as u64, "answered");
-        if (200..300).contains(&status) {
+        // A page answers a good sign-in with a redirect.
+        if (200..400).contains(&status) {
             self.limits.succeeded(address, class, Instant::now());
-        } else if matches!(class, RouteClass::Enrol | RouteClass::SignIn) {
+        } else if is_guessable(class) {
             tracing::warn!(class = class.as_str(), status, %address, "an attempt was refused");
         }
     }

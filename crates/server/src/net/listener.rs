@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::budget::Budget;
 use super::connection::{Serving, serve};
 pub(crate) use super::gate::{CONNECTIONS_MAX, Gate};
 use crate::stop::stopped;
@@ -64,6 +65,8 @@ pub(crate) struct Listener {
     pub(crate) tls: Option<TlsAcceptor>,
     /// Shared with the other listener.
     pub(crate) gate: Arc<Gate>,
+    /// Shared likewise.
+    pub(crate) budget: Arc<Budget>,
     /// When to end.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -71,8 +74,8 @@ pub(crate) struct Listener {
 impl Listener {
     /// Serves until `stopping`, then until every answer under way is sent, for at most [`DRAIN_TIME_MAX`].
     pub(crate) async fn run(self) {
-        let Self { socket, router, tls, gate, mut stopping } = self;
-        let serving = Serving { router, tls, stopping: stopping.clone() };
+        let Self { socket, router, tls, gate, budget, mut stopping } = self;
+        let serving = Serving { router, tls, budget, stopping: stopping.clone() };
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {

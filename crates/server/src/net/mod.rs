@@ -2,15 +2,19 @@
 
 mod activity;
 mod body;
+mod budget;
 mod connection;
 mod gate;
 mod listener;
+mod network;
 mod patience;
 mod tls;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use budget::Budget;
 pub(crate) use listener::{CONNECTIONS_MAX, Gate, Listener, bind};
+pub(crate) use network::tiers;
 pub(crate) use tls::acceptor;
 
 tokio::task_local! {

@@ -2,11 +2,13 @@
 
 mod contacts;
 mod deadlines;
+mod memory;
 mod projections;
 mod storage;
 
 pub(crate) use contacts::{contacts_store, contacts_task};
 pub(crate) use deadlines::deadlines_task;
+pub(crate) use memory::memory_task;
 pub(crate) use projections::projections_task;
 pub(crate) use storage::storage_task;
 

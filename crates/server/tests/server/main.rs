@@ -4,6 +4,7 @@
 
 mod admin;
 mod client;
+mod flood;
 mod flow;
 mod hostile;
 mod machine;

@@ -127,7 +127,7 @@ fn form(next: Option<&str>, wrong: Option<&str>) -> Html<String> {
                 button .primary { "Sign in" }
             }
             h2 { "With a one-time link" }
-            form .stack method="post" action="/sign-in" data-from-fragment="secret" {
+            form .stack method="post" action="/sign-in/link" data-from-fragment="secret" {
                 (back(next))
                 label { "One-time link, or an API token"
                     input name="secret" type="password" autocomplete="off" required spellcheck="false";

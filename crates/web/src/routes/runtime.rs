@@ -117,6 +117,10 @@ async fn message(
             let nothing =
                 |_: &[u8]| Err(Problem::invalid("an idle sync is one line, and something follows it"));
             arriving.rest(nothing).await?;
+            // It may be held for minutes, and says nothing that is kept.
+            if let Some(BodyRoom(room)) = room {
+                room.give_back();
+            }
             Ok(SyncMessage::Idle(idle))
         }
         FirstLine::Signed(first) => {
