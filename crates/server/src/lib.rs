@@ -22,6 +22,8 @@ mod stop;
 mod system;
 mod tasks;
 
+pub use net::{InvalidProxyNetwork, ProxyNetwork};
 pub use options::{LogFormat, ServeOptions, TlsFiles};
 pub use serve::{run, serve};
 pub use server::{Addresses, Running, Server};
+pub use tidegate_web::{InvalidPublicUrl, PublicUrl};

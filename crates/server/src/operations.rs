@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tidegate_core::call::{Answer, Counts, DirectoryQuestion, ObjectId, Question};
 use tidegate_core::control;
-use tidegate_web::Host as _;
+use tidegate_web::{Host as _, refuse_foreign_host};
 use tokio::time::timeout;
 
 use crate::host::{Level, LocalHost};
@@ -37,7 +38,20 @@ pub(crate) fn liveness() -> Router {
 
 /// Whether it is ready, and its figures: for the people's listener.
 pub(crate) fn readiness(operations: Arc<Operations>) -> Router {
-    Router::new().route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(operations)
+    Router::new()
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .layer(from_fn_with_state(operations.clone(), own_host))
+        .with_state(operations)
+}
+
+/// Answers only where this control plane is asked for by a name of its own: a page of another site could otherwise have
+/// its own name lead here.
+async fn own_host(State(operations): State<Arc<Operations>>, request: Request, next: Next) -> Response {
+    match refuse_foreign_host(operations.host.as_ref(), &request) {
+        Some(refused) => refused,
+        None => next.run(request).await,
+    }
 }
 
 async fn ready(State(operations): State<Arc<Operations>>) -> Response {

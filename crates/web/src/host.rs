@@ -15,6 +15,8 @@ use tidegate_core::keys::Sign;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
 
+use crate::front::Front;
+
 /// The program that serves the routes.
 pub trait Host: Send + Sync + 'static {
     /// Calls [`tidegate_core::handle`] in a transaction of its own; ready once that is durable (guarantee G1).
@@ -59,7 +61,8 @@ pub trait Host: Send + Sync + 'static {
     fn hash_password(&self, password: String) -> BoxFuture<'_, Result<String, HostError>>;
 
     /// Whether `password` is the one that `hash` was made of. `None` is never; it takes as long, so that nobody
-    /// learns from the time whether an address is known.
+    /// learns from the time whether an address is known. Requests from an `address` that signed in before have a place
+    /// of their own, so that strangers who guess cannot keep people out.
     ///
     /// # Errors
     ///
@@ -68,7 +71,11 @@ pub trait Host: Send + Sync + 'static {
         &self,
         password: String,
         hash: Option<String>,
+        address: Option<ClientAddress>,
     ) -> BoxFuture<'_, Result<bool, HostError>>;
+
+    /// At which names it answers, and over what.
+    fn front(&self) -> &Front;
 
     /// The control plane's keys, to sign the time with.
     fn keys(&self) -> &dyn Sign;

@@ -12,6 +12,7 @@ mod body;
 mod call;
 mod encoding;
 mod extract;
+mod front;
 mod hold;
 mod host;
 mod idempotency;
@@ -28,6 +29,7 @@ mod shell;
 pub mod site_zone;
 
 pub use auth::token_secret;
+pub use front::{Front, InvalidPublicUrl, ListenerAddress, PublicUrl, refuse_foreign_host};
 pub use hold::HOLD_MAX;
 pub use host::{Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, Watch, Woken};
 pub use openapi::document;

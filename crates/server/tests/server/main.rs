@@ -6,6 +6,7 @@ mod admin;
 mod client;
 mod flood;
 mod flow;
+mod front;
 mod hostile;
 mod machine;
 mod operations;
