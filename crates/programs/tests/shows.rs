@@ -54,6 +54,11 @@ fn no_doctored_export_is_proved() {
 }
 
 #[test]
+fn floods_stay_within_bounds_and_honest_work_goes_on() {
+    holds("flood");
+}
+
+#[test]
 fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
     holds("power-cut");
 }

@@ -7,6 +7,7 @@ mod console;
 mod dice;
 mod doctor;
 mod errors;
+mod flood;
 mod full_disk;
 mod garbage;
 mod identity;
@@ -129,6 +130,11 @@ pub const SHOWS: &[Show] = &[
         name: "garbage",
         about: "100,000 mutated requests to every route of both listeners: no 5xx, no restart, memory flat",
         run: garbage::run,
+    },
+    Show {
+        name: "flood",
+        about: "250 half-sent streams, 200 slow sockets, 20 hostile machines: bounded memory, and honest work goes on",
+        run: flood::run,
     },
     Show {
         name: "power-cut",
