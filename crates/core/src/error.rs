@@ -75,6 +75,8 @@ codes! {
     Forbidden = "forbidden", 403, "Not allowed";
     /// Nothing there of that name.
     NotFound = "not_found", 404, "Not found";
+    /// The request names a host at which this control plane does not answer.
+    Misdirected = "misdirected", 421, "Another host was asked for";
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
     /// The control plane does not know the endpoint: present the enrolment certificate.

@@ -64,6 +64,11 @@ fn a_record_that_a_machine_filled_can_always_be_read() {
 }
 
 #[test]
+fn floods_stay_within_bounds_and_honest_work_goes_on() {
+    holds("flood");
+}
+
+#[test]
 fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
     holds("power-cut");
 }

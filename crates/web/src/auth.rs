@@ -13,6 +13,7 @@ use tidegate_core::error::Code;
 use crate::Shared;
 use crate::host::Host;
 use crate::problem::Problem;
+use crate::room;
 
 /// Longest token that is looked at: ours have 47 bytes.
 const TOKEN_BYTES_MAX: usize = 200;
@@ -44,6 +45,7 @@ impl FromRequestParts<Shared> for Caller {
     async fn from_request_parts(parts: &mut Parts, host: &Shared) -> Result<Self, Problem> {
         let token = token_digest(bearer(&parts.headers)?);
         let principal = authenticate(host.as_ref(), token).await?;
+        room::prove(parts.extensions.get());
         Ok(Self { principal, token })
     }
 }

@@ -13,7 +13,7 @@ use tidegate_core::call::{
 use tidegate_core::error::Code;
 use tidegate_core::id::EndpointId;
 use tidegate_core::time::{Milliseconds, Timestamp};
-use tidegate_core::wire::{IdleSync, SyncAnswer, SyncMessage, SyncRequest};
+use tidegate_core::wire::{IdleSync, SignedLine, SyncAnswer, SyncMessage, SyncRequest};
 
 use crate::host::{Host, Watch, Woken};
 use crate::problem::Problem;
@@ -30,6 +30,13 @@ pub(crate) struct Arrival {
     pub(crate) address: Option<String>,
     /// When.
     pub(crate) at: Timestamp,
+}
+
+/// Verifies the first line of a signed sync, before the content is read.
+pub(crate) async fn verified(host: &dyn Host, first: SignedLine) -> Result<SignedLine, Problem> {
+    let (endpoint, first) = (first.line.endpoint, Arc::new(first));
+    ask(host, endpoint, EndpointQuestion::SyncLine(Arc::clone(&first))).await?;
+    Ok(Arc::unwrap_or_clone(first))
 }
 
 /// Answers a sync: a signed one at once, an idle one as late as it allows; `None`: there is nothing to say.

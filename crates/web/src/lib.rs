@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
+mod arriving;
 mod auth;
 mod body;
 mod call;
 mod encoding;
 mod extract;
+mod front;
 mod hold;
 mod host;
 mod idempotency;
@@ -19,6 +21,7 @@ mod origin;
 mod pages;
 mod problem;
 mod revision;
+mod room;
 mod routes;
 mod runtime_body;
 pub mod sessions;
@@ -26,10 +29,12 @@ mod shell;
 pub mod site_zone;
 
 pub use auth::token_secret;
+pub use front::{Front, InvalidPublicUrl, ListenerAddress, PublicUrl, refuse_foreign_host};
 pub use hold::HOLD_MAX;
 pub use host::{Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, Watch, Woken};
 pub use openapi::document;
 pub use problem::{PROBLEM_TYPE, PROBLEM_URN, ProblemView};
+pub use room::{BodyRoom, NoRoom, Room};
 
 /// What every route is given.
 pub(crate) type Shared = Arc<dyn Host>;

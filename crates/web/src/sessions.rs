@@ -89,7 +89,7 @@ pub async fn open_session_by_password(
         return Err(HostError::unexpected_answer());
     };
     let hash = stored.as_ref().map(|(_, hash)| hash.clone());
-    let is_right = host.verify_password(password.to_owned(), hash).await?;
+    let is_right = host.verify_password(password.to_owned(), hash, address).await?;
     match stored {
         Some((person, hash)) if is_right => {
             open(host, SessionProof::Password { person, hash }, address, agent).await

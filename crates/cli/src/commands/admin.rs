@@ -9,7 +9,7 @@ use tidegate_server::admin::Keys;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::host::{self, OwnerOptions};
+use crate::host::{self, OwnerOptions, PublicUrl};
 use crate::screen::Screen;
 
 /// Make owners and tokens, back up and restore, on the control plane's own machine.
@@ -28,7 +28,8 @@ never into the data directory. Keep it offline: without it no new order key can 
 anyone could.
 
 Example:
-  tidegate admin owner --data /var/lib/tidegate --email kim@msp.example --root-key /media/usb/root.pem")]
+  tidegate admin owner --data /var/lib/tidegate --email kim@msp.example --root-key /media/usb/root.pem \\
+      --public-url https://tidegate.example")]
     Owner {
         /// The data directory; made where it does not exist
         #[arg(long, value_name = "DIR")]
@@ -39,9 +40,16 @@ Example:
         /// Where the root key is written [default: tidegate-root-key.pem in the working directory]
         #[arg(long, value_name = "FILE")]
         root_key: Option<PathBuf>,
-        /// Where people will reach the control plane, for the sign-in link
-        #[arg(long, env = "TIDEGATE_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080")]
-        url: String,
+        /// Where people will reach the control plane, as for `serve`: the sign-in link leads there
+        #[arg(
+            long,
+            alias = "url",
+            value_name = "URL",
+            env = "TIDEGATE_PUBLIC_URL",
+            hide_env_values = true,
+            default_value = "http://127.0.0.1:8080"
+        )]
+        public_url: PublicUrl,
     },
     /// Make an API token; it stands alone on the last line of standard output
     #[command(after_help = "\
@@ -91,7 +99,8 @@ neither is left, make a new one with `tidegate admin order-key new`.")]
 /// Does what needs the data directory.
 pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     match args.act {
-        Act::Owner { data, email, root_key, url } => {
+        Act::Owner { data, email, root_key, public_url } => {
+            let url = public_url.to_string();
             let owner = host::create_owner(&OwnerOptions { data, email, root_key, url })?;
             screen.line(format!("The root key is in {}. Keep it offline.", owner.root_key.display()))?;
             screen

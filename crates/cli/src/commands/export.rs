@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     if !args.force && args.out.exists() {
         return Err(exists(&args.out));
     }
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     let endpoint = api.endpoint_named(&args.endpoint).await?;
     let bytes = write(&api, &endpoint.id.to_string(), &args.out, args.force).await?;
     let file = args.out.display().to_string();

@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 /// Prints it.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     let limit = args.limit.to_string();
     let since = args.since.map(|since| since.to_string());
     let mut query = vec![("limit", limit.as_str())];

@@ -78,7 +78,7 @@ struct Record<'a> {
 /// Prints the transcript.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let sequence = args.sequence.as_deref().map(sequence_id).transpose()?;
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     let endpoint = api.endpoint_named(&args.endpoint).await?;
     let id = endpoint.id.to_string();
     if let Some(number) = args.entry {

@@ -144,7 +144,8 @@ impl Stage {
         write_secret(&self.token_file(), &token)?;
         let log = self.directory.join("control-plane.log");
         let (data, address) = (data.display().to_string(), address.to_string());
-        let arguments = ["serve", "--data", &data, "--listen", &address];
+        let url = self.url.clone();
+        let arguments = ["serve", "--data", &data, "--listen", &address, "--public-url", &url];
         self.control_plane =
             Some(Process::start("the control plane", &children::this_program()?, &arguments, log)?);
         self.api = Some(Api::new(Target { base: parse_base(&self.url)?, token: Some(token), ca: None })?);

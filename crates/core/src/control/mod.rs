@@ -133,6 +133,7 @@ pub fn query(
     question: EndpointQuestion,
 ) -> Result<Answer, Error> {
     Ok(match question {
+        EndpointQuestion::SyncLine(first) => Answer::Sync(sync::line_need(db, endpoint, &first)?),
         EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, cx, endpoint, &request)?),
         EndpointQuestion::IdleSync(idle) => Answer::Sync(ticket::need(db, cx, endpoint, &idle)?),
         EndpointQuestion::Endpoint => Answer::Endpoint(Box::new(view::endpoint(db, cx, endpoint)?)),

@@ -2,12 +2,14 @@
 
 use crate::api::{EndpointState, JournalState};
 use crate::call::{Context, Reply, Seen, SyncNeed, Synced};
+use crate::envelope::Envelope;
 use crate::error::{Code, Error};
 use crate::id::{EndpointId, LogId, RequestId};
 use crate::keys::PublicKey;
 use crate::sql::ReadSql;
 use crate::wire::{
-    Failures, Head, IdleSync, JournalAnswer, PROTOCOL_VERSION, SyncAnswer, SyncRequest, TranscriptHead,
+    Failures, Head, IdleSync, JournalAnswer, PROTOCOL_VERSION, SignedLine, SyncAnswer, SyncRequest,
+    TranscriptHead,
 };
 
 use super::intake::Intake;
@@ -22,6 +24,21 @@ pub(super) const REQUESTS_KEPT: usize = 8;
 
 /// How many altered copies of an order it takes until it is taken back (R13).
 const FAILURES_BEFORE_VOID: u32 = 3;
+
+/// Verifies a first line on a reader, before the host reads the content that it signs.
+pub(super) fn line_need(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    first: &SignedLine,
+) -> Result<SyncNeed, Error> {
+    let row = idle_row(db, endpoint)?.ok_or_else(|| unknown(endpoint))?;
+    check_admitted(row.state)?;
+    let keys = store::public_keys_load(db, endpoint)?;
+    if keys.iter().any(|key| first.verify(key)) {
+        return Ok(SyncNeed::Handle);
+    }
+    Err(not_signed(&first.signed, &keys))
+}
 
 /// Judges a signed sync on a reader: what proves nothing never takes the writer's time, whom everybody waits for.
 pub(super) fn need(
@@ -295,14 +312,14 @@ pub(super) fn check_admitted(state: EndpointState) -> Result<(), Error> {
 
 /// Which of the endpoint's keys signed the request.
 fn signer(request: &SyncRequest, keys: &[PublicKey]) -> Result<PublicKey, Error> {
-    keys.iter().find(|key| request.verify(key)).copied().ok_or_else(|| not_signed(request, keys))
+    keys.iter().find(|key| request.verify(key)).copied().ok_or_else(|| not_signed(&request.signed, keys))
 }
 
 /// Why no key of the endpoint fits. One that claims a key nobody here heard of was enrolled again after the backup
 /// that was restored: it must present its certificate (R15).
-fn not_signed(request: &SyncRequest, keys: &[PublicKey]) -> Error {
+fn not_signed(signed: &Envelope, keys: &[PublicKey]) -> Error {
     let is_known = |keyid: &str| keys.iter().any(|key| key.key_id() == keyid);
-    if request.signed.signatures.iter().any(|claimed| is_known(&claimed.keyid)) {
+    if signed.signatures.iter().any(|claimed| is_known(&claimed.keyid)) {
         let detail = "the sync is not signed by a key of this endpoint: sign it and send it again";
         return Error::problem(Code::InvalidSignature, detail);
     }

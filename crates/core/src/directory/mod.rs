@@ -40,6 +40,7 @@ pub use audit::{DirectoryBody, DirectoryHeader, SessionBy};
 pub use passwords::password_refused;
 pub(crate) use people::check_email;
 pub use sessions::SESSION_VALID_FOR;
+pub use sessions::session_addresses;
 
 /// The tables of the directory.
 pub const SCHEMA: Schema = Schema {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{EndpointId, RequestId};
 
 use super::PROTOCOL_VERSION;
-use super::sync_request::{SyncParseError, SyncRequest};
+use super::sync_request::{SignedLine, SyncParseError, SyncRequest};
 
 /// Largest idle sync in bytes.
 pub const IDLE_BYTES_MAX: usize = 256;
@@ -37,6 +37,15 @@ pub enum SyncMessage {
     Idle(IdleSync),
     /// Something does, or nothing is agreed yet.
     Signed(Box<SyncRequest>),
+}
+
+/// The first line of a sync, which for an idle one is all of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FirstLine {
+    /// Nothing moves. Nothing may follow.
+    Idle(IdleSync),
+    /// Something does; verify it before the content is read.
+    Signed(Box<SignedLine>),
 }
 
 /// A list, since names of fields would be a quarter of it: the version, `{endpoint}.{request}.{ticket}`, `hold_ms`,
@@ -74,8 +83,22 @@ impl IdleSync {
     }
 }
 
+impl FirstLine {
+    /// Parses the first line, without the line feed that ends it. Nothing of it is believed yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SyncParseError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, SyncParseError> {
+        match IdleSync::parse(bytes) {
+            Some(idle) => idle.map(Self::Idle),
+            None => SignedLine::parse(bytes).map(Box::new).map(Self::Signed),
+        }
+    }
+}
+
 impl SyncMessage {
-    /// Reads a sync. Nothing of it is believed yet.
+    /// Reads a whole sync. Nothing of it is believed yet.
     ///
     /// # Errors
     ///

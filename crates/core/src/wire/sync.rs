@@ -17,6 +17,9 @@ use super::order::Offered;
 
 /// Largest request body after decompression, in bytes: a full batch of the largest results.
 pub const SYNC_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest first line in bytes, without its line feed. A host verifies it before it reads on, so this is what a sender
+/// without a key can make it read. An honest line has about 1,400 bytes.
+pub const SYNC_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Most entries of one request.
 pub const SYNC_ENTRIES_MAX: usize = 1_024;
 

@@ -7,6 +7,7 @@ mod console;
 mod dice;
 mod doctor;
 mod errors;
+mod flood;
 mod full_disk;
 mod garbage;
 mod identity;
@@ -146,6 +147,11 @@ pub const SHOWS: &[Show] = &[
         name: "keys-at-home",
         about: "every way to a private key that a check could take, on a live machine: 0 bytes of it come home",
         run: keys_at_home::run,
+    },
+    Show {
+        name: "flood",
+        about: "250 half-sent streams, 200 slow sockets, 20 hostile machines: bounded memory, and honest work goes on",
+        run: flood::run,
     },
     Show {
         name: "power-cut",

@@ -31,7 +31,7 @@ use tidegate_core::keys::Sign;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
 use tidegate_sqlite::{DirectoryLock, Fatal, Writer};
-use tidegate_web::{Admittance, Changes, ClientAddress, HOLD_MAX, Host, HostError, RouteClass, Watch};
+use tidegate_web::{Admittance, Changes, ClientAddress, Front, HOLD_MAX, Host, HostError, RouteClass, Watch};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -41,7 +41,7 @@ use crate::schemas::migrate_all;
 pub(crate) use contacts::Unstored;
 pub(crate) use context::{NobodyHeard, World};
 use editors::Editors;
-use limits::Limits;
+use limits::{Limits, is_guessable};
 use passwords::Passwords;
 use reads::Reads;
 pub(crate) use storage::{Level, Storage, is_disk_full};
@@ -62,6 +62,7 @@ pub(crate) struct LocalHost {
     passwords: Passwords,
     editors: Editors,
     tickets: Tickets,
+    front: Front,
     writer: Writer,
     /// Outlives the writer: fields are dropped in their order.
     _lock: DirectoryLock,
@@ -74,6 +75,7 @@ impl LocalHost {
         database: &Path,
         lock: DirectoryLock,
         reserve_bytes: u64,
+        front: Front,
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Option<Self>> {
         let settings = tidegate_sqlite::Settings::server().with_log_reserve(LOG_RESERVE_BYTES);
@@ -89,7 +91,8 @@ impl LocalHost {
         let Some(identity) = reads.identity()? else { return Ok(None) };
         let storage = Arc::new(Storage::new(database, reserve_bytes));
         let world = Arc::new(World::new(identity, Arc::clone(&storage)));
-        let (limits, passwords, editors, tickets) = Default::default();
+        let (limits, passwords, editors, tickets): (Limits, Passwords, Editors, Tickets) = Default::default();
+        passwords.know(reads.sign_in_addresses()?);
         Ok(Some(Self {
             world,
             metrics,
@@ -100,6 +103,7 @@ impl LocalHost {
             passwords,
             editors,
             tickets,
+            front,
             writer,
             _lock: lock,
         }))
@@ -171,8 +175,13 @@ impl Host for LocalHost {
         &self,
         password: String,
         hash: Option<String>,
+        address: Option<ClientAddress>,
     ) -> BoxFuture<'_, Result<bool, HostError>> {
-        self.passwords.verify(password, hash).boxed()
+        self.passwords.verify(password, hash, address.map(|ClientAddress(address)| address)).boxed()
+    }
+
+    fn front(&self) -> &Front {
+        &self.front
     }
 
     fn keys(&self) -> &dyn Sign {
@@ -203,9 +212,13 @@ impl Host for LocalHost {
         self.metrics.answered(class, status, took);
         let Some(ClientAddress(address)) = address else { return };
         tracing::debug!(class = class.as_str(), status, took_ms = took.as_millis() as u64, "answered");
-        if (200..300).contains(&status) {
+        // A page answers a good sign-in with a redirect.
+        if (200..400).contains(&status) {
             self.limits.succeeded(address, class, Instant::now());
-        } else if matches!(class, RouteClass::Enrol | RouteClass::SignIn) {
+            if matches!(class, RouteClass::SignIn | RouteClass::SignInLink) {
+                self.passwords.know([address]);
+            }
+        } else if is_guessable(class) {
             tracing::warn!(class = class.as_str(), status, %address, "an attempt was refused");
         }
     }

@@ -4,7 +4,9 @@
 
 mod admin;
 mod client;
+mod flood;
 mod flow;
+mod front;
 mod hostile;
 mod machine;
 mod operations;

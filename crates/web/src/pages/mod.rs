@@ -49,6 +49,7 @@ pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/", get(overnight::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/link", post(sign_in::submit))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/machines", get(machines::show))
         .route("/machines/new", get(add_machine::show).post(add_machine::submit))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use http_body_util::BodyExt as _;
@@ -27,7 +27,9 @@ use tidegate_core::sql::{self, ReadSql, Row, SqlError};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{Authority, OrderKeyCertificate};
 use tidegate_sqlite::{ReadError, Settings, Store, WriteError};
-use tidegate_web::{Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, Watch, Woken};
+use tidegate_web::{
+    Admittance, Change, Changes, ClientAddress, Front, Host, HostError, RouteClass, Watch, Woken,
+};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -60,6 +62,7 @@ pub(crate) struct World {
     began: Instant,
     draws: AtomicU64,
     presence: Heard,
+    front: Front,
     changes: broadcast::Sender<EndpointId>,
     shutdown: watch::Sender<bool>,
     /// Who has which draft open.
@@ -94,6 +97,11 @@ struct Heard {
 
 impl World {
     pub(crate) fn new() -> Arc<Self> {
+        Self::at(Front::new(None, false, |name| matches!(name, "desk" | "desk.example")))
+    }
+
+    /// A world that people reach in this way.
+    pub(crate) fn at(front: Front) -> Arc<Self> {
         let keys = KeyPair::from_seed(Role::Order, &[1; 32]);
         let root = KeyPair::from_seed(Role::Order, &[2; 32]);
         let issued_at = Timestamp::from_milliseconds(BEGINNING_MS);
@@ -113,6 +121,7 @@ impl World {
             began: Instant::now(),
             draws: AtomicU64::new(0),
             presence: Heard::default(),
+            front,
             changes: broadcast::Sender::new(16),
             shutdown: watch::Sender::new(false),
             editors: Mutex::default(),
@@ -137,7 +146,10 @@ impl World {
     }
 
     /// Sends a request to both routers on one listener.
-    pub(crate) async fn send(self: &Arc<Self>, request: Request<Body>) -> Response {
+    pub(crate) async fn send(self: &Arc<Self>, mut request: Request<Body>) -> Response {
+        if request.uri().authority().is_none() {
+            request.headers_mut().entry("host").or_insert(HeaderValue::from_static("desk.example"));
+        }
         let router = self.router.get_or_init(|| tidegate_web::whole_router(self.clone())).clone();
         let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -313,9 +325,14 @@ impl Host for World {
         &self,
         password: String,
         hash: Option<String>,
+        _: Option<ClientAddress>,
     ) -> BoxFuture<'_, Result<bool, HostError>> {
         self.verified.fetch_add(1, Ordering::Relaxed);
         ready(Ok(hash == Some(format!("$argon2id$of {password}")))).boxed()
+    }
+
+    fn front(&self) -> &Front {
+        &self.front
     }
 
     fn keys(&self) -> &dyn Sign {
