@@ -64,6 +64,9 @@ impl Orders {
     }
 }
 
+/// Begins an attack.
+type Attacker = Box<dyn FnOnce(Orders) -> Attack + Send>;
+
 pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     let span = Duration::from_secs(if scale == Scale::Quick { 4 } else { 60 });
     let mut world = World::new()?;
@@ -75,7 +78,7 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     figure("queue → result of an honest machine in quiet", &quiet);
     let hostile = machines::enrol(&world)?;
 
-    let attacks: [(&str, Box<dyn FnOnce(Orders) -> Attack + Send>); 3] = [
+    let attacks: [(&str, Attacker); 3] = [
         ("250 half-sent streams of one connection", Box::new(|orders| Box::pin(streams::attack(orders)))),
         ("200 slow sockets", Box::new(|orders| Box::pin(sockets::attack(orders)))),
         (
