@@ -93,7 +93,7 @@ fn a_night_is_read_without_the_facts_of_its_machines() {
         let id = endpoint_id(machine);
         let sequences = (0..5).map(|number| summary(id, number, SequenceState::Queued, at)).collect();
         let view = EndpointView { id, ..view.clone() };
-        world.project(Projection { sequences, ..projection(machine, view) });
+        world.project(Projection { sequences, ..projection(u64::from(machine), view) });
     }
     let question = DirectoryQuestion::Overnight { since: at, limit: Paging::LIMIT_MAX };
     let Ok(Answer::Overnight(night)) = world.try_ask(question) else { panic!("a night") };
