@@ -138,6 +138,8 @@ fn limit_log(connection: &Connection, settings: &Settings) -> rusqlite::Result<(
 fn shared_settings(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
     // An acknowledged commit is on the disk (guarantee G1). NORMAL loses some at a power cut.
     connection.pragma_update(None, "synchronous", "full")?;
+    // What is deleted is overwritten: keys that were replaced are in no page, and in no later backup.
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     // Automatic checkpoints swallow a failed fsync; `checkpoint` does them and looks.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     // The last connection to close would checkpoint too, and swallow the error likewise.

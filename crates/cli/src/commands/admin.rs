@@ -80,7 +80,8 @@ the lost part is gone.
 
 A machine that has seen a newer order key obeys no older one. The newest one that is found stays in
 use: that of the database that is replaced, or of the later backup that --keys-from names. If
-neither is left, make a new one with `tidegate admin order-key new`.")]
+neither is left, make a new one with `tidegate admin order-key new --serial N`, N above every serial
+that a machine knows: their pages say which.")]
     Restore {
         /// The data directory
         #[arg(long, value_name = "DIR")]
@@ -141,7 +142,7 @@ fn keys_line(keys: Keys) -> String {
         }
         Keys::OfBackup { serial } => format!(
             "It uses order key {serial}, as the backup does. If that key was replaced since, machines obey nothing that \
-             it signs: make a new one with `tidegate admin order-key new`."
+             it signs: their pages say which one they know, and `tidegate admin order-key new --serial N` makes a later one."
         ),
     }
 }

@@ -157,10 +157,18 @@ impl Object<'_> {
 
     /// The endpoint has verified a newer certificate than this control plane speaks with: it was set back to before a
     /// rotation, or somebody else rotated.
-    pub(super) fn key_is_behind(&mut self) {
-        let reason = "this machine knows a newer order key than this control plane has".to_owned();
-        let clears = "stop the control plane and give it the current key: `tidegate admin order-key`";
-        self.attention_set("order_key_behind", reason, clears);
+    pub(super) fn key_is_behind(&mut self, serial: u64) {
+        let reason = format!(
+            "this machine knows order key {serial}, and this control plane has {}: it was set back, or somebody else \
+             made a key",
+            self.cx.authority.serial()
+        );
+        let clears = format!(
+            "stop the control plane and put the current key in use (`tidegate admin restore --keys-from`), or make a \
+             newer one: `tidegate admin order-key new --serial {}`",
+            serial.saturating_add(1)
+        );
+        self.attention_set("order_key_behind", reason, &clears);
     }
 
     /// The current journal's head moved.

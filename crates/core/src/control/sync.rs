@@ -148,7 +148,7 @@ fn finish(
     let mut head = None;
     if asks.serial > object.cx.authority.serial() {
         // It would take every order of ours for altered.
-        object.key_is_behind();
+        object.key_is_behind(asks.serial);
         return Ok(Reply::Synced(Box::new(Synced { answer, head, is_news: true })));
     }
     object.attention_clear("order_key_behind");

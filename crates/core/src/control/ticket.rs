@@ -108,7 +108,8 @@ pub(super) fn need(
     let nothing_to_say = Some(standing) == current
         && row.log.is_some()
         && row.state == EndpointState::Active
-        && !row.pending
+        // What waits for a new order key is not offered.
+        && (!row.pending || cx.authority.is_over(cx.now))
         && row.is_endorsed;
     // A candidate has nothing to fetch: it waits for a person like everybody else.
     Ok(if is_candidate || nothing_to_say { SyncNeed::Wait } else { SyncNeed::Handle })

@@ -66,6 +66,11 @@ impl FromStr for EnrolmentCode {
     }
 }
 
+/// The highest serial: past it no certificate could follow.
+pub const SERIAL_MAX: u64 = 1_000_000;
+/// The longest that a certificate may be valid: ten years.
+pub const ORDER_KEY_VALID_FOR_MAX: Milliseconds = Milliseconds::from_days(3_660);
+
 /// Most serials that one certificate revokes.
 pub const REVOKED_MAX: usize = 64;
 
@@ -130,7 +135,9 @@ impl Authority {
     /// [`EnvelopeError`] when it does not hold.
     pub fn open(&self) -> Result<OrderKeyCertificate, EnvelopeError> {
         let certificate = self.certificate.open::<OrderKeyCertificate>(&self.root)?;
-        let is_sound = certificate.serial > 0 && certificate.revoked.len() <= REVOKED_MAX;
+        let is_sound = (1..=SERIAL_MAX).contains(&certificate.serial)
+            && certificate.revoked.len() <= REVOKED_MAX
+            && certificate.not_after.since(certificate.issued_at) <= ORDER_KEY_VALID_FOR_MAX;
         if is_sound { Ok(certificate) } else { Err(EnvelopeError::Malformed) }
     }
 

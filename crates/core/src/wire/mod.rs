@@ -12,7 +12,8 @@ mod time;
 pub use chained::{Chained, NotOneChain};
 pub use enrol::{
     Authority, CODE_PREFIX, EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, InvalidCode,
-    ORDER_KEY_VALID_FOR, OrderKeyCertificate, REVOKED_MAX, RecoverRequest, seal_public_key, secret_digest,
+    ORDER_KEY_VALID_FOR, ORDER_KEY_VALID_FOR_MAX, OrderKeyCertificate, REVOKED_MAX, RecoverRequest,
+    SERIAL_MAX, seal_public_key, secret_digest,
 };
 pub use idle::{FirstLine, IDLE_BYTES_MAX, IdleSync, SyncMessage, TICKET_BYTES_MAX};
 pub use journals::journals_digest;

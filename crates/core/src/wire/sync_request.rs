@@ -235,6 +235,7 @@ fn numbers(line: &SyncLine) -> impl Iterator<Item = u64> {
         line.after,
         line.failures.map(|failures| failures.number),
         Some(line.journal.number),
+        Some(line.serial),
     ];
     others.into_iter().flatten()
 }

@@ -15,12 +15,18 @@ pub use token::create_token;
 use anyhow::Context as _;
 use std::path::Path;
 use tidegate_core::error::Error;
-use tidegate_sqlite::{Fatal, Settings, Store, WriteError};
+use tidegate_sqlite::{Fatal, Readers, Settings, Store, WriteError};
 
 /// Opens a database for a command: one thread, little memory.
 fn open(database: &Path) -> anyhow::Result<Store> {
     let settings = Settings { cache_bytes: 2 << 20, ..Settings::server() };
     Store::open(database, &settings, Fatal::default()).context("failed to open the database")
+}
+
+/// Opens a database to read it, as it is: nothing is written to it, and a failing disk ends nothing.
+fn open_reader(database: &Path) -> anyhow::Result<Readers> {
+    let settings = Settings { cache_bytes: 2 << 20, ..Settings::server() };
+    Readers::open(database, 1, &settings, Fatal::default()).context("failed to open the database")
 }
 
 /// The core's refusal as it stands, instead of "the transaction was refused".

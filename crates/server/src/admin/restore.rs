@@ -158,8 +158,10 @@ struct HeldKeys {
 
 fn keys_load(database: &Path) -> anyhow::Result<HeldKeys> {
     let failed = || format!("failed to read the keys of `{}`", database.display());
-    let store = super::open(database).with_context(failed)?;
+    let reader = super::open_reader(database).with_context(failed)?;
     let load = |db: &dyn ReadSql| -> Result<HeldKeys, SqlError> {
+        // Only keys that hold are carried over.
+        identity_load(db)?;
         let (root, serial) = keys_held(db)?;
         let rows = db.query(
             "SELECT serial, order_seed, statement_seed, certificate, created_at FROM order_key",
@@ -167,7 +169,7 @@ fn keys_load(database: &Path) -> anyhow::Result<HeldKeys> {
         )?;
         Ok(HeldKeys { root, serial, rows })
     };
-    store.read(load).with_context(failed)
+    reader.with(load).with_context(failed)
 }
 
 /// Puts newer order keys into the copy of a backup.

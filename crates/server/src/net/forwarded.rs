@@ -4,7 +4,7 @@
 //! is read from its end, where the nearest proxy wrote. Everything to the left of the first address that is no trusted
 //! proxy may be invented.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use hyper::HeaderMap;
@@ -34,6 +34,9 @@ impl FromStr for ProxyNetwork {
     }
 }
 
+/// A sender of whom nothing is known: all of them share one limit.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// The proxies that are believed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proxies(pub(crate) Vec<ProxyNetwork>);
@@ -53,8 +56,10 @@ impl Proxies {
         let standard = headers.contains_key(FORWARDED).then(|| self.last(peer, &standard_hops(headers)));
         match (plain, standard) {
             (Some(one), Some(other)) if one == other => one,
-            // The proxy writes one of them and passes the other on as the sender made it up: neither is believed.
-            (Some(_), Some(_)) | (None, None) => peer,
+            // The proxy writes one of them and passes the other on as the sender made it up: neither is believed. Nor is it
+            // the proxy itself that asks, which may be this computer and not be limited.
+            (Some(_), Some(_)) => UNKNOWN,
+            (None, None) => peer,
             (Some(address), None) | (None, Some(address)) => address,
         }
     }
@@ -62,7 +67,7 @@ impl Proxies {
     /// The last of `hops` that is no trusted proxy. A hop that does not name an address ends the search: who stands
     /// behind it is unknown.
     fn last(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
-        let mut last = peer;
+        let mut last = if peer.is_loopback() { UNKNOWN } else { peer };
         for hop in hops.iter().rev().take(HOPS_MAX) {
             match hop {
                 Some(address) if self.trust(*address) => last = *address,
@@ -184,7 +189,10 @@ mod tests {
     #[test]
     fn two_headers_that_differ_are_both_disbelieved() {
         let both = |one, other| client("10.0.0.1", &[("x-forwarded-for", one), ("forwarded", other)]);
-        assert_eq!(both("192.0.2.1", "for=1.1.1.1"), "10.0.0.1");
+        assert_eq!(both("192.0.2.1", "for=1.1.1.1"), "0.0.0.0");
+        let local = [("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=1.1.1.1")];
+        assert_eq!(client("127.0.0.1", &local), "0.0.0.0", "nobody becomes this computer by a header");
+        assert_eq!(client("127.0.0.1", &[("forwarded", "for=\"192.0.2.1")]), "0.0.0.0");
         assert_eq!(both("192.0.2.1", "for=192.0.2.1"), "192.0.2.1");
     }
 

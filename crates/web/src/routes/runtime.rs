@@ -57,7 +57,7 @@ pub(crate) async fn enrol(
 #[utoipa::path(
     post, path = "/runtime/v1/time", tag = "runtime", operation_id = "time",
     request_body(content = Object, description = "`nonce`, 16 to 64 characters"),
-    responses((status = 200, description = "The time by the order key, that key by the root key", body = Object)),
+    responses((status = 200, description = "The time by the statement key, that key by the root key", body = Object)),
 )]
 pub(crate) async fn time(
     State(host): State<Shared>,
@@ -134,7 +134,7 @@ async fn message(
     }
 }
 
-/// The time as an endpoint believes it: bound to its nonce by the order key, that key by the root key.
+/// The time as an endpoint believes it: bound to its nonce by the statement key, that key by the root key.
 pub(crate) fn time_answer(
     nonce: String,
     now: Timestamp,

@@ -77,6 +77,9 @@ struct Renewal {
     /// How many days orders are obeyed [default: 365]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3_650), conflicts_with = "answer")]
     valid_days: Option<u64>,
+    /// The new serial, above every one that a machine knows [default: the next one]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "answer")]
+    serial: Option<u64>,
 }
 
 /// Does what the command says.
@@ -87,6 +90,8 @@ pub(super) fn run(args: Args, screen: &Screen) -> Result<(), Failure> {
         Act::Sign { request, root_key, answer } => {
             let key = order_key::sign(&request, &root_key, &answer)?;
             screen.line(format!("Order key {} is certified until {}.", key.serial, key.not_after))?;
+            screen.line(format!("Its fingerprint: {}", key.fingerprint))?;
+            screen.line(format!("It revokes: {}", serials(&key.revokes)))?;
             screen.line(format!("Take the answer {} to the control plane.", answer.display()))?;
             Ok(())
         }
@@ -95,13 +100,14 @@ pub(super) fn run(args: Args, screen: &Screen) -> Result<(), Failure> {
 }
 
 fn renew(renewal: &Renewal, before: Before, screen: &Screen) -> Result<(), Failure> {
-    let Renewal { data, root_key, request, answer, valid_days } = renewal;
+    let Renewal { data, root_key, request, answer, valid_days, serial } = renewal;
     let valid_for = valid_days.map(|days| Milliseconds(days * 86_400_000));
+    let how = order_key::Renewal { before, valid_for, serial: *serial };
     let key = match (root_key, request, answer) {
-        (Some(root_key), ..) => order_key::renew(data, root_key, before, valid_for)?,
+        (Some(root_key), ..) => order_key::renew(data, root_key, how)?,
         (None, None, Some(answer)) => order_key::accept(data, answer)?,
         (None, Some(request), _) => {
-            order_key::request(data, request, before, valid_for)?;
+            order_key::request(data, request, how)?;
             screen.line(format!("The request is in {}. It holds no secret.", request.display()))?;
             screen.line(format!(
                 "Sign it where the root key is:\ntidegate admin order-key sign --request {} --root-key ROOT.PEM --answer \
@@ -117,6 +123,13 @@ fn renew(renewal: &Renewal, before: Before, screen: &Screen) -> Result<(), Failu
     screen
         .line("Each machine takes it at its next check-in. Make a backup: earlier ones hold an older key.")?;
     Ok(())
+}
+
+fn serials(serials: &[u64]) -> String {
+    if serials.is_empty() {
+        return "no earlier key".to_owned();
+    }
+    serials.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn list(data: &Path, as_json: bool, screen: &Screen) -> Result<(), Failure> {

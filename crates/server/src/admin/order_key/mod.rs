@@ -14,7 +14,7 @@ use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::sql::{Sql, SqlError};
 use tidegate_core::time::{Milliseconds, Timestamp};
-use tidegate_core::wire::{Authority, ORDER_KEY_VALID_FOR, OrderKeyCertificate, REVOKED_MAX};
+use tidegate_core::wire::{Authority, ORDER_KEY_VALID_FOR, OrderKeyCertificate, REVOKED_MAX, SERIAL_MAX};
 use tidegate_sqlite::{DirectoryLock, Store};
 
 use super::root_key;
@@ -24,6 +24,17 @@ use crate::{clock, data};
 
 pub use files::Request;
 pub use sign::sign;
+
+/// How a key is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// What becomes of the key before.
+    pub before: Before,
+    /// How long orders are obeyed; `None`: [`ORDER_KEY_VALID_FOR`].
+    pub valid_for: Option<Milliseconds>,
+    /// The new serial; `None`: the next one. A control plane that was set back names one above what its machines know.
+    pub serial: Option<u64>,
+}
 
 /// What becomes of the key before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +60,8 @@ pub struct OrderKey {
     pub is_current: bool,
     /// Whether a later certificate revokes it.
     pub is_revoked: bool,
+    /// The serials that it revokes.
+    pub revokes: Vec<u64>,
 }
 
 /// Lists the order keys of the data directory `data`, newest first; also while it is served.
@@ -58,8 +71,8 @@ pub struct OrderKey {
 /// When the directory has no owner.
 pub fn list(data: &Path) -> anyhow::Result<Vec<OrderKey>> {
     let database = data::require_database(data)?;
-    let store = super::open(&database).map_err(|error| data::explained(data, error))?;
-    let certificates = store.read(|db| certificates_load(db)).context("failed to read the certificates")?;
+    let reader = super::open_reader(&database).map_err(|error| data::explained(data, error))?;
+    let certificates = reader.with(|db| certificates_load(db)).context("failed to read the certificates")?;
     let revoked: Vec<u64> = certificates.first().map(|newest| newest.revoked.clone()).unwrap_or_default();
     let shown = certificates.iter().enumerate().map(|(index, certificate)| OrderKey {
         serial: certificate.serial,
@@ -68,6 +81,7 @@ pub fn list(data: &Path) -> anyhow::Result<Vec<OrderKey>> {
         not_after: certificate.not_after,
         is_current: index == 0,
         is_revoked: revoked.contains(&certificate.serial),
+        revokes: certificate.revoked.clone(),
     });
     Ok(shown.collect())
 }
@@ -77,15 +91,10 @@ pub fn list(data: &Path) -> anyhow::Result<Vec<OrderKey>> {
 /// # Errors
 ///
 /// When the directory is served or has no owner, or the root key is not this control plane's.
-pub fn renew(
-    data: &Path,
-    root_key: &Path,
-    before: Before,
-    valid_for: Option<Milliseconds>,
-) -> anyhow::Result<OrderKey> {
+pub fn renew(data: &Path, root_key: &Path, renewal: Renewal) -> anyhow::Result<OrderKey> {
     let mut directory = Directory::open(data)?;
     let root = root_key::read(root_key)?;
-    let (seeds, request) = directory.request(before, valid_for)?;
+    let (seeds, request) = directory.request(renewal)?;
     let authority = sign::certify(&request, &root)?;
     directory.install(&seeds, &authority)
 }
@@ -95,16 +104,12 @@ pub fn renew(
 /// # Errors
 ///
 /// When the directory is served or has no owner, or the file cannot be written.
-pub fn request(
-    data: &Path,
-    request: &Path,
-    before: Before,
-    valid_for: Option<Milliseconds>,
-) -> anyhow::Result<()> {
+pub fn request(data: &Path, request: &Path, renewal: Renewal) -> anyhow::Result<()> {
     let mut directory = Directory::open(data)?;
-    let (seeds, asked) = directory.request(before, valid_for)?;
-    directory.request_keep(&seeds, &asked)?;
-    files::write(request, &asked)
+    let (seeds, asked) = directory.request(renewal)?;
+    // First: keys are kept only where their request can be signed.
+    files::write(request, &asked)?;
+    directory.request_keep(&seeds, &asked)
 }
 
 /// Puts the keys of the last request in use, with the certificate in the file `answer`.
@@ -150,7 +155,8 @@ impl Directory {
     }
 
     /// Fresh keys, and what the root key is asked to say of them.
-    fn request(&self, before: Before, valid_for: Option<Milliseconds>) -> anyhow::Result<(Seeds, Request)> {
+    fn request(&self, renewal: Renewal) -> anyhow::Result<(Seeds, Request)> {
+        let Renewal { before, valid_for, serial: wanted } = renewal;
         let certificates =
             self.store.read(|db| certificates_load(db)).context("failed to read the certificates")?;
         let newest = certificates.first();
@@ -162,12 +168,18 @@ impl Directory {
             let excess = revoked.len().saturating_sub(REVOKED_MAX);
             revoked.drain(..excess);
         }
+        let next = wanted.unwrap_or(serial + 1);
+        if next <= serial || next > SERIAL_MAX {
+            bail!(unusable(format!(
+                "a new serial lies above {serial}, the one in use, and is at most {SERIAL_MAX}"
+            )));
+        }
         let seeds = Seeds { order: clock::entropy(), statement: clock::entropy() };
         let now = clock::now();
         let certificate = OrderKeyCertificate {
             revoked,
             not_after: now.plus(valid_for.unwrap_or(ORDER_KEY_VALID_FOR)),
-            ..OrderKeyCertificate::new(serial + 1, &seeds.keys(), now)
+            ..OrderKeyCertificate::new(next, &seeds.keys(), now)
         };
         Ok((seeds, Request { tidegate_order_key_request: 1, root: self.root, certificate }))
     }

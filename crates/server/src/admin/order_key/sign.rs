@@ -27,6 +27,7 @@ pub fn sign(request: &Path, root_key: &Path, answer: &Path) -> anyhow::Result<Or
         not_after: certificate.not_after,
         is_current: true,
         is_revoked: false,
+        revokes: certificate.revoked,
     })
 }
 
