@@ -5,9 +5,10 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use tidegate_core::directory::RefusedWith;
 use tidegate_core::entropy::Entropy;
 use tidegate_core::error::Code;
 use tidegate_core::id::RequestId;
@@ -15,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use crate::Shared;
-use crate::host::{Admittance, ClientAddress, RouteClass};
+use crate::host::{Admittance, ClientAddress, RouteClass, SignInAttempt};
 use crate::pages;
 use crate::problem::Problem;
 
@@ -50,6 +51,9 @@ async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Respo
             Err(problem) => problem.into_response(),
         },
         Admittance::RetryAfter(wait) => {
+            if class == RouteClass::SignIn && request.method() == Method::POST {
+                host.sign_in_refused(SignInAttempt::new(None, RefusedWith::Limited, address));
+            }
             Problem::new(Code::RateLimited, "too many requests: wait as `Retry-After` says")
                 .retry_after(wait.as_secs())
                 .into_response()
@@ -113,7 +117,8 @@ fn class_of(matched: Option<&str>) -> RouteClass {
         Some("/runtime/v1/sync") => RouteClass::Sync,
         Some("/runtime/v1/time") => RouteClass::Time,
         Some("/runtime/v1/enrol") => RouteClass::Enrol,
-        Some("/api/v1/sign-in" | "/sign-in") => RouteClass::SignIn,
+        // Where a password or a link can be guessed.
+        Some("/api/v1/sign-in" | "/sign-in" | "/confirm" | "/settings/you/password") => RouteClass::SignIn,
         Some(path) if path.starts_with("/api/v1/") => RouteClass::Api,
         Some("/api/openapi.json") | None => RouteClass::Other,
         Some(_) => RouteClass::Page,

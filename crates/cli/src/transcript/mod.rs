@@ -9,7 +9,7 @@ use tidegate_core::zone::Zone;
 
 use crate::time;
 
-pub(crate) use csv::csv;
+pub(crate) use csv::{csv, quoted};
 pub(crate) use html::html;
 
 /// One entry on one line: `  12  2026-11-23 14:48:02Z  endpoint  step finished: step 2, …`.

@@ -6,6 +6,7 @@
 mod act;
 mod apply;
 mod contacts;
+mod departed;
 mod enrol;
 mod handover;
 mod idempotency;
@@ -69,6 +70,9 @@ pub fn handle(
         }
         EndpointInput::IdleSync(idle) => with(db, cx, endpoint, |object| sync::idle(object, &idle)),
         EndpointInput::Act(command) => with(db, cx, endpoint, |object| act::act(object, *command)),
+        EndpointInput::HoldWorkOf { person, by } => {
+            with(db, cx, endpoint, |object| object.hold_work_of(&person, &by))
+        }
         EndpointInput::Deadline => with(db, cx, endpoint, |object| {
             object.expire_due()?;
             Ok(Reply::Done)

@@ -11,6 +11,7 @@
 //! are those of the machine (compare [`Report::keys`]): whoever holds the order key can enrol a machine that does
 //! not exist. An erased body is counted; the file does not tell who erased it.
 
+mod audit;
 mod entries;
 mod form;
 mod heads;
@@ -19,6 +20,7 @@ mod lines;
 mod report;
 mod trust;
 
+pub use audit::{AUDIT_EXPORT_BEGINS, AuditReport, AuditVerifier};
 pub use lines::LINE_BYTES_MAX;
 pub use report::{Fault, JournalReport, PROBLEMS_MAX, Problem, Replaced, Report};
 

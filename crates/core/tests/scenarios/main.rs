@@ -6,6 +6,7 @@
 mod clocks;
 mod copies;
 mod dark;
+mod departures;
 mod driver;
 mod enrolments;
 mod gaps;

@@ -109,15 +109,26 @@ struct Run {
 
 #[test]
 fn no_random_schedule_breaks_a_promise() {
+    check(400, |_| false);
+}
+
+/// The same schedules; the person who queues the work is deactivated now and then.
+#[test]
+fn no_random_schedule_in_which_people_are_deactivated_breaks_a_promise() {
+    check(100, |step| step % 5 == 4);
+}
+
+/// Plays `cases` schedules; after which of its actions the technician is deactivated, `departs` says.
+fn check(cases: u32, departs: fn(usize) -> bool) {
     let mut config = Config { failure_persistence: None, max_shrink_iters: 1_000, ..Config::default() };
     if config.cases == 256 {
-        config.cases = 400;
+        config.cases = cases;
     }
     if matches!(config.rng_seed, RngSeed::Random) {
         config.rng_seed = RngSeed::Fixed(1);
     }
     let result = TestRunner::new(config).run(&schedules(), |(is_announced, actions)| {
-        run(is_announced, &actions);
+        run(is_announced, &actions, departs);
         Ok(())
     });
     if let Err(failure) = result {
@@ -125,7 +136,7 @@ fn no_random_schedule_breaks_a_promise() {
     }
 }
 
-fn run(is_announced: bool, actions: &[Action]) {
+fn run(is_announced: bool, actions: &[Action], departs: fn(usize) -> bool) {
     let mut run = Run {
         world: World::new(2, Some(0)),
         is_announced,
@@ -135,9 +146,12 @@ fn run(is_announced: bool, actions: &[Action]) {
         backups: Vec::new(),
         snapshots: Vec::new(),
     };
-    for action in actions {
+    for (step, action) in actions.iter().enumerate() {
         run.world.pass_seconds(1);
         run.act(action);
+        if departs(step) {
+            run.world.technician_departs();
+        }
         run.world.deadlines();
     }
     heal(&mut run.world);

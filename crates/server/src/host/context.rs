@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) hints: Hints,
     /// Wakes the projection task.
     pub(crate) projections: Notify,
+    /// There is something to tell endpoints.
+    pub(crate) deliveries: Notify,
     /// The disk of the database.
     pub(crate) storage: Arc<Storage>,
 }
@@ -39,6 +41,7 @@ impl World {
             waiters: Arc::default(),
             hints: Hints::default(),
             projections: Notify::new(),
+            deliveries: Notify::new(),
             storage,
         }
     }

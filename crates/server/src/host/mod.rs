@@ -12,6 +12,7 @@ mod limits;
 mod listeners;
 mod passwords;
 mod reads;
+mod refusals;
 mod shards;
 mod storage;
 mod waiters;
@@ -30,7 +31,9 @@ use tidegate_core::keys::Sign;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
 use tidegate_sqlite::{DirectoryLock, Fatal, Writer};
-use tidegate_web::{Admittance, Changes, ClientAddress, HOLD_MAX, Host, HostError, RouteClass, Watch};
+use tidegate_web::{
+    Admittance, Changes, ClientAddress, HOLD_MAX, Host, HostError, RouteClass, SignInAttempt, Watch,
+};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -43,6 +46,7 @@ use editors::Editors;
 use limits::Limits;
 use passwords::Passwords;
 use reads::Reads;
+use refusals::Refusals;
 pub(crate) use storage::{Level, Storage, is_disk_full};
 
 /// Write-ahead log that is kept on the disk ahead of need: results and cancels of a few hundred sequences still find
@@ -55,6 +59,8 @@ pub(crate) struct LocalHost {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) storage: Arc<Storage>,
+    /// Refused sign-ins that are not stored yet.
+    pub(crate) refusals: Refusals,
     reads: Reads,
     limits: Limits,
     passwords: Passwords,
@@ -92,6 +98,7 @@ impl LocalHost {
             metrics,
             stopping,
             storage,
+            refusals: Refusals::default(),
             reads,
             limits,
             passwords,
@@ -151,6 +158,10 @@ impl Host for LocalHost {
         clock::entropy()
     }
 
+    fn judge_password(&self, password: String, email: String) -> BoxFuture<'_, Result<(), HostError>> {
+        self.passwords.judge(password, email).boxed()
+    }
+
     fn hash_password(&self, password: String) -> BoxFuture<'_, Result<String, HostError>> {
         self.passwords.hash(password, clock::entropy()).boxed()
     }
@@ -173,6 +184,10 @@ impl Host for LocalHost {
 
     fn editing(&self, draft: SequenceId, person: &str) -> Vec<String> {
         self.editors.seen(draft, person, Instant::now())
+    }
+
+    fn sign_in_refused(&self, attempt: SignInAttempt) {
+        self.refusals.add(attempt, clock::now());
     }
 
     fn hold_max(&self) -> Duration {

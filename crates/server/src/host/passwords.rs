@@ -40,6 +40,11 @@ impl Default for Passwords {
 }
 
 impl Passwords {
+    /// Judges a new one.
+    pub(super) async fn judge(&self, password: String, email: String) -> Result<(), HostError> {
+        self.work(move || Ok(tidegate_web::check_password(&password, &email)?)).await
+    }
+
     /// Hashes with a salt made of `entropy`.
     pub(super) async fn hash(&self, password: String, entropy: [u8; 32]) -> Result<String, HostError> {
         self.work(move || hash(&password, &entropy[..16])).await

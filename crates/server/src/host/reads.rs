@@ -97,8 +97,11 @@ impl LocalHost {
 fn is_short(question: &Question) -> bool {
     matches!(
         question,
-        Question::Directory(DirectoryQuestion::Authenticate(_) | DirectoryQuestion::Session(_))
-            | Question::Endpoint(EndpointQuestion::Sync(_) | EndpointQuestion::IdleSync(_))
+        Question::Directory(
+            DirectoryQuestion::Authenticate(_)
+                | DirectoryQuestion::Session(_)
+                | DirectoryQuestion::IsDeactivated(_)
+        ) | Question::Endpoint(EndpointQuestion::Sync(_) | EndpointQuestion::IdleSync(_))
     )
 }
 

@@ -20,10 +20,11 @@ impl Browser {
         Self { world: world.clone(), cookie: None }
     }
 
-    /// One in which the owner is signed in.
+    /// One in which the owner has just signed in, with a one-time link.
     pub(crate) async fn signed_in(world: &Arc<World>) -> Self {
         let mut browser = Self::new(world);
-        let answer = browser.submit("/sign-in", &[("secret", TOKEN)]).await;
+        let link = world.sign_in_link().await;
+        let answer = browser.submit("/sign-in", &[("secret", &link)]).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(&answer));
         browser
     }
@@ -51,6 +52,11 @@ impl Browser {
             ("content-type", "application/x-www-form-urlencoded"),
         ];
         self.send(Method::POST, path, &headers, Body::from(body)).await
+    }
+
+    /// Reads a page with one more header.
+    pub(crate) async fn get_with(&mut self, path: &str, header: (&str, &str)) -> Response {
+        self.send(Method::GET, path, &[header], Body::empty()).await
     }
 
     async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Response {
