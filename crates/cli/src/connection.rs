@@ -24,6 +24,9 @@ pub(crate) struct Connection {
     /// Certificate authority (PEM) to trust besides the platform's
     #[arg(long, global = true, env = "TIDEGATE_CA", hide_env_values = true, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// Send the token over plain HTTP to another computer, where the path is protected otherwise (a VPN)
+    #[arg(long, global = true, env = "TIDEGATE_ALLOW_HTTP", hide_env_values = true)]
+    pub allow_http: bool,
 }
 
 /// A control plane and what to show it.
@@ -57,7 +60,9 @@ impl Connection {
     ///
     /// A usage [`Failure`] where `url` or the file of the authority does not read.
     pub(crate) fn target_to_sign_in(&self, url: &str) -> Result<Target, Failure> {
-        Ok(Target { base: parse_base(url)?, token: None, ca: self.read_ca(self.ca.clone())? })
+        let base = parse_base(url)?;
+        self.check_path(&base)?;
+        Ok(Target { base, token: None, ca: self.read_ca(self.ca.clone())? })
     }
 
     fn resolve(
@@ -84,7 +89,19 @@ impl Connection {
                 .next("on the control plane's machine:\n  tidegate admin token --data DIR --email YOU"));
         };
         let ca = self.ca.clone().or_else(|| stored.and_then(|stored| stored.ca));
+        self.check_path(&base)?;
         Ok(Target { base, token: Some(token), ca: self.read_ca(ca)? })
+    }
+
+    /// Refuses to send a secret readable to whoever sits between.
+    fn check_path(&self, base: &Url) -> Result<(), Failure> {
+        if self.allow_http || base.scheme() == "https" || is_loopback(base) {
+            return Ok(());
+        }
+        Err(Failure::usage(format!("{base} is plain HTTP to another computer"))
+            .of(Obstacle::HttpNotAllowed)
+            .because("the token could be read on the way, so nothing was sent")
+            .next("use https://; where the path is protected otherwise (a VPN), --allow-http"))
     }
 
     fn stored(&self) -> Result<Option<Credentials>, Failure> {
@@ -111,16 +128,15 @@ impl Connection {
 }
 
 impl Target {
-    /// Whether the token would travel readable to others: plain HTTP to another computer.
-    pub(crate) fn is_readable_on_the_way(&self) -> bool {
-        self.base.scheme() == "http" && !self.is_loopback()
-    }
-
     /// Whether the control plane is this computer.
     pub(crate) fn is_loopback(&self) -> bool {
-        let host = self.base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        is_loopback(&self.base)
     }
+}
+
+fn is_loopback(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Reads the URL of a control plane; it may have a path in front of `/api`.
@@ -201,10 +217,24 @@ mod tests {
             assert!(parse_base(wrong).is_err(), "{wrong}");
         }
         assert_eq!(parse_base("https://tg.example/a").unwrap().as_str(), "https://tg.example/a/");
-        let target = |url: &str| Target { base: parse_base(url).unwrap(), token: None, ca: None };
-        assert!(target("http://10.0.0.1:8080").is_readable_on_the_way());
-        assert!(!target("http://127.0.0.1:8080").is_readable_on_the_way());
-        assert!(!target("http://[::1]:8080").is_readable_on_the_way());
+    }
+
+    #[test]
+    fn no_token_travels_over_plain_http_to_another_computer_unasked() {
+        let target = |url: &str, allow_http| {
+            let connection = Connection { url: Some(url.to_owned()), allow_http, ..Connection::default() };
+            connection
+                .resolve(None, Some("tgt_environment".to_owned()))
+                .and(connection.target_to_sign_in(url))
+        };
+        for url in ["http://10.0.0.1:8080", "http://tidegate.example", "http://localhost.evil.example"] {
+            let refused = target(url, false).err().unwrap();
+            assert!(refused.what.contains("plain HTTP"), "{}", refused.what);
+            assert!(target(url, true).is_ok());
+        }
+        for url in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost:1", "https://10.0.0.1"] {
+            assert!(target(url, false).is_ok(), "{url}");
+        }
     }
 
     fn stored() -> Option<Credentials> {

@@ -20,6 +20,8 @@ pub enum Exit {
     Refused,
     /// 5: done, but something needs a person.
     Attention,
+    /// 6: nothing is wrong with it, and whose it is was not proved: `verify` without `--root`.
+    Unproved,
 }
 
 /// The table of the codes, for help texts.
@@ -30,7 +32,8 @@ Exit codes:
   2  usage: the command line, a file it names, a missing confirmation
   3  not reachable: the control plane, or the machine within --timeout
   4  refused: by the control plane, the machine or this program
-  5  done, but something needs attention";
+  5  done, but something needs attention
+  6  verify without --root: the file holds, and whose record it is was not proved";
 
 impl Exit {
     /// The number the process ends with.
@@ -42,6 +45,7 @@ impl Exit {
             Self::NotReachable => 3,
             Self::Refused => 4,
             Self::Attention => 5,
+            Self::Unproved => 6,
         }
     }
 
@@ -57,11 +61,12 @@ impl Exit {
     fn weight(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Attention => 1,
-            Self::NotReachable => 2,
-            Self::Refused => 3,
-            Self::StepFailed => 4,
-            Self::Usage => 5,
+            Self::Unproved => 1,
+            Self::Attention => 2,
+            Self::NotReachable => 3,
+            Self::Refused => 4,
+            Self::StepFailed => 5,
+            Self::Usage => 6,
         }
     }
 }
@@ -78,9 +83,16 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_of_the_interface() {
-        let all =
-            [Exit::Done, Exit::StepFailed, Exit::Usage, Exit::NotReachable, Exit::Refused, Exit::Attention];
-        assert_eq!(all.map(Exit::code), [0, 1, 2, 3, 4, 5]);
+        let all = [
+            Exit::Done,
+            Exit::StepFailed,
+            Exit::Usage,
+            Exit::NotReachable,
+            Exit::Refused,
+            Exit::Attention,
+            Exit::Unproved,
+        ];
+        assert_eq!(all.map(Exit::code), [0, 1, 2, 3, 4, 5, 6]);
         for exit in all {
             assert!(HELP.contains(&format!("\n  {}  ", exit.code())), "{exit:?} is in the help");
         }

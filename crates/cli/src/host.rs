@@ -9,6 +9,7 @@ use anyhow::Result;
 use tidegate_core::api::TokenLife;
 use tidegate_core::digest::Digest;
 use tidegate_core::verify::{AuditReport, AuditVerifier, Report, Verifier};
+pub(crate) use tidegate_server::{ProxyNetwork, PublicUrl};
 
 /// What `serve` is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,12 @@ pub(crate) struct ServeOptions {
     pub runtime_listen: Option<SocketAddr>,
     /// Certificate chain and private key as PEM files; `None`: plain HTTP.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Where people reach it; `None`: where it listens.
+    pub public_url: Option<PublicUrl>,
+    /// Proxies that are believed.
+    pub trusted_proxies: Vec<ProxyNetwork>,
+    /// Whether they begin connections with a PROXY header.
+    pub proxy_protocol: bool,
     /// Bytes of the disk that are kept from new work.
     pub reserve_bytes: u64,
     /// How log lines look.
@@ -72,9 +79,17 @@ pub(crate) async fn serve(options: ServeOptions) -> Result<()> {
         LogFormat::Text => tidegate_server::LogFormat::Text,
         LogFormat::Json => tidegate_server::LogFormat::Json,
     };
-    let ServeOptions { data, listen, runtime_listen, reserve_bytes, .. } = options;
-    let options =
-        tidegate_server::ServeOptions { data, listen, runtime_listen, tls, reserve_bytes, log_format };
+    let options = tidegate_server::ServeOptions {
+        data: options.data,
+        listen: options.listen,
+        runtime_listen: options.runtime_listen,
+        tls,
+        public_url: options.public_url,
+        trusted_proxies: options.trusted_proxies,
+        proxy_protocol: options.proxy_protocol,
+        reserve_bytes: options.reserve_bytes,
+        log_format,
+    };
     tidegate_server::run(options).await
 }
 
@@ -128,8 +143,12 @@ pub(crate) fn backup(data: &Path, out: &Path) -> Result<()> {
 /// # Errors
 ///
 /// Where either cannot be read or written, or the directory is in use.
-pub(crate) fn restore(data: &Path, from: &Path) -> Result<tidegate_server::admin::Restored> {
-    tidegate_server::admin::restore(data, from, true)
+pub(crate) fn restore(
+    data: &Path,
+    from: &Path,
+    keys_from: Option<&Path>,
+) -> Result<tidegate_server::admin::Restored> {
+    tidegate_server::admin::restore(data, from, true, keys_from)
 }
 
 /// Verifies an export of the audit log with nothing but the file, as [`verify`] does.

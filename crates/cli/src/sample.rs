@@ -61,7 +61,14 @@ pub(crate) fn endpoint() -> EndpointId {
 pub(crate) fn result(summary: &str, finding: Finding) -> ResultView {
     let output =
         OutputView { text: String::new(), bytes: 0, dropped_bytes: 0, artifact: None, encoding: None };
-    ResultView { summary: summary.into(), finding, data: Map::new(), output, error_output: None }
+    ResultView {
+        summary: summary.into(),
+        finding,
+        data: Map::new(),
+        output,
+        error_output: None,
+        left_out: None,
+    }
 }
 
 /// A sequence in `state` whose steps ended as given.

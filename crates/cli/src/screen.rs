@@ -85,6 +85,15 @@ impl Screen {
         if self.is_terminal { self.line(json_for_terminal(document)) } else { self.line(document) }
     }
 
+    /// Prints a part of a JSON document, as [`Self::json`] does, without a line break.
+    ///
+    /// # Errors
+    ///
+    /// The error of the write.
+    pub(crate) fn json_part(&self, part: &str) -> io::Result<()> {
+        if self.is_terminal { self.write(&json_for_terminal(part)) } else { self.write(part) }
+    }
+
     /// Prints `text` and a line break on standard error. Nothing depends on its being read, so a write
     /// that fails is no failure.
     pub(crate) fn note(&self, text: &str) {

@@ -7,7 +7,7 @@ use tidegate_core::time::Timestamp;
 
 use crate::screen::Screen;
 use crate::table::{Column, Table};
-use crate::text::{indented, one_line, shortened, wrapped};
+use crate::text::{bytes, indented, one_line, shortened, wrapped};
 use crate::{time, verdict};
 
 /// Characters of a step's arguments shown in its heading.
@@ -149,6 +149,12 @@ fn step(step: &StepView, outputs: Outputs, screen: &Screen) -> String {
             amended.unwrap_or_default()
         ));
         if let Some(result) = &attempt.result {
+            if let Some(left_out) = &result.left_out {
+                let (bytes, number) = (bytes(left_out.bytes), left_out.number);
+                text.push_str(&format!(
+                    "   {bytes} of details and output left out: see `transcript --entry {number}`\n"
+                ));
+            }
             text.push_str(&output(&result.output, "", outputs));
             if let Some(error_output) = &result.error_output {
                 text.push_str(&output(error_output, "on standard error", outputs));

@@ -14,7 +14,7 @@ use crate::keys::{PublicKey, Role, Sign};
 pub const SIGNATURES_MAX: usize = 8;
 
 /// A signed payload as it travels and as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// What the payload is: `application/vnd.tidegate.….v1+json`.
     #[serde(rename = "payloadType")]
@@ -96,6 +96,24 @@ impl Envelope {
     pub fn open<P: Payload>(&self, key: &PublicKey) -> Result<P, EnvelopeError> {
         let bytes = self.verify(P::TYPE, key)?;
         serde_json::from_slice(&bytes).map_err(|_| EnvelopeError::Payload)
+    }
+
+    /// The same bytes signed by another key, and by no other.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::Malformed`] when the payload is not base 64.
+    pub fn signed_again(&self, keys: &dyn Sign, role: Role) -> Result<Self, EnvelopeError> {
+        let bytes = self.payload_bytes()?;
+        let signature = keys.sign(role, &signed_bytes(&self.payload_type, &bytes));
+        let signature =
+            EnvelopeSignature { keyid: keys.public_key(role).key_id(), sig: BASE64.encode(&signature) };
+        Ok(Self { signatures: vec![signature], ..self.clone() })
+    }
+
+    /// Whether a signature claims to be by `key`.
+    pub fn names(&self, key: &PublicKey) -> bool {
+        self.signatures.iter().any(|signature| signature.keyid == key.key_id())
     }
 
     /// Reads the payload without believing it: to learn which key it claims.

@@ -1,6 +1,7 @@
 //! What can go wrong in a call, with the stable codes that scripts branch on.
 
 use crate::sql::SqlError;
+use crate::time::Milliseconds;
 
 /// Why a call failed. Its transaction is rolled back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,8 @@ pub struct Problem {
     pub code: Code,
     /// What happened, with the values, and what to do next.
     pub detail: String,
+    /// When a repeat may succeed, where that is known.
+    pub retry_after: Option<Milliseconds>,
 }
 
 macro_rules! codes {
@@ -76,6 +79,8 @@ codes! {
     ConfirmationRequired = "confirmation_required", 403, "Confirm that it is you";
     /// Nothing there of that name.
     NotFound = "not_found", 404, "Not found";
+    /// The request names a host at which this control plane does not answer.
+    Misdirected = "misdirected", 421, "Another host was asked for";
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
     /// The control plane does not know the endpoint: present the enrolment certificate.
@@ -92,7 +97,7 @@ codes! {
     TooLarge = "too_large", 413, "The body is too large";
     /// The body is not of a type the route reads.
     UnsupportedMediaType = "unsupported_media_type", 415, "The body is of another type";
-    /// Too many requests from this address or token.
+    /// Too many requests from this address or token, or more reports from this endpoint than may be stored of it.
     RateLimited = "rate_limited", 429, "Too many requests";
     /// Queueing more than the endpoint's bound.
     QueueFull = "queue_full", 409, "Too much is queued for this endpoint";
@@ -107,7 +112,13 @@ codes! {
 impl Error {
     /// A problem of `code` with its sentence.
     pub fn problem(code: Code, detail: impl Into<String>) -> Self {
-        Self::Problem(Problem { code, detail: detail.into() })
+        Self::Problem(Problem { code, detail: detail.into(), retry_after: None })
+    }
+
+    /// [`Code::RateLimited`] with its sentence and the time after which a repeat may succeed.
+    pub fn rate_limited(detail: impl Into<String>, retry_after: Milliseconds) -> Self {
+        let detail = detail.into();
+        Self::Problem(Problem { code: Code::RateLimited, detail, retry_after: Some(retry_after) })
     }
 
     /// [`Code::NotFound`] for `what`.

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::envelope::{Envelope, Payload};
-use crate::id::EndpointId;
+use crate::id::{EndpointId, JournalId};
+use crate::keys::{PublicKey, Role, Sign};
 use crate::time::Timestamp;
-use crate::wire::Authority;
+use crate::wire::{Authority, TranscriptHead, journals_digest};
 
 /// The version of the format that this program writes and reads.
-pub const EXPORT_VERSION: u32 = 1;
+pub const EXPORT_VERSION: u32 = 2;
 
 /// The first line of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,13 +27,60 @@ pub struct ExportHead {
     pub exported_at: Timestamp,
     /// The root key and the order key it certified.
     pub authority: Authority,
+    /// The certificates of earlier order keys, by serial: what they and their statement keys signed is in the record.
+    pub certificates: Vec<Envelope>,
     /// Every enrolment certificate of the endpoint: whose signatures count.
     pub enrolments: Vec<Envelope>,
-    /// A signed [`crate::wire::TranscriptHead`] of the last entry in the file.
+    /// Every journal of the endpoint, in the order in which the control plane first heard them.
+    pub journals: Vec<ExportJournal>,
+    /// A signed [`TranscriptHead`] of the last entry in the file. It covers the bytes of this line before it.
     pub head: Envelope,
-    /// For each journal, the last signed [`crate::wire::SyncLine`]: the endpoint's own statement how far its
-    /// journal went.
-    pub journals: Vec<Envelope>,
+}
+
+/// One journal of the endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportJournal {
+    /// Which.
+    pub id: JournalId,
+    /// Whose signature moves it.
+    pub key: PublicKey,
+    /// The last signed [`crate::wire::SyncLine`] that stated a head which was held entirely: the endpoint's own
+    /// statement how far its journal went. Absent: none has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Envelope>,
+}
+
+impl ExportHead {
+    /// The digest of the bytes before `,"head":` in the line.
+    pub fn front_digest(&self) -> Digest {
+        let line = serde_json::to_string(self).expect("export heads serialize");
+        let head = serde_json::to_string(&self.head).expect("envelopes serialize");
+        let tail = format!(",\"head\":{head}}}");
+        Digest::of(line.strip_suffix(&tail).expect("the head is the last field"))
+    }
+
+    /// The digest over the list of journals.
+    pub fn journals_digest(&self) -> Digest {
+        let add = |before, journal: &ExportJournal| journals_digest(before, journal.id, &journal.key);
+        self.journals.iter().fold(Digest::ZERO, add)
+    }
+
+    /// Signs the line as the export of a transcript whose last entry is `number`, with the hash `hash`.
+    #[must_use]
+    pub fn sealed(mut self, version: u32, number: u64, hash: Digest, keys: &dyn Sign) -> Self {
+        let head = TranscriptHead {
+            v: version,
+            endpoint: self.endpoint,
+            number,
+            hash,
+            at: self.exported_at,
+            journals: Some(self.journals_digest()),
+            export: Some(self.front_digest()),
+        };
+        self.head = Envelope::seal(&head, keys, Role::Statement);
+        self
+    }
 }
 
 /// The version of the audit log's format that this program writes and reads.

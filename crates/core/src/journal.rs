@@ -8,6 +8,7 @@ use crate::day::UtcDay;
 use crate::digest::Digest;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::id::{BootId, JournalId, LogId, SequenceId};
+use crate::keys::PublicKey;
 use crate::probe::Catalogue;
 use crate::sequence::{EndState, StepResult};
 use crate::time::Timestamp;
@@ -182,6 +183,13 @@ pub enum JournalBody {
     },
     /// The endpoint was retired and stops.
     Retired,
+    /// A certificate with a higher serial was verified: from here on only its keys count.
+    Authority {
+        /// The certificate's serial.
+        serial: u64,
+        /// Its order key.
+        order_key: PublicKey,
+    },
 }
 
 /// What became of an order that was accepted.
@@ -326,6 +334,7 @@ impl JournalBody {
             Self::Traffic { .. } => "traffic",
             Self::Head { .. } => "head",
             Self::Retired => "retired",
+            Self::Authority { .. } => "authority",
         }
     }
 
@@ -347,7 +356,8 @@ impl JournalBody {
             | Self::Link { .. }
             | Self::Traffic { .. }
             | Self::Head { .. }
-            | Self::Retired => None,
+            | Self::Retired
+            | Self::Authority { .. } => None,
         }
     }
 }

@@ -89,8 +89,11 @@ crate::schema_text!(PublicKey, "an Ed25519 public key, base 64");
 /// What a key is for; the host keeps the secret and signs by role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The control plane's key for orders, work, time, transcript heads and enrolment certificates.
+    /// The control plane's key for orders, work and enrolment certificates.
     Order,
+    /// The control plane's key for what it states and does not order: time and transcript heads. It is valid by its
+    /// serial alone, so records and clocks go on when an order key has ended.
+    Statement,
     /// The endpoint's own key.
     Endpoint,
     /// The owner's root key, for the moment in which it certifies an order key; no host keeps it.
@@ -114,14 +117,39 @@ pub trait Sign {
 pub struct KeyPair {
     role: Role,
     signing: SigningKey,
+    /// The key for statements, beside an order key.
+    statement: Option<SigningKey>,
     token_secret: [u8; 32],
 }
 
 impl KeyPair {
-    /// The keys made from `seed`; the token secret is derived from it.
+    /// The keys made from `seed`; the token secret is derived from it. With an order key comes a statement key that is
+    /// derived as well.
     pub fn from_seed(role: Role, seed: &[u8; 32]) -> Self {
+        let statement_seed = Digest::of_parts(&[b"tidegate statement key", seed]).0;
+        let statement = (role == Role::Order).then(|| SigningKey::from_bytes(&statement_seed));
+        Self { statement, ..Self::alone(role, seed) }
+    }
+
+    /// The keys of a control plane, each from a seed of its own.
+    pub fn control_plane(order_seed: &[u8; 32], statement_seed: &[u8; 32]) -> Self {
+        let statement = Some(SigningKey::from_bytes(statement_seed));
+        Self { statement, ..Self::alone(Role::Order, order_seed) }
+    }
+
+    fn alone(role: Role, seed: &[u8; 32]) -> Self {
         let token_secret = Digest::of_parts(&[b"tidegate token secret", seed]).0;
-        Self { role, signing: SigningKey::from_bytes(seed), token_secret }
+        Self { role, signing: SigningKey::from_bytes(seed), statement: None, token_secret }
+    }
+
+    fn key(&self, role: Role) -> &SigningKey {
+        match (role, &self.statement) {
+            (Role::Statement, Some(statement)) => statement,
+            (role, _) => {
+                assert_eq!(role, self.role, "a host has only its own keys");
+                &self.signing
+            }
+        }
     }
 }
 
@@ -134,13 +162,11 @@ impl fmt::Debug for KeyPair {
 impl Sign for KeyPair {
     fn sign(&self, role: Role, bytes: &[u8]) -> [u8; 64] {
         use ed25519_dalek::Signer;
-        assert_eq!(role, self.role, "a host signs only in its own role");
-        self.signing.sign(bytes).to_bytes()
+        self.key(role).sign(bytes).to_bytes()
     }
 
     fn public_key(&self, role: Role) -> PublicKey {
-        assert_eq!(role, self.role, "a host has only its own keys");
-        PublicKey(self.signing.verifying_key().to_bytes())
+        PublicKey(self.key(role).verifying_key().to_bytes())
     }
 
     fn authenticate(&self, bytes: &[u8]) -> [u8; 32] {

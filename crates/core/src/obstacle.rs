@@ -70,6 +70,12 @@ obstacles! {
     OwnerExists = "owner_exists";
     /// The root key would lie where it must not.
     RootKeyMisplaced = "root_key_misplaced";
+    /// The root key's file holds no root key.
+    RootKeyUnusable = "root_key_unusable";
+    /// An order key's request or answer does not fit.
+    OrderKeyUnusable = "order_key_unusable";
+    /// A backup holds an older order key than the machines may know, or another owner's.
+    BackupKeyOutdated = "backup_key_outdated";
     /// Another process works on the data directory.
     DataDirectoryInUse = "data_directory_in_use";
     /// The data directory cannot be written.
@@ -122,6 +128,8 @@ obstacles! {
     InvalidServiceName = "invalid_service_name";
     /// A path that a service cannot name.
     InvalidServicePath = "invalid_service_path";
+    /// A user that the service cannot run as.
+    InvalidServiceUser = "invalid_service_user";
     /// A unit of somebody else has the name.
     ForeignUnit = "foreign_unit";
     /// The program cannot be executed where it was put.

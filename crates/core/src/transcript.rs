@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::Link;
+use crate::chain::{Entry, Link};
 use crate::digest::Digest;
+use crate::envelope::Envelope;
 use crate::id::{EndpointId, JournalId, LogId, SequenceId};
 use crate::keys::PublicKey;
 use crate::sequence::{EndState, SequenceSpec};
@@ -13,6 +14,9 @@ use crate::time::Timestamp;
 pub const ACTOR_ENDPOINT: &str = "endpoint";
 /// The actor of entries that nobody asked for.
 pub const ACTOR_CONTROL_PLANE: &str = "control plane";
+
+/// Who made a sequence whose record was lost with a restore: the signed work does not say.
+pub const AUTHOR_NOT_RECORDED: &str = "not recorded";
 
 /// The header of a transcript entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +96,11 @@ pub enum TranscriptBody {
         /// The one before.
         replaced: Option<JournalId>,
     },
+    /// The control plane speaks with these keys from here on.
+    Authority {
+        /// The [`crate::wire::OrderKeyCertificate`], signed by the root key.
+        certificate: Envelope,
+    },
     /// An order log was opened for the current journal.
     LogOpened {
         /// Which.
@@ -107,6 +116,15 @@ pub enum TranscriptBody {
     Restored {
         /// Whether `admin restore` said so; otherwise the endpoint's order head proved it.
         announced: bool,
+    },
+    /// The machine showed signed work that this record lacked, which makes it a record (R12).
+    Proved {
+        /// Its title.
+        title: String,
+        /// What was asked for, as far as the signed work says.
+        spec: Box<SequenceSpec>,
+        /// The digest of the signed work.
+        work: Digest,
     },
     /// A sequence was queued.
     Queued {
@@ -213,6 +231,16 @@ pub enum TranscriptBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tags: Option<Vec<String>>,
     },
+    /// The body of an earlier entry was erased. Its header stays, so the chain holds.
+    Erased {
+        /// The entry whose body is gone.
+        number: u64,
+        /// The digest of that body, as the entry's header has it.
+        body: Digest,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Nothing more is believed of it.
     Revoked,
     /// It was told to stop and remove itself.
@@ -220,6 +248,16 @@ pub enum TranscriptBody {
 }
 
 impl TranscriptBody {
+    /// The record of a journal entry.
+    pub fn of_journal(entry: &Entry) -> Self {
+        Self::Journal { header: entry.header.clone(), body: entry.body.clone().unwrap_or_default() }
+    }
+
+    /// The exact text that is hashed and stored.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("transcript bodies serialize")
+    }
+
     /// The word that the header repeats; journal entries have their own.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -228,9 +266,11 @@ impl TranscriptBody {
             Self::Candidate { .. } => "candidate",
             Self::Forked { .. } => "forked",
             Self::Adopted { .. } => "adopted",
+            Self::Authority { .. } => "authority",
             Self::LogOpened { .. } => "log_opened",
             Self::LogClosed { .. } => "log_closed",
             Self::Restored { .. } => "restored",
+            Self::Proved { .. } => "proved",
             Self::Queued { .. } => "queued",
             Self::Offered { .. } => "offered",
             Self::Held { .. } => "held",
@@ -251,6 +291,7 @@ impl TranscriptBody {
             Self::Assigned { .. } => "assigned",
             Self::RunNext => "run_next",
             Self::Edited { .. } => "edited",
+            Self::Erased { .. } => "erased",
             Self::Revoked => "revoked",
             Self::Retired => "retired",
         }

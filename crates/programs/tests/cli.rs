@@ -167,15 +167,16 @@ fn an_altered_export_is_found_and_another_file_is_none() -> anyhow::Result<()> {
     let file = world.directory.path().join("record.tgx");
     let path = file.to_string_lossy().into_owned();
     world.tidegate(&["export", &machine.endpoint, "--out", &path], 0)?;
-    let said = world.tidegate(&["verify", &path], 0)?;
-    ensure!(said.contains("complete to ") && said.contains("endorsed"), "{said}");
+    let said = world.tidegate(&["verify", &path], 6)?;
+    ensure!(said.contains("not proved: whose record this is") && !said.contains('✓'), "{said}");
     ends(&tidegate(&world, &["export", &machine.endpoint, "--out", &path])?, 2, &["exists", "--force"])?;
 
     // Whose record it is: the code that the machine enrolled with holds the root key's fingerprint.
     let code = world.code()?;
     let fingerprint = code.split('.').nth(2).context("a code has four parts")?;
     let said = world.tidegate(&["verify", &path, "--root", fingerprint], 0)?;
-    ensure!(said.contains("as you named it"), "{said}");
+    ensure!(said.contains("as you named it") && said.contains("✓ complete to "), "{said}");
+    ensure!(said.contains("endorsed") && said.contains("signed  "), "{said}");
     world.tidegate(&["verify", &path, "--root", &"0".repeat(64)], 5)?;
 
     let genuine = std::fs::read_to_string(&file)?;

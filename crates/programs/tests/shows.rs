@@ -44,6 +44,31 @@ fn nothing_altered_runs_or_passes_for_genuine() {
 }
 
 #[test]
+fn replaced_and_revoked_keys_strand_no_machine_and_serve_no_thief() {
+    holds("rotate");
+}
+
+#[test]
+fn a_recorded_sync_that_is_sent_again_moves_nothing() {
+    holds("replay");
+}
+
+#[test]
+fn no_doctored_export_is_proved() {
+    holds("verify-false");
+}
+
+#[test]
+fn a_record_that_a_machine_filled_can_always_be_read() {
+    holds("large-record");
+}
+
+#[test]
+fn floods_stay_within_bounds_and_honest_work_goes_on() {
+    holds("flood");
+}
+
+#[test]
 fn power_cuts_lose_nothing_acknowledged_and_damage_nothing() {
     holds("power-cut");
 }
@@ -66,6 +91,11 @@ fn clocks_that_are_decades_off_are_no_matter() {
     } else {
         eprintln!("SKIPPED: clocks gives machines boot ids of their own, which takes root");
     }
+}
+
+#[test]
+fn no_check_brings_a_private_key_home() {
+    holds("keys-at-home");
 }
 
 #[test]

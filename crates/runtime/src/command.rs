@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::time::Milliseconds;
-use tidegate_core::wire::Policy;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::doctor::{DoctorArguments, doctor};
 use crate::enrol::{EnrolOptions, enrol};
 use crate::net::{Intervals, ServerAddress};
+use crate::policy_arguments::PolicyArguments;
 use crate::service::{self, InstallArguments, UninstallArguments};
 use crate::session::{RunEnd, RunOptions, run};
 use crate::{executor, failure, state_directory, status};
@@ -36,6 +36,16 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Makes this machine an endpoint of a control plane. Repeating it is safe.
+    #[command(
+        after_help = "The policy given here is this machine's own: an order can narrow it, and only enrolling it again \
+(another --state, a fresh code) widens it.
+
+  For checks of logs and of one network, and nothing else:
+    tidegate-runtime enrol --server URL --code CODE --forbid-shell \\
+      --allow-path /var/log --allow-path /opt/motion --allow-net 10.20.0.0/16 --allow-net plc7.plant:502
+  For checks that also see certificates with their keys:
+    … --allow-denied /etc/ssl/private"
+    )]
     Enrol {
         /// The control plane's address, such as https://tidegate.example
         #[arg(long)]
@@ -52,15 +62,6 @@ enum Command {
         /// What to call this machine [default: its host name]
         #[arg(long)]
         name: Option<String>,
-        /// Forbids `shell` on this machine, for good
-        #[arg(long)]
-        forbid_shell: bool,
-        /// Allows only this probe; may be repeated [default: all]
-        #[arg(long, value_name = "PROBE")]
-        allow_probe: Vec<String>,
-        /// Lets file probes read only in this folder; may be repeated [default: everywhere]
-        #[arg(long, value_name = "DIR")]
-        allow_path: Vec<String>,
         /// Accepts a state directory on a file system that may forget
         #[arg(long)]
         allow_volatile_state: bool,
@@ -70,6 +71,9 @@ enum Command {
         /// Prints JSON
         #[arg(long)]
         json: bool,
+        // Last, because its heading holds for what follows.
+        #[command(flatten)]
+        policy: PolicyArguments,
     },
     /// Takes work, runs it, returns the results; until it is stopped.
     Run {
@@ -131,19 +135,7 @@ pub fn main() -> ExitCode {
 fn perform(command: Command) -> anyhow::Result<ExitCode> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
-        Command::Enrol {
-            server,
-            code,
-            state,
-            ca,
-            name,
-            forbid_shell,
-            allow_probe,
-            allow_path,
-            allow_volatile_state,
-            allow_http,
-            json,
-        } => {
+        Command::Enrol { server, code, state, ca, name, policy, allow_volatile_state, allow_http, json } => {
             check_address(&server, allow_http)?;
             let code = if code == "-" { std::io::read_to_string(std::io::stdin())? } else { code };
             let ca_pem = ca
@@ -161,7 +153,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
                 state: &state,
                 ca_pem,
                 name,
-                policy: policy(forbid_shell, allow_probe, allow_path)?,
+                policy: policy.policy()?,
                 allow_volatile: allow_volatile_state,
             };
             let done = tokio.block_on(enrol(options))?;
@@ -238,24 +230,6 @@ fn retired(service: Option<&str>, state: &Path) -> ExitCode {
     let what = format!("the machine in `{}` was retired, and takes no work any more", state.display());
     let next = "nothing, if that is meant; to work with it again enrol it anew with another --state";
     failure::print(&Obstructed::new(Obstacle::Retired, what, next).into())
-}
-
-/// What may run on this machine.
-fn policy(forbid_shell: bool, probes: Vec<String>, paths: Vec<String>) -> anyhow::Result<Policy> {
-    let known = crate::probes::catalogue();
-    if let Some(unknown) = probes.iter().find(|probe| known.find(probe).is_none()) {
-        let names: Vec<_> = known.0.iter().map(|probe| probe.name.as_str()).collect();
-        let next = format!("this runtime has: {}", names.join(", "));
-        let what = format!("`{unknown}` is not a probe of this runtime");
-        anyhow::bail!(Obstructed::new(Obstacle::InvalidPolicy, what, next));
-    }
-    if let Some(relative) = paths.iter().find(|path| !Path::new(path).is_absolute()) {
-        let what = format!("--allow-path takes absolute folders, not `{relative}`");
-        let next = format!("write the whole path: --allow-path /…/{relative}");
-        anyhow::bail!(Obstructed::new(Obstacle::InvalidPolicy, what, next));
-    }
-    let listed = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
-    Ok(Policy { shell: !forbid_shell, probes: listed(probes), paths: listed(paths) })
 }
 
 /// Refuses to send secrets in the clear to another machine.

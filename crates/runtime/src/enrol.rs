@@ -92,12 +92,13 @@ pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<Enrolment
     if certificate.endpoint != answer.endpoint || certificate.key != identity.key() {
         bail!(wrong("the control plane certified another machine"));
     }
-    let enrolled = Enrolled { endpoint: answer.endpoint, enrolment: answer.enrolment, authority };
+    let root = authority.root;
+    let enrolled = Enrolled { endpoint: answer.endpoint, enrolment: answer.enrolment, root };
     let (journal, reading) = (identity.journal, clock::read());
     let identity = Identity { enrolled: Some(enrolled), ..identity };
     directory.transaction(|db| {
         runtime::document_save(db, crate::identity::DOCUMENT, &identity)?;
-        runtime::create(db, journal, answer.at, &reading, options.policy)
+        runtime::create(db, journal, answer.at, &reading, options.policy, &authority)
     })?;
     Ok(EnrolmentDone { endpoint: answer.endpoint, was_enrolled: false })
 }
@@ -114,7 +115,7 @@ async fn check_authority(
             "this is not the control plane that the code is for: its owner's key has another fingerprint"
         ));
     }
-    let (time, authority) = verify_time(&answer, &nonce, &answer.root)
+    let (time, authority) = verify_time(&answer, &nonce, &answer.root, 0)
         .with_context(|| wrong("the control plane could not prove that it speaks for the code's owner"))?;
     transport.confirm_time(time);
     Ok(authority)
@@ -158,12 +159,13 @@ pub(crate) async fn recover(
     transport: &Transport,
     identity: &Identity,
     enrolled: &Enrolled,
+    authority: tidegate_core::wire::Authority,
     journal: tidegate_core::id::JournalId,
 ) -> Result<EnrolAnswer, TransportError> {
     let request = RecoverRequest {
         v: PROTOCOL_VERSION,
         enrolment: enrolled.enrolment.clone(),
-        authority: enrolled.authority.clone(),
+        authority,
         journal,
         facts: facts::collect(),
         probes: probes::catalogue(),

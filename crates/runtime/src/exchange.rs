@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tidegate_core::id::RequestId;
 use tidegate_core::obstacle::Obstacle;
-use tidegate_core::runtime::{Input, Request, Status, Ticket, verify_time};
-use tidegate_core::wire::{EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
+use tidegate_core::runtime::{Input, Request, Status, authority, verify_time};
+use tidegate_core::wire::{Authority, EnrolAnswer, SyncAnswer, TimeAnswer, TimeRequest};
 use tokio::time::Instant;
 
 use crate::session::{Flight, Session, TIME_EVERY};
@@ -22,6 +22,9 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 
 /// The longest wait that a server can ask for: whoever answers in its place must not silence a machine.
 const ASKED_WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// Most bytes of entries in a request while the control plane slows this machine: what refills within one wait.
+pub(crate) const SLOWED_BYTES_MAX: u64 = 64 * 1024;
 
 /// The shortest pause after an attempt that took longer than the wait that follows it.
 const SOONEST: Duration = Duration::from_millis(500);
@@ -53,7 +56,8 @@ impl Session {
     pub(crate) fn depart(&mut self, status: &Status) -> anyhow::Result<(Flight, bool)> {
         self.departed_at = Instant::now();
         if self.must_recover {
-            return Ok((self.depart_recover(status), false));
+            let authority = self.directory.read(authority)?;
+            return Ok((self.depart_recover(status, authority), false));
         }
         if self.time_at <= Instant::now() && (self.has_contact || !status.is_time_confirmed) {
             return Ok((self.depart_time(), false));
@@ -85,12 +89,13 @@ impl Session {
         })
     }
 
-    fn depart_recover(&self, status: &Status) -> Flight {
+    fn depart_recover(&self, status: &Status, authority: Authority) -> Flight {
         let (transport, identity, enrolled) =
             (self.transport.clone(), self.identity.clone(), self.enrolled.clone());
         let journal = status.journal.id;
         Box::pin(async move {
-            let answer = enrol::recover(&transport, &identity, &enrolled, journal).await.map(Box::new);
+            let answer =
+                enrol::recover(&transport, &identity, &enrolled, authority, journal).await.map(Box::new);
             Landed::Recover { answer }
         })
     }
@@ -131,10 +136,14 @@ impl Session {
             }
             Landed::Time { nonce, answer: Ok(answer) } => {
                 self.time_at = Instant::now() + TIME_EVERY;
-                match verify_time(&answer, &nonce, &self.enrolled.authority.root) {
-                    Ok((time, _)) => {
+                let serial = self.status()?.serial;
+                match verify_time(&answer, &nonce, &self.enrolled.root, serial) {
+                    Ok((time, authority)) => {
                         self.transport.confirm_time(time);
                         self.perform(Input::TimeLearned(time))?;
+                        if authority.serial() > serial {
+                            self.perform(Input::Certificate(Box::new(authority.certificate)))?;
+                        }
                         self.path_is_open()
                     }
                     Err(error) => {
@@ -152,7 +161,8 @@ impl Session {
                 self.time_at = self.next_at + self.intervals.of(CHECK_IN);
                 Ok(())
             }
-            Landed::Recover { answer: Ok(_) } => {
+            Landed::Recover { answer: Ok(answer) } => {
+                self.perform(Input::Certificate(Box::new(answer.authority.certificate)))?;
                 tracing::warn!(
                     "the control plane did not know this machine: it waits for the owner to confirm it"
                 );
@@ -179,15 +189,17 @@ impl Session {
             self.unheld_pause(was_held);
             return Ok(());
         };
-        let ticket = answer.ticket.clone();
         let stood = self.status()?;
         self.perform(Input::SyncAnswered { request, answer })?;
         let status = self.status()?;
-        self.ticket = ticket.map(|text| Ticket::new(text, &status));
         // What the answer brings counts by what became of it: an order that comes altered again and again moves nothing.
-        let moves_a_log =
-            status.acknowledged > before || (stood.journal, stood.orders) != (status.journal, status.orders);
+        // What is asked for is part of how a machine stands: it is shown at once.
+        let stands = |status: &Status| (status.journal, status.orders, status.asked);
+        let moves_a_log = status.acknowledged > before || stands(&stood) != stands(&status);
         let may_idle = self.ticket.is_some() && status.acknowledged >= status.journal.number;
+        if status.acknowledged >= status.journal.number {
+            self.is_slowed = false;
+        }
         if moves_a_log {
             // The ticket was rightly refused: an answer had been lost, and the logs stood otherwise than it said.
             self.tickets_refused = 0;
@@ -306,6 +318,7 @@ impl Session {
                 if self.has_recovered { self.intervals.of(AFTER_REFUSAL) } else { Duration::ZERO }
             }
             "unavailable" | "rate_limited" | "storage_full" => {
+                self.is_slowed |= code == "rate_limited";
                 self.refused_say(code, detail);
                 self.retry.failed(entropy::fraction())
             }

@@ -7,7 +7,7 @@ use tidegate_core::envelope::Envelope;
 use tidegate_core::id::{EndpointId, JournalId};
 use tidegate_core::keys::{KeyPair, PublicKey, Role};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
-use tidegate_core::wire::{Authority, seal_public_key};
+use tidegate_core::wire::seal_public_key;
 
 use crate::entropy;
 
@@ -37,8 +37,8 @@ pub(crate) struct Enrolled {
     pub(crate) endpoint: EndpointId,
     /// The certificate about it.
     pub(crate) enrolment: Envelope,
-    /// The root key and the order key it certified.
-    pub(crate) authority: Authority,
+    /// The owner's root key. The newest certificate by it is in the core's state.
+    pub(crate) root: PublicKey,
 }
 
 impl std::fmt::Debug for Identity {

@@ -89,6 +89,7 @@ pub(crate) fn bytes_needed(input: &Input) -> u64 {
         | Input::StepExited { .. }
         | Input::Facts { .. }
         | Input::TimeLearned(_)
+        | Input::Certificate(_)
         | Input::Link { .. }
         | Input::Traffic { .. } => 0,
     };
@@ -121,7 +122,11 @@ fn is_result(input: &Input) -> bool {
 pub(crate) fn must_be_kept(input: &Input) -> bool {
     match input {
         Input::StepExited { .. } | Input::Facts { .. } | Input::Link { .. } | Input::Traffic { .. } => true,
-        Input::Booted { .. } | Input::Tick | Input::SyncAnswered { .. } | Input::TimeLearned(_) => false,
+        Input::Booted { .. }
+        | Input::Tick
+        | Input::SyncAnswered { .. }
+        | Input::TimeLearned(_)
+        | Input::Certificate(_) => false,
     }
 }
 

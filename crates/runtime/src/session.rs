@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use anyhow::bail;
 use tidegate_core::id::{BootId, RequestId};
-use tidegate_core::keys::{KeyPair, PublicKey};
+use tidegate_core::keys::KeyPair;
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::probe::Catalogue;
-use tidegate_core::runtime::{self, Input, Limits, Status, Ticket, document_load, document_save};
+use tidegate_core::runtime::{
+    self, Effect, Idle, Input, Limits, Status, Ticket, document_load, document_save,
+};
 use tidegate_core::sql::{SqlError, SqlErrorKind};
 use tokio::time::{Instant, sleep_until};
 
@@ -61,12 +63,13 @@ pub(crate) struct Session {
     pub(crate) identity: Identity,
     pub(crate) enrolled: Enrolled,
     pub(crate) keys: KeyPair,
-    pub(crate) order_key: PublicKey,
     pub(crate) catalogue: Catalogue,
     pub(crate) boot: BootId,
     pub(crate) transport: std::rc::Rc<Transport>,
     /// Admits idle syncs while nothing moves.
     pub(crate) ticket: Option<Ticket>,
+    /// Idle syncs since the start.
+    idle_count: u64,
     /// Tickets refused since one was taken.
     pub(crate) tickets_refused: u32,
     /// The wall clock less the time since the machine started, at the last signed sync.
@@ -83,6 +86,8 @@ pub(crate) struct Session {
     pub(crate) last_problem: String,
     /// The code of the refusal that the log was told last; absent: it was let in since.
     pub(crate) last_refusal: Option<String>,
+    /// Whether the control plane takes this machine's entries more slowly than they come (`rate_limited`).
+    pub(crate) is_slowed: bool,
     /// An idle sync that broke after this long: a proxy's doing, if the next attempt succeeds.
     pub(crate) broke_after: Option<Duration>,
     /// When the last exchange began.
@@ -220,8 +225,9 @@ impl Session {
             bail!(identity::not_enrolled(state));
         };
         let Some(enrolled) = identity.enrolled.clone() else { bail!(identity::not_enrolled(state)) };
-        let order_key = enrolled.authority.order_key()?;
-        let executor = Executor::new(ExecutorOptions::new(&directory.place_id()?))?;
+        let options_of_steps =
+            ExecutorOptions { state: Some(state.to_owned()), ..ExecutorOptions::new(&directory.place_id()?) };
+        let executor = Executor::new(options_of_steps)?;
         let keep_alive = if options.is_metered { KeepAlive::Silent } else { KeepAlive::Probed };
         let (server, ca_pem, intervals) = (&identity.server, identity.ca_pem.as_deref(), options.intervals);
         let transport = Transport::new(server, ca_pem, keep_alive, intervals)?;
@@ -232,6 +238,7 @@ impl Session {
             transport: std::rc::Rc::new(transport),
             catalogue: probes::catalogue(),
             ticket: None,
+            idle_count: 0,
             tickets_refused: 0,
             offset_ms: 0,
             has_contact: false,
@@ -243,6 +250,7 @@ impl Session {
             closed_at_ms: None,
             last_problem: String::new(),
             last_refusal: None,
+            is_slowed: false,
             broke_after: None,
             departed_at: now,
             next_at: now,
@@ -258,7 +266,6 @@ impl Session {
             directory,
             identity,
             enrolled,
-            order_key,
         })
     }
 
@@ -333,32 +340,48 @@ impl Session {
             entropy: entropy::seed(),
             keys: &self.keys,
             endpoint: self.enrolled.endpoint,
-            order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
             limits: Limits { has_room, ..Limits::default() },
         };
         let effects = self.directory.transaction(|db| runtime::handle(db, &cx, input))?;
-        effects.into_iter().for_each(|effect| self.steps.perform(effect));
+        for effect in effects {
+            match effect {
+                Effect::KeepTicket(ticket) => self.ticket = ticket,
+                Effect::StartStep { .. } | Effect::Kill { .. } => self.steps.perform(effect),
+            }
+        }
         Ok(())
     }
 
     /// The next request, from the state as it is.
-    pub(crate) fn request(&self) -> anyhow::Result<runtime::Request> {
+    pub(crate) fn request(&mut self) -> anyhow::Result<runtime::Request> {
         let reading = clock::read();
         let cx = runtime::Context {
             clock: &reading,
             entropy: [0; 32],
             keys: &self.keys,
             endpoint: self.enrolled.endpoint,
-            order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
-            limits: Limits::default(),
+            limits: self.request_limits(),
         };
         let id = RequestId::fresh(&mut entropy::fresh());
         let hold_ms = u64::try_from(self.hold_asked().as_millis()).unwrap_or(u64::MAX);
-        self.directory.read(|db| runtime::request(db, &cx, id, self.ticket.as_ref(), hold_ms))
+        let count = self.idle_count + 1;
+        let idle = self.ticket.as_ref().map(|ticket| Idle { ticket, hold_ms, count });
+        let request = self.directory.read(|db| runtime::request(db, &cx, id, idle))?;
+        self.idle_count += u64::from(request.is_idle);
+        Ok(request)
+    }
+
+    /// A batch that is likely to be refused is kept small: what is refused was sent for nothing.
+    fn request_limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        if self.is_slowed {
+            limits.request_bytes_max = exchange::SLOWED_BYTES_MAX;
+        }
+        limits
     }
 
     /// How long the next idle sync may be held. After one that broke not at all: an answer at once tells a path that is

@@ -1,6 +1,5 @@
 //! Steps at work: starts what the core decided and tells how each ended.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tidegate_core::id::SequenceId;
@@ -42,16 +41,18 @@ impl Steps {
     /// Performs what the core decided.
     pub(crate) fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::StartStep { sequence, step, attempt, probe, with, timeout, folders } => {
+            Effect::StartStep { sequence, step, attempt, probe, with, timeout, policy } => {
                 let task = StepTask {
                     probe,
                     with,
                     timeout: Duration::from_millis(timeout.0),
                     output_limit_bytes: 2 * OUTPUT_END_BYTES_MAX,
-                    folders: folders.map(|folders| folders.into_iter().map(PathBuf::from).collect()),
+                    policy: *policy,
                 };
                 self.start((sequence, step, attempt), task);
             }
+            // The session keeps it: it has nothing to do with steps.
+            Effect::KeepTicket(_) => {}
             Effect::Kill { sequence, step, attempt } => {
                 let killed = (sequence, step, attempt);
                 if let Some(index) = self.running.iter().position(|(running, _)| *running == killed) {

@@ -87,7 +87,10 @@ pub(crate) fn after_refusal(code: &str) -> &'static str {
         "invalid_code" => {
             "have another code made: `tidegate enrolment-codes create --site SITE`; nothing was kept of this one"
         }
-        "rate_limited" => "nothing, if it is rare: it waits; else something at this address asks too often",
+        "rate_limited" => {
+            "nothing: it waits and sends again. If it stays, look at the machine's page: it reports too much, or \
+             something at this address asks too often"
+        }
         "unavailable" => "nothing: it is tried again shortly; repeat a command that was typed",
         "storage_full" => {
             "make room on the control plane's disk; nothing is lost here, and it is tried again"

@@ -188,3 +188,19 @@ async fn twenty_megabytes_keep_both_ends_and_their_count() {
     assert_eq!(output.dropped_bytes, output.bytes - 2 * 16_384);
     assert!(output.head.starts_with("first\nx") && output.tail.ends_with("xlast\n"));
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_command_starts_with_the_listed_variables_and_no_others() {
+    // What cargo gave this test stands for what a service was given.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    for groups in Groups::BOTH {
+        let ended = Machine::new(groups).shell("env", 20).await;
+        let text = &ended.result.output.head;
+        let mut names: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        let of_shells = ["PWD", "OLDPWD", "SHLVL", "_", "TZ"];
+        names.retain(|name| !of_shells.contains(name));
+        names.sort_unstable();
+        assert_eq!(names, ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "USER"], "{text}");
+        assert!(text.contains("SHELL=/bin/sh\n") && text.contains("LANG=C.UTF-8\n"), "{text}");
+    }
+}

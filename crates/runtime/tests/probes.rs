@@ -6,6 +6,7 @@ mod support;
 use serde_json::{Map, Value, json};
 use support::{Groups, Machine};
 use tidegate_core::sequence::{EndState, Finding};
+use tidegate_core::wire::Policy;
 use tidegate_runtime::executor::{Ended, StepTask};
 
 async fn run(probe: &str, with: Value) -> Ended {
@@ -90,7 +91,10 @@ async fn no_probe_looks_behind_a_link_that_leads_out_of_the_allowed_folders() {
                 with,
                 timeout: std::time::Duration::from_secs(20),
                 output_limit_bytes: 1 << 16,
-                folders: Some([allowed.clone()].into()),
+                policy: Policy {
+                    paths: Some(vec![allowed.to_string_lossy().into_owned()]),
+                    ..Policy::default()
+                },
             };
             let ended = machine.executor.start(task).wait().await;
             assert_eq!(ended.state, state, "{probe} of {name}: {ended:?}");

@@ -32,7 +32,13 @@ async fn as_a_runtime_with_a_step() {
     let command = format!("export FILE={}; {TREE}", directory.join("pids").display());
     let with = serde_json::from_value(serde_json::json!({ "command": command })).unwrap();
     let timeout = Duration::from_secs(600);
-    let task = StepTask { probe: "shell".into(), with, timeout, output_limit_bytes: 1 << 20, folders: None };
+    let task = StepTask {
+        probe: "shell".into(),
+        with,
+        timeout,
+        output_limit_bytes: 1 << 20,
+        policy: tidegate_core::wire::Policy::default(),
+    };
     let ended = executor.start(task).wait().await;
     std::fs::write(directory.join("ended"), format!("{:?} {}", ended.state, ended.result.summary)).unwrap();
 }

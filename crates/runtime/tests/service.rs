@@ -105,6 +105,31 @@ fn a_unit_of_somebody_else_and_a_name_that_is_none_are_refused() {
     }
 }
 
+#[test]
+fn a_service_runs_as_the_user_it_was_given_until_another_is_named() {
+    let root = TempDir::new().unwrap();
+    fs::create_dir_all(root.path().join("etc")).unwrap();
+    fs::write(
+        root.path().join("etc/passwd"),
+        "root:x:0:0::/root:/bin/sh\ntidegate:x:990:990::/:/bin/false\n",
+    )
+    .unwrap();
+    let unit = || fs::read_to_string(root.path().join(UNIT)).unwrap();
+    let refused = install(root.path(), &["--user", "nobody-here"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("(invalid_service_user)"), "{refused:?}");
+    assert!(!root.path().join(UNIT).exists(), "nothing was changed");
+
+    done(&install(root.path(), &[]));
+    assert!(!unit().contains("\nUser="), "{}", unit());
+    let said = done(&install(root.path(), &["--user", "tidegate"]));
+    assert!(unit().contains("\nUser=tidegate\n") && said.contains("doctor` says what then"), "{said}");
+    let said = done(&install(root.path(), &[]));
+    assert!(unit().contains("\nUser=tidegate\n"), "an upgrade keeps the user: {said}");
+    done(&install(root.path(), &["--user", "root"]));
+    assert!(!unit().contains("\nUser="));
+}
+
 fn install(root: &Path, more: &[&str]) -> Output {
     run("install", root, more)
 }

@@ -19,8 +19,11 @@ mod schemas;
 mod serve;
 mod server;
 mod stop;
+mod system;
 mod tasks;
 
+pub use net::{InvalidProxyNetwork, ProxyNetwork};
 pub use options::{LogFormat, ServeOptions, TlsFiles};
 pub use serve::{run, serve};
 pub use server::{Addresses, Running, Server};
+pub use tidegate_web::{InvalidPublicUrl, PublicUrl};

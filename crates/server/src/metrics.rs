@@ -38,6 +38,7 @@ pub(crate) struct Levels {
     pub(crate) endpoints: i64,
     pub(crate) sequences_live: i64,
     pub(crate) connections: i64,
+    pub(crate) body_bytes: i64,
     pub(crate) wal_bytes: i64,
     pub(crate) disk_free_bytes: i64,
     pub(crate) disk_reserve_bytes: i64,
@@ -52,6 +53,7 @@ struct Gauges {
     endpoints: Gauge,
     sequences_live: Gauge,
     connections: Gauge,
+    body_bytes: Gauge,
     wal_bytes: Gauge,
     disk_free_bytes: Gauge,
     disk_reserve_bytes: Gauge,
@@ -178,6 +180,12 @@ impl Gauges {
             self.projection_backlog.clone(),
         );
         registry.register_with_unit(
+            "request_bodies",
+            "Memory reserved for the bodies of requests in flight",
+            Unit::Bytes,
+            self.body_bytes.clone(),
+        );
+        registry.register_with_unit(
             "wal_size",
             "Size of the database's write-ahead log",
             Unit::Bytes,
@@ -208,6 +216,7 @@ impl Gauges {
         self.endpoints.set(levels.endpoints);
         self.sequences_live.set(levels.sequences_live);
         self.connections.set(levels.connections);
+        self.body_bytes.set(levels.body_bytes);
         self.wal_bytes.set(levels.wal_bytes);
         self.disk_free_bytes.set(levels.disk_free_bytes);
         self.disk_reserve_bytes.set(levels.disk_reserve_bytes);

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tidegate_core::call::{Answer, Counts, DirectoryQuestion, ObjectId, Question};
 use tidegate_core::control;
-use tidegate_web::Host as _;
+use tidegate_web::{Host as _, refuse_foreign_host};
 use tokio::time::timeout;
 
 use crate::host::{Level, LocalHost};
 use crate::metrics::Levels;
-use crate::net::Gate;
+use crate::net::{Budget, Gate};
 
 /// How long the writer may take to answer a call that stores nothing. A full queue takes a tenth of it.
 const READY_TIME_MAX: Duration = Duration::from_secs(1);
@@ -26,6 +27,7 @@ const READY_TIME_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Operations {
     pub(crate) host: Arc<LocalHost>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) database: PathBuf,
 }
 
@@ -36,7 +38,20 @@ pub(crate) fn liveness() -> Router {
 
 /// Whether it is ready, and its figures: for the people's listener.
 pub(crate) fn readiness(operations: Arc<Operations>) -> Router {
-    Router::new().route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(operations)
+    Router::new()
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .layer(from_fn_with_state(operations.clone(), own_host))
+        .with_state(operations)
+}
+
+/// Answers only where this control plane is asked for by a name of its own: a page of another site could otherwise have
+/// its own name lead here.
+async fn own_host(State(operations): State<Arc<Operations>>, request: Request, next: Next) -> Response {
+    match refuse_foreign_host(operations.host.as_ref(), &request) {
+        Some(refused) => refused,
+        None => next.run(request).await,
+    }
 }
 
 async fn ready(State(operations): State<Arc<Operations>>) -> Response {
@@ -85,6 +100,7 @@ impl Operations {
             endpoints: level(counts.endpoints),
             sequences_live: level(counts.sequences_live),
             connections: level(self.gate.open() as u64),
+            body_bytes: level(self.budget.bytes() as u64),
             wal_bytes: level(wal_bytes),
             disk_free_bytes: level(self.host.storage.free_bytes().unwrap_or(0)),
             disk_reserve_bytes: level(self.host.storage.reserve_bytes()),

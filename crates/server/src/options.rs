@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tidegate_web::PublicUrl;
+
+use crate::net::ProxyNetwork;
+
 /// How to serve.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
@@ -15,6 +19,13 @@ pub struct ServeOptions {
     /// The certificate and key of both listeners; `None`: plain HTTP, for a loopback address or behind a proxy
     /// that speaks TLS.
     pub tls: Option<TlsFiles>,
+    /// Where people reach the control plane, behind a proxy or under a name: links and commands lead there, and the
+    /// console answers nowhere else. `None`: the listener's addresses, `localhost`, and the names in the certificate.
+    pub public_url: Option<PublicUrl>,
+    /// Proxies that are believed when they say whom a request is from.
+    pub trusted_proxies: Vec<ProxyNetwork>,
+    /// Whether each connection of theirs begins with a PROXY header.
+    pub proxy_protocol: bool,
     /// Bytes of the data directory's disk that are kept for results, cancels and what else is under way: with less
     /// free, new work is refused; 0: there is no such bound.
     pub reserve_bytes: u64,
@@ -28,7 +39,24 @@ impl ServeOptions {
     pub fn new(data: impl Into<PathBuf>, listen: SocketAddr) -> Self {
         let reserve_bytes = Self::RESERVE_BYTES;
         let log_format = LogFormat::Text;
-        Self { data: data.into(), listen, runtime_listen: None, tls: None, reserve_bytes, log_format }
+        Self {
+            data: data.into(),
+            listen,
+            runtime_listen: None,
+            tls: None,
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            reserve_bytes,
+            log_format,
+        }
+    }
+
+    /// Addresses that others can reach at which what people and machines send can be read on the way.
+    pub(crate) fn open_to_all(&self) -> Vec<SocketAddr> {
+        let is_protected = self.tls.is_some() || self.public_url.as_ref().is_some_and(PublicUrl::is_https);
+        let addresses = [Some(self.listen), self.runtime_listen].into_iter().flatten();
+        addresses.filter(|address| !is_protected && !address.ip().is_loopback()).collect()
     }
 
     /// The reserve unless something else is chosen: the results of some hundred busy machines, of which a check-in

@@ -4,8 +4,11 @@ use tidegate_core::schema::{MigrateError, Schema, migrate};
 use tidegate_core::sql::Sql;
 use tidegate_core::{control, directory};
 
-/// The server's own table.
-const SERVER: Schema = Schema { name: "server", migrations: &[include_str!("schema/0001_server.sql")] };
+/// The server's own tables.
+const SERVER: Schema = Schema {
+    name: "server",
+    migrations: &[include_str!("schema/0001_server.sql"), include_str!("schema/0002_order_keys.sql")],
+};
 
 /// Brings every table up to date, within one transaction of the caller's.
 ///

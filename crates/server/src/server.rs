@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use tidegate_web::Front;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::data;
 use crate::host::LocalHost;
-use crate::net::{self, Gate, Listener};
+use crate::net::{self, Budget, Gate, Listener, Proxies, Serving, Tls};
 use crate::operations::{self, Operations};
 use crate::options::ServeOptions;
 use crate::tasks;
@@ -45,24 +46,48 @@ impl Server {
     /// When the data directory has no owner or is in use, its database is of a newer program or damaged, a
     /// certificate does not read, or an address is taken.
     pub async fn start(options: ServeOptions) -> anyhow::Result<Running> {
-        let tls = options.tls.as_ref().map(net::acceptor).transpose()?;
+        let tls = options.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
         let database =
             data::require_database(&options.data).map_err(|error| data::explained(&options.data, error))?;
         let explained = |error| data::explained(&options.data, error);
         let lock = data::lock(&options.data).map_err(explained)?;
         let (stop, stopping) = watch::channel(false);
-        let opened = LocalHost::open(&database, lock, options.reserve_bytes, stopping.clone());
+        let opened = LocalHost::open(
+            &database,
+            lock,
+            options.reserve_bytes,
+            front(&options, tls.as_ref()),
+            stopping.clone(),
+        );
         let Some(host) = opened.map_err(explained)? else {
             bail!(data::no_owner(&options.data));
         };
         let host = Arc::new(host);
         let gate = Arc::new(Gate::default());
-        let operations = Arc::new(Operations { host: host.clone(), gate: gate.clone(), database });
+        let budget = Arc::new(Budget::default());
+        let operations =
+            Operations { host: host.clone(), gate: gate.clone(), budget: budget.clone(), database };
+        let operations = Arc::new(operations);
         let sockets = Sockets::bind(&options).await?;
         let addresses = sockets.addresses()?;
+        for address in options.open_to_all() {
+            tracing::warn!(
+                %address,
+                "others can reach this address and it is plain HTTP: passwords, tokens and results can be read on the \
+                 way; give --tls-cert and --tls-key, or let a proxy speak TLS and give --public-url https://…"
+            );
+        }
+        let proxies = Arc::new(Proxies(options.trusted_proxies.clone()));
         let listen = |socket, router| {
-            let (tls, gate, stopping) = (tls.clone(), gate.clone(), stopping.clone());
-            tokio::spawn(Listener { socket, router, tls, gate, stopping }.run())
+            let serving = Serving {
+                router,
+                tls: tls.clone(),
+                budget: budget.clone(),
+                proxies: proxies.clone(),
+                proxy_protocol: options.proxy_protocol,
+                stopping: stopping.clone(),
+            };
+            tokio::spawn(Listener { socket, serving, gate: gate.clone() }.run())
         };
         let for_people = operations::readiness(operations).merge(operations::liveness());
         let listeners = match sockets.runtime {
@@ -72,16 +97,24 @@ impl Server {
                 listen(runtime, operations::liveness().merge(tidegate_web::runtime_router(host.clone()))),
             ],
         };
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(tasks::projections_task(host.clone())),
             tokio::spawn(tasks::deliveries_task(host.clone())),
             tokio::spawn(tasks::deadlines_task(host.clone())),
             tokio::spawn(tasks::contacts_task(host.clone())),
             tokio::spawn(tasks::refusals_task(host.clone())),
             tokio::spawn(tasks::storage_task(host.clone())),
+            tokio::spawn(tasks::memory_task(host.stopping.clone())),
         ];
+        tasks.extend(tls.map(|tls| tokio::spawn(tasks::certificate_task(tls, stopping.clone()))));
         Ok(Running { addresses, stop, host, listeners, tasks })
     }
+}
+
+/// How people reach the control plane.
+fn front(options: &ServeOptions, tls: Option<&Arc<Tls>>) -> Front {
+    let (public_url, is_tls, tls) = (options.public_url.clone(), tls.is_some(), tls.cloned());
+    Front::new(public_url, is_tls, move |name| tls.as_ref().is_some_and(|tls| tls.certifies(name)))
 }
 
 impl Running {

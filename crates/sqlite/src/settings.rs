@@ -42,7 +42,7 @@ impl Settings {
 
     /// For a machine with little memory and a bounded journal.
     ///
-    /// The cache holds the working set of one sequence within a program's budget of 12 MB; the log stays
+    /// The cache holds the working set of one sequence within a program's budget of 14 MB; the log stays
     /// small because the disk may be.
     pub fn endpoint() -> Self {
         Self {

@@ -15,6 +15,7 @@ use tidegate_core::error::Code;
 use crate::Shared;
 use crate::host::{ClientAddress, Host, SignInAttempt};
 use crate::problem::Problem;
+use crate::room;
 
 /// Longest token that is looked at: ours have 47 bytes.
 const TOKEN_BYTES_MAX: usize = 200;
@@ -55,6 +56,7 @@ impl FromRequestParts<Shared> for Caller {
                 return Err(problem);
             }
         };
+        room::prove(parts.extensions.get());
         used(host.as_ref(), &known, token).await;
         Ok(Self { principal: known.principal, token })
     }

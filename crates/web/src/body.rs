@@ -4,13 +4,15 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use tidegate_core::digest::Digest;
 use tidegate_core::error::Code;
 
 use crate::Shared;
+use crate::arriving::{cut, too_large};
 use crate::problem::Problem;
+use crate::room::{self, BodyRoom};
 
 /// Bound of every body that holds no sequence: names and ids are at most a few hundred bytes.
 pub(crate) const SMALL_BYTES_MAX: usize = 16 * 1024;
@@ -61,17 +63,22 @@ impl FromRequest<Shared> for NoBody {
 
 /// Reads the whole body; stops at the first byte past `bytes_max`.
 pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Code::TooLarge, format!("a body here has at most {bytes_max} bytes"));
     // A body that says it is too large is refused before any of it is taken.
     if announced_bytes(request.headers()).is_some_and(|bytes| bytes > bytes_max as u64) {
-        return Err(too_large());
+        return Err(too_large(bytes_max));
     }
-    let body: Body = request.into_body();
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(Problem::invalid("the body did not arrive whole")),
+    let room: Option<BodyRoom> = request.extensions().get().cloned();
+    let mut body: Body = request.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let piece = frame.map_err(|_| cut())?.into_data().unwrap_or_default();
+        if piece.len() > bytes_max - bytes.len() {
+            return Err(too_large(bytes_max));
+        }
+        room::take(room.as_ref(), piece.len())?;
+        bytes.extend_from_slice(&piece);
     }
+    Ok(bytes.into())
 }
 
 /// Reads JSON; a failure names the field and the place. The depth is bounded by `serde_json`, at 128.

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use tidegate_core::call::{
     Answer, EndpointInput, EndpointQuestion, Input, ObjectId, Question, Reply, Seen, SyncNeed,
 };
+use tidegate_core::error::Code;
 use tidegate_core::id::EndpointId;
 use tidegate_core::time::{Milliseconds, Timestamp};
-use tidegate_core::wire::{IdleSync, SyncAnswer, SyncMessage, SyncRequest};
+use tidegate_core::wire::{IdleSync, SignedLine, SyncAnswer, SyncMessage, SyncRequest};
 
 use crate::host::{Host, Watch, Woken};
 use crate::problem::Problem;
@@ -29,6 +30,13 @@ pub(crate) struct Arrival {
     pub(crate) address: Option<String>,
     /// When.
     pub(crate) at: Timestamp,
+}
+
+/// Verifies the first line of a signed sync, before the content is read.
+pub(crate) async fn verified(host: &dyn Host, first: SignedLine) -> Result<SignedLine, Problem> {
+    let (endpoint, first) = (first.line.endpoint, Arc::new(first));
+    ask(host, endpoint, EndpointQuestion::SyncLine(Arc::clone(&first))).await?;
+    Ok(Arc::unwrap_or_clone(first))
 }
 
 /// Answers a sync: a signed one at once, an idle one as late as it allows; `None`: there is nothing to say.
@@ -49,9 +57,11 @@ async fn signed(
     let (endpoint, wall) = (request.line.endpoint, request.line.wall);
     // What does not prove itself is refused by a reader, and never takes the writer's time.
     ask(host, endpoint, EndpointQuestion::Sync(Arc::clone(&request))).await?;
-    let answer = handle(host, endpoint, EndpointInput::Sync { request, address }).await?;
-    let skew_ms = wall.milliseconds().saturating_sub(at.milliseconds());
-    host.seen(endpoint, Seen { at, skew_ms: Some(skew_ms) });
+    let (answer, is_news) = handle(host, endpoint, EndpointInput::Sync { request, address }).await?;
+    if is_news {
+        let skew_ms = wall.milliseconds().saturating_sub(at.milliseconds());
+        host.seen(endpoint, Seen { at, skew_ms: Some(skew_ms) });
+    }
     Ok(answer)
 }
 
@@ -66,13 +76,20 @@ async fn idle(host: &dyn Host, request: Arc<IdleSync>, at: Timestamp) -> Result<
         }
         let need = ask(host, endpoint, EndpointQuestion::IdleSync(Arc::clone(&request))).await?;
         if !is_seen {
+            if !host.admits_idle(endpoint, &request.ticket, request.count) {
+                return Err(Problem::new(
+                    Code::TokenExpired,
+                    "this idle sync was sent before, or the control plane restarted since: send the sync signed",
+                ));
+            }
             // Before the wait: the endpoint was heard when it asked, not when it is answered.
             host.seen(endpoint, Seen { at, skew_ms: None });
             is_seen = true;
         }
         match need {
             SyncNeed::Handle => {
-                return handle(host, endpoint, EndpointInput::IdleSync(request)).await.map(Some);
+                let (answer, _) = handle(host, endpoint, EndpointInput::IdleSync(request)).await?;
+                return Ok(Some(answer));
             }
             SyncNeed::Wait if is_over(host, &mut watch, until).await => return Ok(None),
             SyncNeed::Wait => {}
@@ -99,11 +116,22 @@ async fn ask(host: &dyn Host, endpoint: EndpointId, question: EndpointQuestion) 
     }
 }
 
-async fn handle(host: &dyn Host, endpoint: EndpointId, input: EndpointInput) -> Result<SyncAnswer, Problem> {
-    match host.handle(ObjectId::Endpoint(endpoint), Input::Endpoint(input)).await? {
-        Reply::Synced(synced) => Ok(synced.seal(host.keys())),
-        _ => Err(Problem::unexpected_answer()),
+/// Answers also whether the endpoint was heard with it.
+async fn handle(
+    host: &dyn Host,
+    endpoint: EndpointId,
+    input: EndpointInput,
+) -> Result<(SyncAnswer, bool), Problem> {
+    let Reply::Synced(synced) = host.handle(ObjectId::Endpoint(endpoint), Input::Endpoint(input)).await?
+    else {
+        return Err(Problem::unexpected_answer());
+    };
+    let is_news = synced.is_news;
+    let answer = synced.seal(host.keys());
+    if let Some(ticket) = &answer.ticket {
+        host.ticket_issued(endpoint, ticket);
     }
+    Ok((answer, is_news))
 }
 
 fn hold_span(asked_ms: u64, host_max: Duration) -> Milliseconds {

@@ -16,6 +16,8 @@ use tidegate_core::keys::Sign;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
 
+use crate::front::Front;
+
 /// The program that serves the routes.
 pub trait Host: Send + Sync + 'static {
     /// Calls [`tidegate_core::handle`] in a transaction of its own; ready once that is durable (guarantee G1).
@@ -37,6 +39,13 @@ pub trait Host: Send + Sync + 'static {
 
     /// Keeps that an endpoint proved itself in a sync; what becomes of it is the host's own matter.
     fn seen(&self, endpoint: EndpointId, seen: Seen);
+
+    /// Remembers in memory a ticket that an answer to `endpoint` gives: see
+    /// [`TicketUses`](tidegate_core::control::TicketUses).
+    fn ticket_issued(&self, endpoint: EndpointId, ticket: &str);
+
+    /// Whether an idle sync of `endpoint` with this ticket and count is no repeat; remembers it then.
+    fn admits_idle(&self, endpoint: EndpointId, ticket: &str, count: u64) -> bool;
 
     /// The time.
     fn now(&self) -> Timestamp;
@@ -61,7 +70,8 @@ pub trait Host: Send + Sync + 'static {
     fn hash_password(&self, password: String) -> BoxFuture<'_, Result<String, HostError>>;
 
     /// Whether `password` is the one that `hash` was made of. `None` is never; it takes as long, so that nobody
-    /// learns from the time whether an address is known.
+    /// learns from the time whether an address is known. Requests from an `address` that signed in before have a place
+    /// of their own, so that strangers who guess cannot keep people out.
     ///
     /// # Errors
     ///
@@ -70,7 +80,11 @@ pub trait Host: Send + Sync + 'static {
         &self,
         password: String,
         hash: Option<String>,
+        address: Option<ClientAddress>,
     ) -> BoxFuture<'_, Result<bool, HostError>>;
+
+    /// At which names it answers, and over what.
+    fn front(&self) -> &Front;
 
     /// The control plane's keys, to sign the time with.
     fn keys(&self) -> &dyn Sign;
@@ -196,8 +210,10 @@ pub enum RouteClass {
     Api,
     /// A page of the console, its files, and the stream that tells it of changes.
     Page,
-    /// An attempt to sign in: limit it tightly.
+    /// An attempt to sign in with a password: limit it tightly.
     SignIn,
+    /// An attempt to sign in with a one-time link or a token: limit it tightly, and apart from passwords.
+    SignInLink,
     /// An attempt to enrol or recover: limit it tightly.
     Enrol,
     /// A signed time.
@@ -210,8 +226,16 @@ pub enum RouteClass {
 
 impl RouteClass {
     /// Every class, for a host that registers a counter for each.
-    pub const ALL: [Self; 7] =
-        [Self::Api, Self::Page, Self::SignIn, Self::Enrol, Self::Time, Self::Sync, Self::Other];
+    pub const ALL: [Self; 8] = [
+        Self::Api,
+        Self::Page,
+        Self::SignIn,
+        Self::SignInLink,
+        Self::Enrol,
+        Self::Time,
+        Self::Sync,
+        Self::Other,
+    ];
 
     /// The word in metrics.
     pub fn as_str(self) -> &'static str {
@@ -219,6 +243,7 @@ impl RouteClass {
             Self::Api => "api",
             Self::Page => "page",
             Self::SignIn => "sign_in",
+            Self::SignInLink => "sign_in_link",
             Self::Enrol => "enrol",
             Self::Time => "time",
             Self::Sync => "sync",

@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
+mod arriving;
 mod auth;
 mod body;
 mod call;
 mod encoding;
 mod extract;
+mod front;
 mod hold;
 mod host;
 mod idempotency;
@@ -20,6 +22,7 @@ mod pages;
 mod passwords;
 mod problem;
 mod revision;
+mod room;
 mod routes;
 mod runtime_body;
 pub mod sessions;
@@ -27,6 +30,7 @@ mod shell;
 pub mod site_zone;
 
 pub use auth::token_secret;
+pub use front::{Front, InvalidPublicUrl, ListenerAddress, PublicUrl, refuse_foreign_host};
 pub use hold::HOLD_MAX;
 pub use host::{
     Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, SignInAttempt, Watch, Woken,
@@ -34,6 +38,7 @@ pub use host::{
 pub use openapi::document;
 pub use passwords::check_password;
 pub use problem::{PROBLEM_TYPE, PROBLEM_URN, ProblemView};
+pub use room::{BodyRoom, NoRoom, Room};
 
 /// What every route is given.
 pub(crate) type Shared = Arc<dyn Host>;

@@ -172,9 +172,10 @@ impl From<Error> for Problem {
         match error {
             Error::Problem(problem) if problem.code == Code::Internal => Self::internal(&problem.detail),
             Error::Problem(problem) => {
-                let busy = problem.code == Code::Unavailable;
+                let busy = (problem.code == Code::Unavailable).then_some(BUSY_RETRY_SECONDS);
+                let seconds = problem.retry_after.map(|span| span.0.div_ceil(1_000)).or(busy);
                 let answer = Self::new(problem.code, problem.detail);
-                if busy { answer.retry_after(BUSY_RETRY_SECONDS) } else { answer }
+                seconds.map_or(answer.clone(), |seconds| answer.retry_after(seconds))
             }
             Error::Sql(error) if error.kind == SqlErrorKind::Full => {
                 // The host says once that the disk is full; every request that meets it would drown that.
@@ -193,6 +194,7 @@ impl From<Error> for Problem {
 #[cfg(test)]
 mod tests {
     use tidegate_core::sql::SqlError;
+    use tidegate_core::time::Milliseconds;
 
     use super::*;
 
@@ -219,6 +221,8 @@ mod tests {
         let full = Problem::from(Error::Sql(SqlError::new(SqlErrorKind::Full, "full")));
         assert_eq!(full.code, Code::StorageFull);
         assert_eq!(Problem::from(HostError::Busy).retry_after_seconds, Some(1));
+        let slowed = Problem::from(Error::rate_limited("slowed", Milliseconds(170_001)));
+        assert_eq!((slowed.code, slowed.retry_after_seconds), (Code::RateLimited, Some(171)));
         assert_eq!(Problem::from(HostError::ShuttingDown).code, Code::Unavailable);
     }
 

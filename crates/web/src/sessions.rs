@@ -75,7 +75,7 @@ pub async fn open_session_by_password(
     address: Option<ClientAddress>,
     agent: &str,
 ) -> Result<Opened, HostError> {
-    match prove_password(host, email, password).await? {
+    match prove_password(host, email, password, address).await? {
         Some(proof) => open(host, proof, address, agent).await,
         None => Err(password_refused().into()),
     }
@@ -86,6 +86,7 @@ async fn prove_password(
     host: &dyn Host,
     email: &str,
     password: &str,
+    address: Option<ClientAddress>,
 ) -> Result<Option<SessionProof>, HostError> {
     if password.len() > PASSWORD_BYTES_MAX {
         return Ok(None);
@@ -95,7 +96,7 @@ async fn prove_password(
         return Err(HostError::unexpected_answer());
     };
     let hash = stored.as_ref().map(|(_, hash)| hash.clone());
-    let is_right = host.verify_password(password.to_owned(), hash).await?;
+    let is_right = host.verify_password(password.to_owned(), hash, address).await?;
     Ok(stored.filter(|_| is_right).map(|(person, hash)| SessionProof::Password { person, hash }))
 }
 
@@ -117,11 +118,12 @@ pub async fn confirm_session(
     by: Principal,
     session: Digest,
     confirmation: Confirmation<'_>,
+    address: Option<ClientAddress>,
 ) -> Result<Principal, HostError> {
     let proof = match confirmation {
         Confirmation::Link(secret) => SessionProof::Link(token_digest(secret)),
         Confirmation::Password(password) => {
-            prove_password(host, &by.email, password).await?.ok_or_else(|| {
+            prove_password(host, &by.email, password, address).await?.ok_or_else(|| {
                 Error::problem(
                     Code::Unauthenticated,
                     "the password is wrong: try again, or use a one-time sign-in link",

@@ -3,9 +3,10 @@
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use tidegate_core::directory::RefusedWith;
@@ -16,7 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use crate::Shared;
-use crate::host::{Admittance, ClientAddress, RouteClass, SignInAttempt};
+use crate::host::{Admittance, ClientAddress, Host, RouteClass, SignInAttempt};
 use crate::pages;
 use crate::problem::Problem;
 
@@ -40,18 +41,20 @@ pub(crate) fn enclose(router: Router<Shared>, host: Shared) -> Router {
 async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Response {
     let request_id = RequestId::fresh(&mut Entropy::new(host.entropy())).to_string();
     let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let (class, is_page) = (class_of(matched), pages::is_page(&request, matched));
+    let (class, is_page) = (class_of(request.method(), matched), pages::is_page(&request, matched));
     let asked = is_page.then(|| request.headers().clone());
     let address = request.extensions().get::<ClientAddress>().copied();
     // As weighty as the gravest thing said in it: the log names a request that fails by what its answer names it.
     let span = tracing::error_span!("request", id = %request_id, class = class.as_str());
     let mut response = match host.admit(address, class) {
-        Admittance::Admitted => match crate::origin::check(&request) {
+        Admittance::Admitted => match admitted(host.as_ref(), &request, class) {
             Ok(()) => next.run(request).instrument(span).await,
             Err(problem) => problem.into_response(),
         },
         Admittance::RetryAfter(wait) => {
-            if class == RouteClass::SignIn && request.method() == Method::POST {
+            if matches!(class, RouteClass::SignIn | RouteClass::SignInLink)
+                && request.method() == Method::POST
+            {
                 host.sign_in_refused(SignInAttempt::new(None, RefusedWith::Limited, address));
             }
             Problem::new(Code::RateLimited, "too many requests: wait as `Retry-After` says")
@@ -59,12 +62,34 @@ async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Respo
                 .into_response()
         }
     };
+    let is_stranger = response.extensions().get::<pages::AskedToSignIn>().is_some();
     match asked {
         Some(asked) => response = complete_page(&asked, response, &request_id).await,
         None => complete(&mut response, class, &request_id),
     }
-    host.answered(address, class, response.status().as_u16());
+    if host.front().is_secure() && !is_lean(class) {
+        // A year, in which a browser asks for nothing here over plain HTTP (RFC 6797).
+        let year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
+    }
+    let status = match class {
+        // Led to the form, a stranger has not signed in: as a success it would count as a known network.
+        RouteClass::SignIn if is_stranger => StatusCode::UNAUTHORIZED,
+        _ => response.status(),
+    };
+    host.answered(address, class, status.as_u16());
     response
+}
+
+/// Whether the request names this control plane, and comes from no other site's page.
+fn admitted(host: &dyn Host, request: &Request, class: RouteClass) -> Result<(), Problem> {
+    crate::front::check(host.front(), request, class)?;
+    crate::origin::check(request)
+}
+
+/// Headers cost a metered line on every check-in, and no browser reads these answers.
+fn is_lean(class: RouteClass) -> bool {
+    matches!(class, RouteClass::Sync | RouteClass::Time | RouteClass::Enrol)
 }
 
 fn complete(response: &mut Response, class: RouteClass, request_id: &str) {
@@ -74,9 +99,7 @@ fn complete(response: &mut Response, class: RouteClass, request_id: &str) {
         let problem = response.extensions_mut().remove::<Problem>();
         problem.unwrap_or_else(|| Problem::of_status(status)).write(request_id, response);
     }
-    // Headers cost a metered line on every check-in, and no browser reads these answers.
-    let is_lean = matches!(class, RouteClass::Sync | RouteClass::Time | RouteClass::Enrol);
-    if failed || !is_lean {
+    if failed || !is_lean(class) {
         protect(response);
         if let Ok(value) = HeaderValue::from_str(request_id) {
             response.headers_mut().insert(REQUEST_ID, value);
@@ -112,13 +135,16 @@ fn protect(response: &mut Response) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-fn class_of(matched: Option<&str>) -> RouteClass {
+fn class_of(method: &Method, matched: Option<&str>) -> RouteClass {
     match matched {
         Some("/runtime/v1/sync") => RouteClass::Sync,
         Some("/runtime/v1/time") => RouteClass::Time,
         Some("/runtime/v1/enrol") => RouteClass::Enrol,
-        // Where a password or a link can be guessed.
-        Some("/api/v1/sign-in" | "/sign-in" | "/confirm" | "/settings/you/password") => RouteClass::SignIn,
+        // To be shown the form is no attempt.
+        Some("/sign-in") if method == Method::POST => RouteClass::SignIn,
+        // Confirmations too are where a password or a link can be guessed.
+        Some("/confirm" | "/settings/you/password") => RouteClass::SignIn,
+        Some("/api/v1/sign-in" | "/sign-in/link") => RouteClass::SignInLink,
         Some(path) if path.starts_with("/api/v1/") => RouteClass::Api,
         Some("/api/openapi.json") | None => RouteClass::Other,
         Some(_) => RouteClass::Page,

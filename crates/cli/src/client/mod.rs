@@ -26,9 +26,9 @@ use crate::failure::Failure;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long may pass without a byte arriving; exports of any length stay within it.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// Largest answer read into memory, in bytes: 500 sequences with full outputs stay below. Exports are
-/// streamed instead.
-const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Largest answer read into memory, in bytes. A control plane bounds its pages to a few MiB; exports are streamed
+/// instead.
+const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// A control plane to ask.
 pub(crate) struct Api {

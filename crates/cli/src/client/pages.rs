@@ -9,13 +9,24 @@ use crate::failure::Failure;
 
 /// Most items a listing fetches where the command names no `--limit`.
 pub(crate) const LISTING_ITEMS_MAX: usize = 10_000;
-/// Items asked for at once; the control plane's own bound.
+/// Most bytes of items that a listing collects; past it the listing says that there is more.
+const LISTING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Items asked for at once; the control plane's own bound. It also bounds a page by bytes.
 const PAGE_ITEMS: usize = 500;
 
 /// Items of a listing in its order.
 pub(crate) struct Listing {
     items: Vec<Box<RawValue>>,
     next: Option<String>,
+}
+
+/// A listing read page by page, one in memory at a time.
+pub(crate) struct Pages<'a> {
+    api: &'a Api,
+    path: &'a [&'a str],
+    query: &'a [(&'a str, &'a str)],
+    cursor: Option<String>,
+    is_done: bool,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +37,16 @@ struct RawPage {
 }
 
 impl Api {
+    /// The listing at `path`, page by page from `cursor` on; `None`: from its beginning.
+    pub(crate) fn pages<'a>(
+        &'a self,
+        path: &'a [&'a str],
+        query: &'a [(&'a str, &'a str)],
+        cursor: Option<String>,
+    ) -> Pages<'a> {
+        Pages { api: self, path, query, cursor, is_done: false }
+    }
+
     /// Fetches up to `items_max` items of the listing at `path`, page after page.
     ///
     /// # Errors
@@ -38,23 +59,38 @@ impl Api {
         items_max: usize,
     ) -> Result<Listing, Failure> {
         let mut listing = Listing { items: Vec::new(), next: None };
-        let mut cursor: Option<String> = None;
-        loop {
-            let limit = PAGE_ITEMS.min(items_max - listing.items.len()).to_string();
-            let mut query = query.to_vec();
-            query.push(("limit", &limit));
-            if let Some(cursor) = &cursor {
-                query.push(("cursor", cursor));
-            }
-            let page: RawPage = self.get(path, &query).await?.parse()?;
-            let is_stuck = page.next.is_some() && (page.next == cursor || page.items.is_empty());
+        let (mut pages, mut bytes) = (self.pages(path, query, None), 0);
+        while listing.items.len() < items_max && bytes < LISTING_BYTES_MAX {
+            let Some(page) = pages.next(items_max - listing.items.len()).await? else { break };
+            bytes += page.items.iter().map(|item| item.get().len()).sum::<usize>();
             listing.items.extend(page.items);
-            listing.next.clone_from(&page.next);
-            if is_stuck || page.next.is_none() || listing.items.len() >= items_max {
-                return Ok(listing);
-            }
-            cursor = page.next;
+            listing.next = page.next;
         }
+        Ok(listing)
+    }
+}
+
+impl Pages<'_> {
+    /// The next page, with at most `items_max` items; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// What the request failed with.
+    pub(crate) async fn next(&mut self, items_max: usize) -> Result<Option<Listing>, Failure> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let limit = PAGE_ITEMS.min(items_max).to_string();
+        let mut query = self.query.to_vec();
+        query.push(("limit", &limit));
+        if let Some(cursor) = &self.cursor {
+            query.push(("cursor", cursor));
+        }
+        let RawPage { items, next } = self.api.get(self.path, &query).await?.parse()?;
+        let is_stuck = next.is_some() && (next == self.cursor || items.is_empty());
+        self.is_done = is_stuck || next.is_none();
+        self.cursor.clone_from(&next);
+        Ok(Some(Listing { items, next }))
     }
 }
 
@@ -68,11 +104,16 @@ impl Listing {
         self.items.iter().map(|item| Answer { text: item.get().to_owned() }.parse()).collect()
     }
 
+    /// The items byte for byte as they came, with commas between.
+    pub(crate) fn items_json(&self) -> String {
+        let items: Vec<_> = self.items.iter().map(|item| item.get()).collect();
+        items.join(",")
+    }
+
     /// One document of the interface's shape with the items byte for byte as they came.
     pub(crate) fn to_json(&self) -> String {
-        let items: Vec<_> = self.items.iter().map(|item| item.get()).collect();
         let next = serde_json::to_string(&self.next).unwrap_or_else(|_| "null".into());
-        format!("{{\"items\":[{}],\"next\":{next}}}", items.join(","))
+        format!("{{\"items\":[{}],\"next\":{next}}}", self.items_json())
     }
 
     /// Whether the control plane has more than was asked for.

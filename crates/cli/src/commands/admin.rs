@@ -1,13 +1,16 @@
 //! `tidegate admin`: what needs the data directory, on the control plane's own machine.
 
+mod order_key;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use tidegate_core::api::TokenLife;
+use tidegate_server::admin::Keys;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::host::{self, OwnerOptions};
+use crate::host::{self, OwnerOptions, PublicUrl};
 use crate::screen::Screen;
 
 /// Make owners and tokens, back up and restore, on the control plane's own machine.
@@ -26,7 +29,8 @@ never into the data directory. Keep it offline: without it no new order key can 
 anyone could.
 
 Example:
-  tidegate admin owner --data /var/lib/tidegate --email kim@msp.example --root-key /media/usb/root.pem")]
+  tidegate admin owner --data /var/lib/tidegate --email kim@msp.example --root-key /media/usb/root.pem \\
+      --public-url https://tidegate.example")]
     Owner {
         /// The data directory; made where it does not exist
         #[arg(long, value_name = "DIR")]
@@ -37,9 +41,16 @@ Example:
         /// Where the root key is written [default: tidegate-root-key.pem in the working directory]
         #[arg(long, value_name = "FILE")]
         root_key: Option<PathBuf>,
-        /// Where people will reach the control plane, for the sign-in link
-        #[arg(long, env = "TIDEGATE_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080")]
-        url: String,
+        /// Where people will reach the control plane, as for `serve`: the sign-in link leads there
+        #[arg(
+            long,
+            alias = "url",
+            value_name = "URL",
+            env = "TIDEGATE_PUBLIC_URL",
+            hide_env_values = true,
+            default_value = "http://127.0.0.1:8080"
+        )]
+        public_url: PublicUrl,
     },
     /// Make an API token; it stands alone on the last line of standard output
     #[command(after_help = "\
@@ -86,7 +97,11 @@ Example:
     #[command(after_help = "\
 Every order log is closed in the same transaction: work that machines had not told of in the backup
 `may have run since`, and shows so until the machine itself tells what it knows. What lived only in
-the lost part is gone.")]
+the lost part is gone.
+
+A machine that has seen a newer order key obeys no older one. The newest one that is found stays in
+use: that of the database that is replaced, or of the later backup that --keys-from names. If
+neither is left, make a new one with `tidegate admin order-key new`.")]
     Restore {
         /// The data directory
         #[arg(long, value_name = "DIR")]
@@ -94,13 +109,19 @@ the lost part is gone.")]
         /// The backup
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
+        /// A later backup, for its order key
+        #[arg(long, value_name = "FILE")]
+        keys_from: Option<PathBuf>,
     },
+    /// Replace, revoke and list the keys that orders are signed with
+    OrderKey(order_key::Args),
 }
 
 /// Does what needs the data directory.
 pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     match args.act {
-        Act::Owner { data, email, root_key, url } => {
+        Act::Owner { data, email, root_key, public_url } => {
+            let url = public_url.to_string();
             let owner = host::create_owner(&OwnerOptions { data, email, root_key, url })?;
             screen.line(format!("The root key is in {}. Keep it offline.", owner.root_key.display()))?;
             screen
@@ -125,12 +146,14 @@ pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
             host::backup(&data, &out)?;
             screen.line(format!("The backup is in {}.", out.display()))?;
         }
-        Act::Restore { data, from } => {
-            let restored = host::restore(&data, &from)?;
+        Act::OrderKey(args) => order_key::run(args, screen)?,
+        Act::Restore { data, from, keys_from } => {
+            let restored = host::restore(&data, &from, keys_from.as_deref())?;
             screen.line(format!("{} is as it was in the backup.", data.display()))?;
             if let Some(replaced) = restored.replaced {
                 screen.line(format!("What it held before is kept in {}.", replaced.display()))?;
             }
+            screen.line(keys_line(restored.keys))?;
             screen.line(
                 "Work that was under way `may have run since`: each machine tells when it is next heard.",
             )?;
@@ -143,5 +166,18 @@ fn works(life: TokenLife) -> String {
     match life {
         TokenLife::For(span) => format!("works for {span}"),
         TokenLife::Never => "works until it is withdrawn".to_owned(),
+    }
+}
+
+fn keys_line(keys: Keys) -> String {
+    match keys {
+        Keys::Same { serial } => format!("Its order key {serial} stays in use."),
+        Keys::Carried { serial } => {
+            format!("The current order key {serial} stays in use; the backup has an older one.")
+        }
+        Keys::OfBackup { serial } => format!(
+            "It uses order key {serial}, as the backup does. If that key was replaced since, machines obey nothing that \
+             it signs: make a new one with `tidegate admin order-key new`."
+        ),
     }
 }

@@ -23,7 +23,8 @@ For owners. What people do with a machine is in `tidegate transcript MACHINE`.
 Examples:
   tidegate audit
   tidegate audit --format csv --limit 10000 > audit.csv
-  tidegate audit export --out audit.tgx && tidegate verify audit.tgx")]
+  tidegate audit export --out audit.tgx
+  tidegate verify audit.tgx --root FINGERPRINT")]
 pub(crate) struct Args {
     #[command(subcommand)]
     act: Option<Act>,
@@ -65,7 +66,7 @@ enum Format {
 
 /// Prints or exports the log.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     if let Some(Act::Export { out, force }) = args.act {
         if !force && out.exists() {
             return Err(exists(&out));
@@ -73,7 +74,8 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
         let bytes = export::write_from(&api, &["audit", "export"], &out, force).await?;
         let file = out.display().to_string();
         screen.line(format!("The audit log is in {file} ({bytes} bytes)."))?;
-        screen.line(format!("Prove it with: tidegate verify {}", shell_word(&file)))?;
+        screen.line(format!("Prove it with: tidegate verify {} --root FINGERPRINT", shell_word(&file)))?;
+        screen.line("FINGERPRINT is that of the owner's root key: `tidegate admin owner` printed it.")?;
         return Ok(Exit::Done);
     }
     let listing = api.list(&["audit"], &[("order", "newest")], args.limit as usize).await?;

@@ -69,7 +69,7 @@ struct Create {
 
 /// Lists, makes or withdraws codes.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     match args.act.unwrap_or(Act::List) {
         Act::List => list(&api, args.output, screen).await?,
         Act::Create(create) => self::create(&api, create, args.output, screen).await?,

@@ -66,6 +66,11 @@ pub(crate) fn endpoint(endpoint: &EndpointView, place: &str, now: Timestamp, scr
     if let Some(traffic) = traffic(endpoint, now) {
         line("bytes", traffic);
     }
+    if endpoint.claimed > 0 {
+        let claimed =
+            format!("{} that this record does not have and no signed work proves", endpoint.claimed);
+        line("claimed", claimed);
+    }
     line("enrolled", time::full(endpoint.enrolled_at));
     if !endpoint.attention.is_empty() {
         text.push_str("\nNeeds a person\n");

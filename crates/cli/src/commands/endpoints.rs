@@ -107,7 +107,7 @@ struct Filter {
 
 /// Lists, shows or acts on machines.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     let output = args.output;
     match args.act.unwrap_or(Act::List(Filter::default())) {
         Act::List(filter) => list(&api, filter, output, screen).await?,

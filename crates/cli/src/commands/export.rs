@@ -23,7 +23,7 @@ appears under its name only when it is whole.
 
 Example:
   tidegate export hmi-3 --out hmi-3.tgx
-  tidegate verify hmi-3.tgx")]
+  tidegate verify hmi-3.tgx --root FINGERPRINT")]
 pub(crate) struct Args {
     /// The machine, by name or id
     endpoint: String,
@@ -42,12 +42,14 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     if !args.force && args.out.exists() {
         return Err(exists(&args.out));
     }
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     let endpoint = api.endpoint_named(&args.endpoint).await?;
     let bytes = write(&api, &endpoint.id.to_string(), &args.out, args.force).await?;
     let file = args.out.display().to_string();
     screen.line(format!("The record of `{}` is in {file} ({bytes} bytes).", one_line(&endpoint.name)))?;
-    screen.line(format!("Prove it with: tidegate verify {}", shell_word(&file)))?;
+    let file = shell_word(&file);
+    screen.line(format!("Prove it with: tidegate verify {file} --root FINGERPRINT"))?;
+    screen.line("FINGERPRINT is that of the owner's root key: `tidegate admin owner` printed it.")?;
     Ok(Exit::Done)
 }
 

@@ -54,13 +54,6 @@ pub(crate) async fn run(command: Command, screen: &Screen) -> Result<Exit, Failu
 }
 
 /// The control plane that the flags, the environment or `login` name.
-fn connect(connection: &Connection, screen: &Screen) -> Result<Api, Failure> {
-    let target = connection.target()?;
-    if target.is_readable_on_the_way() {
-        screen.note(&format!(
-            "tidegate: {} is plain HTTP: whoever sits between can read the token. Use https://",
-            target.base
-        ));
-    }
-    Api::new(target)
+fn connect(connection: &Connection) -> Result<Api, Failure> {
+    Api::new(connection.target()?)
 }

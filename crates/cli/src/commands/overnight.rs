@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 /// Prints it.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     let limit = args.limit.to_string();
     let since = args.since.map(|since| since.to_string());
     let mut query = vec![("limit", limit.as_str())];
@@ -115,6 +115,9 @@ fn item_text(item: &OvernightItem, screen: &Screen) -> String {
     }
     if let Some(at) = item.waiting.as_ref().and_then(|waiting| waiting.last_contact_at) {
         facts.push(format!("last heard {}", time::short(at)));
+    }
+    if item.more_of_machine > 0 {
+        facts.push(format!("{} more of this machine", item.more_of_machine));
     }
     facts.extend(sequence.assignee.as_ref().map(|assignee| format!("with {}", one_line(assignee))));
     facts

@@ -111,7 +111,7 @@ struct Queue {
 
 /// Lists, shows, saves, archives or runs playbooks.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     let output = args.output;
     match args.act.unwrap_or(Act::List { archived: false }) {
         Act::List { archived } => list(&api, archived, output, screen).await?,

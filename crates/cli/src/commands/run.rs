@@ -115,7 +115,7 @@ enum Source {
 /// Queues, and with `--wait` watches.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let source = read_source(&args)?;
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     // Everything is judged before anything is queued: a mistake queues nothing anywhere.
     let mut planned: Vec<(Named<EndpointId>, SequenceSpec)> = Vec::new();
     for text in &args.endpoints {

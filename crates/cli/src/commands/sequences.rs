@@ -107,7 +107,7 @@ struct Confirmed {
 
 /// Lists, shows or acts on sequences.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     let output = args.output;
     let list_all = Filter { endpoint: None, state: None, since: None, limit: 100 };
     match args.act.unwrap_or(Act::List(list_all)) {

@@ -54,7 +54,7 @@ enum Act {
 
 /// Lists or makes sites.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     match args.act.unwrap_or(Act::List { client: None }) {
         Act::List { client } => list(&api, client, args.output, screen).await?,
         Act::Create { name, client, time_zone, windows } => {

@@ -50,7 +50,7 @@ enum Act {
 
 /// Lists, makes or withdraws tokens.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
-    let api = super::connect(&args.connection, screen)?;
+    let api = super::connect(&args.connection)?;
     match args.act.unwrap_or(Act::List) {
         Act::List => {
             let listing = api.list(&["tokens"], &[], LISTING_ITEMS_MAX).await?;

@@ -21,14 +21,17 @@ use crate::text::one_line;
 #[command(after_help = "\
 Needs no control plane and no network. `complete to N` says that entries 1 to N are there, unchanged
 and in order, as the control plane signed them; `endorsed by the endpoint to M` says up to where the
-machine's own key vouches for them. Whoever can make keys can make a whole file: with --root it is
-also proved whose record it is. `tidegate admin owner` prints that fingerprint, and every enrolment
-code holds it between its second and third dot.
+machine's own key vouches for them. Anyone can make keys and a whole file with them, so only --root
+proves whose record it is. `tidegate admin owner` prints that fingerprint, and every enrolment code
+holds it between its second and third dot. An older export is a true record as of its time, which
+the report names.
 
 Example:
-  tidegate export hmi-3 --out hmi-3.tgx && tidegate verify hmi-3.tgx
+  tidegate export hmi-3 --out hmi-3.tgx
+  tidegate verify hmi-3.tgx --root FINGERPRINT
 
-Ends with 0 when nothing is wrong, 5 when something is, 4 when the file is no export.")]
+Ends with 0 when the record is proved, 5 when something is wrong with it, 6 when nothing is wrong and
+--root is missing, and 4 when the file is no export.")]
 pub(crate) struct Args {
     /// The exported file
     file: PathBuf,
@@ -88,18 +91,30 @@ pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failur
 
 /// How a program that judged by the report ends.
 pub(crate) fn exit_of(report: &Report) -> Exit {
-    if report.is_sound() { Exit::Done } else { Exit::Attention }
+    match (report.is_sound(), report.is_root_trusted) {
+        (false, _) => Exit::Attention,
+        (true, false) => Exit::Unproved,
+        (true, true) => Exit::Done,
+    }
 }
 
 /// The report for people.
 pub(crate) fn text(report: &Report, screen: &Screen) -> String {
     let endpoint = report.endpoint.map_or_else(|| "unknown".to_owned(), |endpoint| endpoint.to_string());
-    let tone = if report.is_sound() { Tone::Good } else { Tone::Bad };
+    let tone = match exit_of(report) {
+        Exit::Done => Tone::Good,
+        Exit::Unproved => Tone::Attention,
+        _ => Tone::Bad,
+    };
     let endorsed = match report.endorsed_to {
         Some(endorsed_to) => format!("endorsed by the endpoint to {endorsed_to}"),
         None => "not endorsed by the endpoint".to_owned(),
     };
-    let head = format!("{} complete to {}, {endorsed}", tone.mark(), report.complete_to);
+    let whose = match tone {
+        Tone::Attention => "not proved: whose record this is. By its own keys: ",
+        _ => "",
+    };
+    let head = format!("{} {whose}complete to {}, {endorsed}", tone.mark(), report.complete_to);
     let head = screen.paint(tone, &head);
     let mut text = format!("Transcript of machine {endpoint}, {} entries\n{head}\n", report.entries);
     for problem in &report.problems {
@@ -123,8 +138,20 @@ pub(crate) fn text(report: &Report, screen: &Screen) -> String {
     if report.erased > 0 {
         told(format!("{} bodies were erased; that they were there, and when, is proved.", report.erased));
     }
+    if report.erased_unendorsed > 0 {
+        let unendorsed = report.erased_unendorsed;
+        told(format!(
+            "the control plane alone states {unendorsed} of them: the machine has not confirmed it"
+        ));
+    }
     if report.gaps > 0 {
         told(format!("{} spans of the machine's journal are gone, as it declared itself.", report.gaps));
+    }
+    if let Some(signed_at) = report.signed_at {
+        told(format!("signed      {signed_at}: nothing later is in this file"));
+    }
+    if let Some(order_key) = report.order_key {
+        told(format!("order key   {order_key}"));
     }
     if let Some(root) = report.root {
         told(format!("root key    {root}"));
@@ -133,12 +160,16 @@ pub(crate) fn text(report: &Report, screen: &Screen) -> String {
             if report.is_root_trusted {
                 "as you named it"
             } else {
-                "as the file says: to prove it, name it with --root"
+                "as the file says: name the owner's with --root to prove it"
             }
         ));
     }
     for key in &report.keys {
         told(format!("machine key {key}"));
+    }
+    for journal in report.journals.iter().filter(|journal| journal.signed_to.is_none()) {
+        let (id, number) = (journal.id, journal.number);
+        told(format!("journal     {id}: {number} entries, of which the machine has signed none yet"));
     }
     text
 }
@@ -149,12 +180,16 @@ fn document(report: &Report) -> Value {
         "endpoint": report.endpoint,
         "root": report.root,
         "is_root_trusted": report.is_root_trusted,
+        "proved": exit_of(report) == Exit::Done,
+        "order_key": report.order_key,
+        "signed_at": report.signed_at,
         "keys": report.keys,
         "entries": report.entries,
         "complete_to": report.complete_to,
         "endorsed_to": report.endorsed_to,
         "fully_endorsed": report.is_fully_endorsed(),
         "erased": report.erased,
+        "erased_unendorsed": report.erased_unendorsed,
         "gaps": report.gaps,
         "journals": report.journals,
         "replaced": report.replaced,
@@ -166,13 +201,27 @@ fn document(report: &Report) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_core::id::EndpointId;
-    use tidegate_core::verify::Problem;
+    use tidegate_core::id::{EndpointId, JournalId};
+    use tidegate_core::time::Timestamp;
+    use tidegate_core::verify::{JournalReport, Problem};
 
     #[test]
     fn a_report_says_how_far_the_record_holds_and_what_is_wrong() {
         let screen = Screen::plain();
-        let texts = [whole(), Report { endorsed_to: None, ..whole() }, broken()].map(|it| text(&it, &screen));
+        let unsigned = JournalReport {
+            id: JournalId::from_bytes([4; 10]),
+            number: 7,
+            signed_to: None,
+            signed_from: None,
+        };
+        let reports = [
+            whole(),
+            Report { endorsed_to: None, journals: vec![unsigned], ..whole() },
+            broken(),
+            Report { is_root_trusted: false, ..whole() },
+            Report { is_root_trusted: false, ..broken() },
+        ];
+        let texts = reports.map(|it| text(&it, &screen));
         insta::assert_snapshot!(texts.join("\n"));
     }
 
@@ -189,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn a_record_without_the_owners_root_key_is_not_proved() {
+        let unproved = Report { is_root_trusted: false, ..whole() };
+        assert_eq!(exit_of(&unproved), Exit::Unproved);
+        assert!(!text(&unproved, &Screen::plain()).contains(Tone::Good.mark()));
+        assert_eq!(document(&unproved)["proved"], false);
+        assert_eq!(document(&whole())["proved"], true);
+        assert_eq!(exit_of(&Report { is_root_trusted: false, ..broken() }), Exit::Attention);
+    }
+
+    #[test]
     fn a_file_that_is_no_export_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("notes.txt");
@@ -201,13 +260,17 @@ mod tests {
         Report {
             endpoint: Some(EndpointId::from_bytes([3; 10])),
             root: Some(Digest::of("root")),
-            is_root_trusted: false,
+            is_root_trusted: true,
+            order_key: Some(Digest::of("order")),
+            serial: 2,
+            signed_at: Some(Timestamp::from_milliseconds(1_795_442_400_000)),
             keys: vec![Digest::of("machine")],
             entries: 41,
             complete_to: 41,
             endorsed_to: Some(38),
             told_to: 38,
             erased: 0,
+            erased_unendorsed: 0,
             gaps: 0,
             journals: Vec::new(),
             replaced: Vec::new(),

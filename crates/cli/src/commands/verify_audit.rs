@@ -46,12 +46,25 @@ pub(super) fn run(
     } else {
         screen.write(&text(&report, screen))?;
     }
-    Ok(if report.is_sound() { Exit::Done } else { Exit::Attention })
+    Ok(exit_of(&report))
+}
+
+/// The exit code for a report, by the rule of a transcript.
+fn exit_of(report: &AuditReport) -> Exit {
+    match (report.is_sound(), report.is_root_trusted) {
+        (false, _) => Exit::Attention,
+        (true, false) => Exit::Unproved,
+        (true, true) => Exit::Done,
+    }
 }
 
 fn text(report: &AuditReport, screen: &Screen) -> String {
-    let tone = if report.is_sound() { Tone::Good } else { Tone::Bad };
-    let head = screen.paint(tone, &format!("{} complete to {}", tone.mark(), report.complete_to));
+    let (tone, whose) = match exit_of(report) {
+        Exit::Done => (Tone::Good, ""),
+        Exit::Unproved => (Tone::Attention, "not proved: whose log this is. By its own keys: "),
+        _ => (Tone::Bad, ""),
+    };
+    let head = screen.paint(tone, &format!("{} {whose}complete to {}", tone.mark(), report.complete_to));
     let mut text = format!("Audit log, {} entries\n{head}\n", report.entries);
     for problem in &report.problems {
         text.push_str(&format!("  {} {}\n", Tone::Bad.mark(), one_line(&problem.to_string())));
@@ -62,7 +75,7 @@ fn text(report: &AuditReport, screen: &Screen) -> String {
     if let Some(root) = report.root {
         let whose = match report.is_root_trusted {
             true => "as you named it",
-            false => "as the file says: to prove whose log it is, name it with --root",
+            false => "as the file says: name the owner's with --root to prove it",
         };
         text.push_str(&format!("  root key    {root}\n              {whose}\n"));
     }
@@ -74,6 +87,7 @@ fn document(report: &AuditReport) -> Value {
         "audit": true,
         "root": report.root,
         "is_root_trusted": report.is_root_trusted,
+        "proved": exit_of(report) == Exit::Done,
         "entries": report.entries,
         "complete_to": report.complete_to,
         "findings": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -96,5 +110,25 @@ mod tests {
         assert!(is_audit(&file));
         let exit = run(&file, None, Output::default(), &Screen::plain()).unwrap();
         assert_eq!(exit, Exit::Attention);
+    }
+
+    #[test]
+    fn an_audit_log_without_the_owners_root_key_is_not_proved() {
+        let proved = AuditReport {
+            root: Some(Digest::of("root")),
+            is_root_trusted: true,
+            entries: 3,
+            complete_to: 3,
+            problems: Vec::new(),
+            problems_more: 0,
+        };
+        let unproved = AuditReport { is_root_trusted: false, ..proved.clone() };
+        let exits = [&proved, &unproved].map(exit_of);
+        assert_eq!(exits, [Exit::Done, Exit::Unproved]);
+        assert!(text(&proved, &Screen::plain()).contains(Tone::Good.mark()));
+        assert!(!text(&unproved, &Screen::plain()).contains(Tone::Good.mark()));
+        assert_eq!([&proved, &unproved].map(|it| document(it)["proved"].clone()), [true, false]);
+        let broken = AuditReport { root: None, is_root_trusted: false, ..proved };
+        assert_eq!(exit_of(&broken), Exit::Attention);
     }
 }

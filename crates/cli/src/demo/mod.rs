@@ -77,6 +77,7 @@ async fn invite(stage: &Stage, narrator: &Narrator<'_>) -> Result<(), Failure> {
     stage.write_environment()?;
     let machine = shell_word(&stage.machine().await?.name);
     let environment = shell_word(&stage.environment_file().display().to_string());
+    let root = stage.root.map(|root| root.to_string()).unwrap_or_default();
     let [open, closed] = AFTERWARDS.map(|(_, lasts)| lasts.as_secs());
     narrator.heading("Your turn")?;
     narrator.paragraph(&format!(
@@ -89,7 +90,8 @@ async fn invite(stage: &Stage, narrator: &Narrator<'_>) -> Result<(), Failure> {
          tidegate run {machine} --wait -- uname -a\n  \
          tidegate run {machine} --probe ping host=127.0.0.1 count=3\n  \
          tidegate transcript {machine}\n  \
-         tidegate export {machine} --out record.tgx --force && tidegate verify record.tgx\n"
+         tidegate export {machine} --out record.tgx --force\n  \
+         tidegate verify record.tgx --root {root}\n"
     ))?;
     narrator.paragraph(&format!(
         "What the machine can be asked: `tidegate endpoints show {machine} --probes`."

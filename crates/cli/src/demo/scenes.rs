@@ -236,10 +236,10 @@ pub(super) async fn proof(stage: &mut Stage, narrator: &Narrator<'_>) -> Result<
     let out = stage.directory().join("record.tgx");
     let bytes = export::write(api, stage.endpoint(), &out, false).await?;
     narrator.say(&format!(
-        "The whole record, {} chained entries, is exported ({bytes} bytes) and checked with nothing but the file:",
+        "The whole record, {} chained entries, is exported ({bytes} bytes) and checked with nothing but the file and the fingerprint of the owner's root key:",
         entries.len()
     ))?;
-    let report = verify::verify(&out, None)?;
+    let report = verify::verify(&out, stage.root)?;
     narrator.verbatim(&verify::text(&report, narrator.screen()))?;
     Ok(verify::exit_of(&report))
 }

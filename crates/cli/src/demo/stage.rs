@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_core::api::{EndpointView, Reachability, TokenLife};
+use tidegate_core::digest::Digest;
 use tidegate_core::obstacle::Obstacle;
 
 use super::children::{self, Process};
@@ -38,6 +39,8 @@ pub(super) struct Stage {
     pub(super) url: String,
     /// A one-time link for a browser or `tidegate login`.
     pub(super) sign_in_link: String,
+    /// The fingerprint of the owner's root key; absent before there is one.
+    pub(super) root: Option<Digest>,
     control_plane: Option<Process>,
     runtime: Option<Process>,
     link: Option<Link>,
@@ -72,6 +75,7 @@ impl Stage {
             directory,
             temporary,
             url: String::new(),
+            root: None,
             sign_in_link: String::new(),
             control_plane: None,
             runtime: None,
@@ -135,12 +139,13 @@ impl Stage {
             root_key: Some(self.directory.join("root-key.pem")),
             url: self.url.trim_end_matches('/').to_owned(),
         })?;
-        self.sign_in_link = owner.sign_in_link;
+        (self.sign_in_link, self.root) = (owner.sign_in_link, Some(owner.root_fingerprint));
         let token = host::create_token(&data, OWNER, TokenLife::default())?;
         write_secret(&self.token_file(), &token)?;
         let log = self.directory.join("control-plane.log");
         let (data, address) = (data.display().to_string(), address.to_string());
-        let arguments = ["serve", "--data", &data, "--listen", &address];
+        let url = self.url.clone();
+        let arguments = ["serve", "--data", &data, "--listen", &address, "--public-url", &url];
         self.control_plane =
             Some(Process::start("the control plane", &children::this_program()?, &arguments, log)?);
         self.api = Some(Api::new(Target { base: parse_base(&self.url)?, token: Some(token), ca: None })?);

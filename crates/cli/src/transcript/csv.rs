@@ -6,9 +6,12 @@ use tidegate_core::words::kind_words;
 use super::describe;
 use crate::text::one_line;
 
-/// All entries under a heading, a line each.
-pub(crate) fn csv(entries: &[TranscriptEntryView]) -> String {
-    let mut text = "number,at,actor,kind,sequence_id,description,hash,previous_hash\r\n".to_owned();
+/// The heading.
+pub(crate) const CSV_HEADING: &str = "number,at,actor,kind,sequence_id,description,hash,previous_hash\r\n";
+
+/// Entries, a line each.
+pub(crate) fn csv_lines(entries: &[TranscriptEntryView]) -> String {
+    let mut text = String::new();
     for entry in entries {
         let fields = [
             entry.number.to_string(),
@@ -39,7 +42,8 @@ mod tests {
 
     #[test]
     fn a_transcript_opens_in_a_spreadsheet_without_running_anything() {
-        insta::assert_snapshot!(csv(&super::super::tests::entries()).replace("\r\n", "\n"));
+        let text = format!("{CSV_HEADING}{}", csv_lines(&super::super::tests::entries()));
+        insta::assert_snapshot!(text.replace("\r\n", "\n"));
         assert_eq!(quoted("=1+1"), "\"'=1+1\"");
         assert_eq!(quoted("say \"hi\", twice"), "\"say \"\"hi\"\", twice\"");
     }

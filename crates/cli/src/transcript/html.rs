@@ -17,17 +17,29 @@ pre{background:#f4f4f2;padding:1rem;overflow-x:auto}table{border-collapse:collap
 td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-top:1px solid #ddd}\
 td:nth-child(2){white-space:nowrap}</style>";
 
-/// A page about the machine called `machine`: its sequences with all times, then every entry.
-pub(crate) fn html(machine: &str, sequences: &[SequenceView], entries: &[TranscriptEntryView]) -> String {
+/// The beginning of a page about the machine called `machine`; its sequences follow, then its record.
+pub(crate) fn html_begin(machine: &str) -> String {
     let machine = escaped(&one_line(machine));
-    let mut text = format!(
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n{HEAD}\n<title>Transcript of {machine}</title>\n<h1>Transcript of {machine}</h1>\n"
-    );
-    for sequence in sequences {
-        let shown = sequence_text::sequence(sequence, &machine, Outputs::Whole, &Screen::plain());
-        text.push_str(&format!("<pre>{}</pre>\n", escaped(&shown)));
-    }
-    text.push_str("<h2>Record</h2>\n<table>\n<tr><th>No.<th>Time<th>Who<th>What<th>Details</tr>\n");
+    )
+}
+
+/// One sequence with all times.
+pub(crate) fn html_sequence(machine: &str, sequence: &SequenceView) -> String {
+    let shown = sequence_text::sequence(sequence, &one_line(machine), Outputs::Whole, &Screen::plain());
+    format!("<pre>{}</pre>\n", escaped(&shown))
+}
+
+/// The beginning of the record.
+pub(crate) const HTML_RECORD: &str =
+    "<h2>Record</h2>\n<table>\n<tr><th>No.<th>Time<th>Who<th>What<th>Details</tr>\n";
+/// The end of the record, and of the page.
+pub(crate) const HTML_END: &str = "</table>\n</html>\n";
+
+/// Entries of the record.
+pub(crate) fn html_rows(entries: &[TranscriptEntryView]) -> String {
+    let mut text = String::new();
     for entry in entries {
         text.push_str(&format!(
             "<tr><td>{}<td>{}<td>{}<td>{}<td title=\"{}\">{}</tr>\n",
@@ -39,7 +51,6 @@ pub(crate) fn html(machine: &str, sequences: &[SequenceView], entries: &[Transcr
             escaped(&describe(entry)),
         ));
     }
-    text.push_str("</table>\n</html>\n");
     text
 }
 
@@ -53,7 +64,8 @@ mod tests {
 
     #[test]
     fn nothing_a_machine_says_becomes_part_of_the_page() {
-        let page = html("<script>hmi", &[], &super::super::tests::entries());
+        let rows = html_rows(&super::super::tests::entries());
+        let page = format!("{}{HTML_RECORD}{rows}{HTML_END}", html_begin("<script>hmi"));
         assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
         assert!(page.contains("no &lt;b&gt;reply&lt;/b&gt;"), "{page}");
         assert!(page.contains("default-src 'none'"));

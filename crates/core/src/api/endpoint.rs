@@ -69,10 +69,18 @@ pub struct EndpointView {
     /// endpoint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<NoteView>,
+    /// How many sequences the machine tells of that this record does not have and for which it showed no signed work:
+    /// the machine's own word, which no listing counts. Only in the answer about one endpoint.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub claimed: u64,
     /// When it was enrolled.
     pub enrolled_at: Timestamp,
     /// What `If-Match` names for an edit.
     pub revision: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One enrolled machine in a listing, with the names of where it is.
@@ -130,7 +138,7 @@ pub enum WorkState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attention {
     /// A stable word: `identity_conflict`, `candidate_journal`, `recovered`, `held`, `tampered`, `clock_skew`,
-    /// `journal_gap`, `finding`.
+    /// `journal_gap`, `finding`, `slowed`.
     pub code: String,
     /// What happened, for a person.
     pub reason: String,

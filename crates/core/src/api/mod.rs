@@ -31,7 +31,7 @@ pub use sequence::{
     SequenceSummary, SequenceView, StepState, StepView,
 };
 pub use token_life::{InvalidTokenLife, TokenLife};
-pub use transcript::TranscriptEntryView;
+pub use transcript::{BodyLeftOut, TranscriptEntryView};
 pub use waiting::{SequenceAhead, WaitingCode, WaitingView};
 
 use serde::{Deserialize, Deserializer, Serialize};

@@ -16,7 +16,7 @@ pub struct OvernightView {
     /// Since when `clean` tells.
     pub since: Timestamp,
     /// Machines that need a person: another history of the same identity, an order that was altered on its way, a gap
-    /// in the journal. By name.
+    /// in the journal, more reports than may be stored of it. By name.
     pub machines: Group<OvernightMachine>,
     /// Ended with a fault, whenever that was, and nobody has reviewed it. Newest first.
     pub needs_person: Group<OvernightItem>,
@@ -66,6 +66,10 @@ pub struct MachineName {
     pub time_zone: String,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// One sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OvernightItem {
@@ -80,6 +84,10 @@ pub struct OvernightItem {
     /// knows those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<WaitingView>,
+    /// How many more of this group the same machine has, on the last of them that is listed: at most five of a machine
+    /// are, so that none hides the others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_of_machine: u64,
     /// By when the machine would have been heard as usual and was not; absent: it was, or nothing is usual for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed_at: Option<Timestamp>,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
+use super::BodyLeftOut;
 use crate::id::{EndpointId, SequenceId};
 use crate::playbook::PlaybookOrigin;
 use crate::sequence::{EndState, Finding, PersonAct, SequenceSpec, StepSpec, StopOn};
@@ -394,6 +395,9 @@ pub struct ResultView {
     /// What a command printed on its standard error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_output: Option<OutputView>,
+    /// Data and outputs are left out: with them the results of this sequence have too many bytes for one answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<BodyLeftOut>,
 }
 
 /// A stream of output.

@@ -58,8 +58,12 @@ pub enum WaitingCode {
     IdentityConflict,
     /// A machine with this identity and another history was heard: somebody must decide whether it is the one.
     CandidateJournal,
+    /// The control plane needs a new order key: the one in use has ended, or this machine knows a newer one.
+    OrderKey,
     /// The control plane's disk is full.
     StorageFull,
+    /// The machine reports more than may be stored of it: it gets new work once all its reports are stored.
+    Slowed,
     /// Its earliest start is not reached.
     NotBefore,
     /// The machine was never heard since it enrolled.

@@ -71,6 +71,8 @@ pub enum Answer {
     Sequences(Page<SequenceSummary>),
     /// A page of the transcript.
     Transcript(Page<TranscriptEntryView>),
+    /// One entry of the transcript.
+    TranscriptEntry(Box<TranscriptEntryView>),
     /// What the same step found the last time.
     Comparison(Box<ComparisonView>),
     /// What is under way or waits, first what is taken first.

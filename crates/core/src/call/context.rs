@@ -1,5 +1,6 @@
 //! What every call is given from outside.
 
+use crate::envelope::Envelope;
 use crate::id::EndpointId;
 use crate::keys::Sign;
 use crate::rhythm::Rhythm;
@@ -19,6 +20,8 @@ pub struct Context<'a> {
     pub authority: &'a Authority,
     /// Who was heard when: a host's fact, since an idle sync writes nothing.
     pub presence: &'a dyn Presence,
+    /// The certificates of earlier order keys, by serial: records of their time are verified with them.
+    pub earlier: &'a [Envelope],
 }
 
 /// When endpoints were last heard, and what else only the host knows.
@@ -29,6 +32,9 @@ pub trait Presence {
     /// Whether a sync of the endpoint is being held right now.
     fn is_connected(&self, endpoint: EndpointId) -> bool;
 
+    /// A random number of this start of the host: tickets name it, so that none outlives the memory of its uses (R5).
+    fn start(&self) -> u64;
+
     /// What its contacts were like since the host started. A host that learns nothing says so by the default.
     fn rhythm(&self, _endpoint: EndpointId) -> Rhythm {
         Rhythm::default()
@@ -38,6 +44,11 @@ pub trait Presence {
     /// default.
     fn is_storage_full(&self) -> bool {
         false
+    }
+
+    /// Free bytes of the host's storage above what it keeps in reserve; `None`: the host cannot tell.
+    fn room_bytes(&self) -> Option<u64> {
+        None
     }
 }
 

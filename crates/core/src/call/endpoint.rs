@@ -7,7 +7,7 @@ use crate::envelope::Envelope;
 use crate::id::{ClientId, EndpointId, JournalId, SequenceId, SiteId};
 use crate::rhythm::Rhythm;
 use crate::time::Timestamp;
-use crate::wire::{EnrolRequest, IdleSync, SyncRequest};
+use crate::wire::{EnrolRequest, IdleSync, SignedLine, SyncRequest};
 
 use super::{Command, Seen};
 
@@ -139,6 +139,8 @@ pub struct Admission {
 /// What can be asked of an endpoint object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EndpointQuestion {
+    /// Did a key of this endpoint sign the first line, so that the rest is worth reading? → [`super::Answer::Sync`].
+    SyncLine(Arc<SignedLine>),
     /// Must anything move for this sync? → [`super::Answer::Sync`].
     Sync(Arc<SyncRequest>),
     /// Has anything moved for this short one? → [`super::Answer::Sync`].
@@ -166,6 +168,11 @@ pub enum EndpointQuestion {
         sequence: Option<SequenceId>,
         /// How much.
         paging: Paging,
+    },
+    /// One entry, whole. → [`super::Answer::TranscriptEntry`]
+    TranscriptEntry {
+        /// Its number.
+        number: u64,
     },
     /// What is under way or waits, in the order in which the machine takes it. → [`super::Answer::Queue`].
     Queue {

@@ -44,12 +44,14 @@ pub struct Synced {
     pub answer: SyncAnswer,
     /// The head that the endpoint's journal is to endorse.
     pub head: Option<TranscriptHead>,
+    /// Whether the endpoint was heard with it: `false` for a repeat, and for a sync that a later one overtook (R5).
+    pub is_news: bool,
 }
 
 impl Synced {
     /// The answer as it leaves.
     pub fn seal(self, keys: &dyn Sign) -> SyncAnswer {
-        let transcript = self.head.map(|head| Envelope::seal(&head, keys, Role::Order));
+        let transcript = self.head.map(|head| Envelope::seal(&head, keys, Role::Statement));
         SyncAnswer { transcript, ..self.answer }
     }
 }

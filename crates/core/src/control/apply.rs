@@ -7,10 +7,8 @@ use crate::error::Error;
 use crate::id::{LogId, SequenceId};
 use crate::journal::{Accepted, CancelMet, JournalBody, JournalHeader, Known, Outcome, WaitReason};
 use crate::sequence::{
-    Amendment, EndState, EndpointTime, FinishedStep, HoldCause, Sequence, SequenceSpec, Standing, StepRecord,
-    StepSpec, ToldWait,
+    Amendment, EndState, EndpointTime, FinishedStep, HoldCause, Sequence, Standing, ToldWait,
 };
-use crate::time::Timestamp;
 use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
 use crate::wire::{SyncLine, TranscriptHead};
 
@@ -38,6 +36,11 @@ pub(super) fn written_at(header: &JournalHeader, line: &SyncLine) -> EndpointTim
     EndpointTime { at, wall: header.wall }
 }
 
+/// When an entry was written that an earlier request brought, whose line is gone.
+pub(super) fn written_at_before(header: &JournalHeader) -> EndpointTime {
+    EndpointTime { at: header.at, wall: header.wall }
+}
+
 impl Object<'_> {
     /// Applies one entry of `journal` that has just been stored.
     pub(super) fn apply(
@@ -52,41 +55,12 @@ impl Object<'_> {
                 .outcomes
                 .iter()
                 .try_for_each(|outcome| self.outcome_apply(outcome, evidence.is_current, None)),
-            JournalBody::Accepted { order, .. } => self.accepted_apply(evidence, order),
-            JournalBody::Refused { sequence: None, .. } => Ok(()),
-            JournalBody::Refused { sequence: Some(sequence), reason, .. } => {
-                self.refused_apply(evidence, *sequence, reason)
-            }
-            JournalBody::Waiting { sequence, reason } => {
-                // A machine that does not know the time cannot say when it said so.
-                let at = match reason {
-                    WaitReason::ClockUnknown => self.cx.now,
-                    WaitReason::NotBefore { .. } | WaitReason::JournalFull => evidence.time.at,
-                };
-                if let Some(sequence) = self.theirs(*sequence)?.filter(|sequence| sequence.is_live()) {
-                    sequence.waiting = Some(ToldWait { reason: *reason, at });
-                }
-                Ok(())
-            }
-            JournalBody::StepStarted { sequence, step, attempt } => {
-                self.step_started_apply(evidence, *sequence, *step, *attempt)
-            }
-            JournalBody::StepFinished { sequence, step, attempt, state, result } => {
-                let finished = FinishedStep {
-                    step: *step,
-                    attempt: *attempt,
-                    state: *state,
-                    finding: result.finding,
-                    summary: &result.summary,
-                    finished: evidence.time,
-                    returned_at: self.cx.now,
-                    entry: evidence.transcript_number,
-                };
-                self.step_finished_apply(*sequence, &finished)
-            }
-            JournalBody::SequenceFinished { outcome, reason } => {
-                self.outcome_apply(outcome, evidence.is_current, reason.as_deref())
-            }
+            JournalBody::Accepted { .. }
+            | JournalBody::Refused { .. }
+            | JournalBody::Waiting { .. }
+            | JournalBody::StepStarted { .. }
+            | JournalBody::StepFinished { .. }
+            | JournalBody::SequenceFinished { .. } => self.apply_to_sequence(evidence, body),
             JournalBody::Tampered { .. } => {
                 let reason =
                     "an order reached this machine altered; it was not run and fetched again".to_owned();
@@ -124,7 +98,59 @@ impl Object<'_> {
                     Ok(())
                 }
             }
-            JournalBody::Retired | JournalBody::Booted { .. } => Ok(()),
+            JournalBody::Retired | JournalBody::Booted { .. } | JournalBody::Authority { .. } => Ok(()),
+        }
+    }
+
+    /// Applies one entry to the sequence that it is about; any other entry changes nothing.
+    pub(super) fn apply_to_sequence(&mut self, evidence: &Evidence, body: &JournalBody) -> Result<(), Error> {
+        match body {
+            JournalBody::Accepted { order, .. } => self.accepted_apply(evidence, order),
+            JournalBody::Refused { sequence: None, .. } => Ok(()),
+            JournalBody::Refused { sequence: Some(sequence), reason, .. } => {
+                self.refused_apply(evidence, *sequence, reason)
+            }
+            JournalBody::Waiting { sequence, reason } => {
+                // A machine that does not know the time cannot say when it said so.
+                let at = match reason {
+                    WaitReason::ClockUnknown => self.cx.now,
+                    WaitReason::NotBefore { .. } | WaitReason::JournalFull => evidence.time.at,
+                };
+                if let Some(sequence) = self.theirs(*sequence)?.filter(|sequence| sequence.is_live()) {
+                    sequence.waiting = Some(ToldWait { reason: *reason, at });
+                }
+                Ok(())
+            }
+            JournalBody::StepStarted { sequence, step, attempt } => {
+                self.step_started_apply(evidence, *sequence, *step, *attempt)
+            }
+            JournalBody::StepFinished { sequence, step, attempt, state, result } => {
+                let finished = FinishedStep {
+                    step: *step,
+                    attempt: *attempt,
+                    state: *state,
+                    finding: result.finding,
+                    summary: &result.summary,
+                    finished: evidence.time,
+                    returned_at: self.cx.now,
+                    entry: evidence.transcript_number,
+                };
+                self.step_finished_apply(*sequence, &finished)
+            }
+            JournalBody::SequenceFinished { outcome, reason } => {
+                self.outcome_apply(outcome, evidence.is_current, reason.as_deref())
+            }
+            JournalBody::Opened { .. }
+            | JournalBody::Continued { .. }
+            | JournalBody::Tampered { .. }
+            | JournalBody::Voided { .. }
+            | JournalBody::Facts { .. }
+            | JournalBody::Traffic { .. }
+            | JournalBody::Head { .. }
+            | JournalBody::Link { .. }
+            | JournalBody::Retired
+            | JournalBody::Authority { .. }
+            | JournalBody::Booted { .. } => Ok(()),
         }
     }
 
@@ -136,7 +162,7 @@ impl Object<'_> {
     fn accepted_apply(&mut self, evidence: &Evidence, order: &Accepted) -> Result<(), Error> {
         match order {
             Accepted::Adopt | Accepted::Configure | Accepted::Retire => Ok(()),
-            Accepted::Run { sequence, title, steps, .. } => self.run_apply(evidence, *sequence, title, steps),
+            Accepted::Run { sequence, .. } => self.run_apply(evidence, *sequence),
             Accepted::Known { outcome } => self.outcome_apply(outcome, evidence.is_current, None),
             Accepted::TooOld { sequence } => {
                 let now = self.cx.now;
@@ -151,25 +177,12 @@ impl Object<'_> {
         }
     }
 
-    fn run_apply(
-        &mut self,
-        evidence: &Evidence,
-        id: SequenceId,
-        title: &str,
-        steps: &[String],
-    ) -> Result<(), Error> {
-        if id.endpoint() != self.id {
-            return Ok(());
-        }
-        if self.sequence(id)?.is_none() {
-            self.unheard_of_add(id, title, steps, evidence.is_current);
-        }
+    fn run_apply(&mut self, evidence: &Evidence, id: SequenceId) -> Result<(), Error> {
         if evidence.is_current {
             return self.delivered(id, evidence);
         }
         let now = self.cx.now;
-        let sequence = self.sequence_named(id)?;
-        if sequence.is_ours_to_decide() {
+        if let Some(sequence) = self.theirs(id)?.filter(|sequence| sequence.is_ours_to_decide()) {
             sequence.lose("another machine with this identity accepted it", now);
         }
         Ok(())
@@ -238,11 +251,16 @@ impl Object<'_> {
         }
         let Some(sequence) = self.theirs(id)? else { return Ok(()) };
         sequence.waiting = None;
+        let is_ended = sequence.is_ended();
         if let Some(step) = sequence.step(step) {
             step.end_before(attempt, now);
             let attempt = step.attempt(attempt);
             attempt.started.get_or_insert(evidence.time);
             attempt.started_untold = false;
+            if is_ended {
+                // A copy of the machine goes on with work that is lost: so is this attempt, until its end is told.
+                step.end_open(EndState::Lost, now);
+            }
         }
         if evidence.is_current && matches!(sequence.standing, Standing::Delivered) {
             sequence.standing = Standing::Running;
@@ -276,9 +294,7 @@ impl Object<'_> {
             return Ok(());
         }
         if self.sequence(id)?.is_none() {
-            // Live if the current journal tells of it, else lost (R12); what it was, only the machine knew.
-            let probes = vec!["unknown".to_owned(); outcome.steps.len()];
-            self.unheard_of_add(id, "work from before a restore", &probes, is_current);
+            return self.claim(id, Some(outcome));
         }
         let was_ended = self.sequence_named(id)?.is_ended();
         let sequence = self.sequence_named(id)?;
@@ -287,16 +303,6 @@ impl Object<'_> {
             self.record(ACTOR_ENDPOINT, Some(id), &TranscriptBody::Revived)?;
         }
         amendments.into_iter().try_for_each(|amendment| self.amendment_record(id, amendment))
-    }
-
-    /// Makes the record of work that only the journal knows: its title and probes, no arguments.
-    fn unheard_of_add(&mut self, id: SequenceId, title: &str, probes: &[String], is_current: bool) {
-        let now = self.cx.now;
-        let mut sequence = unheard_of(id, title, probes, now);
-        if !is_current {
-            sequence.lose("only a machine that is no longer current knew of it", now);
-        }
-        self.sequence_add(sequence);
     }
 
     /// The endpoint took up a log: what it does not list of earlier logs it never heard of (R7), and what it has
@@ -376,7 +382,8 @@ impl Object<'_> {
     }
 
     fn head_apply(&mut self, evidence: &Evidence, head: &crate::envelope::Envelope) -> Result<(), Error> {
-        let Ok(head) = head.open::<TranscriptHead>(&self.cx.keys.public_key(crate::keys::Role::Order)) else {
+        let Ok(head) = head.open::<TranscriptHead>(&self.cx.keys.public_key(crate::keys::Role::Statement))
+        else {
             return Ok(());
         };
         // A head of before a restore is about another history.
@@ -386,51 +393,5 @@ impl Object<'_> {
             self.row.endorsed_number = self.row.endorsed_number.max(head.number);
         }
         Ok(())
-    }
-}
-
-/// The record of work that only the journal knows: its title and probes, no arguments.
-fn unheard_of(id: SequenceId, title: &str, probes: &[String], at: Timestamp) -> Sequence {
-    let steps: Vec<_> = probes
-        .iter()
-        .take(crate::sequence::STEPS_MAX)
-        .map(|probe| StepSpec {
-            probe: probe.chars().take(crate::probe::NAME_BYTES_MAX).collect(),
-            with: serde_json::Map::new(),
-            timeout: None,
-            rerun: false,
-        })
-        .collect();
-    let title: String = title.chars().take(crate::sequence::TITLE_BYTES_MAX).collect();
-    Sequence {
-        id,
-        title: title.clone(),
-        steps: vec![StepRecord::default(); steps.len()],
-        spec: SequenceSpec {
-            title: Some(title),
-            steps,
-            stop_on: None,
-            expires_in: None,
-            expires_at: None,
-            not_before: None,
-            playbook: None,
-        },
-        created_by: ACTOR_CONTROL_PLANE.to_owned(),
-        created_at: at,
-        retry_of: None,
-        revision: 0,
-        queued: None,
-        standing: Standing::Offered { log: LogId::from_bytes([0; 10]) },
-        doubt: None,
-        cancel: None,
-        offered_at: None,
-        delivered_at: None,
-        waiting: None,
-        repeats_in_doubt: false,
-        notes: Vec::new(),
-        reviewed: None,
-        assignee: None,
-        hold_on_return: None,
-        run_next: None,
     }
 }

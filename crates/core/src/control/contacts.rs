@@ -8,6 +8,7 @@ use crate::call::Context;
 use crate::error::Error;
 use crate::id::EndpointId;
 use crate::journal::JournalBody;
+use crate::packed;
 use crate::sql::{ReadSql, Row};
 use crate::time::{Milliseconds, Timestamp};
 use crate::transcript::{TranscriptBody, TranscriptHeader};
@@ -18,6 +19,8 @@ use super::{outages, sync, waiting};
 /// Most transcript entries that are looked through, newest first: a busy machine makes some hundred a day. Past it the
 /// span before is unknown.
 const ENTRIES_MAX: u64 = 4_000;
+/// Largest body of a span without a path that is read: a runtime writes some hundred bytes.
+const LINK_BYTES_MAX: u64 = 4 * 1024;
 /// Most spans told.
 const SPANS_MAX: usize = 500;
 /// The longest time back.
@@ -74,9 +77,12 @@ fn told(
     since: Timestamp,
 ) -> Result<(Vec<Contact>, Vec<Outage>), Error> {
     let rows = db.query(
-        "SELECT header, CASE WHEN instr(header, '\"kind\":\"journal.link\"') > 0 THEN body END FROM transcript
+        "SELECT header,
+             CASE WHEN instr(header, '\"kind\":\"journal.link\"') > 0 AND octet_length(body) <= ?3 THEN body END,
+             CASE WHEN instr(header, '\"kind\":\"journal.link\"') > 0 AND text_bytes <= ?3 THEN packed END
+         FROM transcript
          WHERE endpoint_id = ?1 AND journal IS NOT NULL ORDER BY number DESC LIMIT ?2",
-        &[endpoint.into(), ENTRIES_MAX.into()],
+        &[endpoint.into(), ENTRIES_MAX.into(), LINK_BYTES_MAX.into()],
     )?;
     let (mut contacts, mut outages) = (Vec::<Contact>::new(), Vec::new());
     for row in &rows {
@@ -96,10 +102,8 @@ fn told(
 }
 
 fn outage(row: &Row) -> Result<Option<Outage>, Error> {
-    if row.is_null(1) {
-        return Ok(None);
-    }
-    let TranscriptBody::Journal { body, .. } = row.json(1)? else { return Ok(None) };
+    let Some(text) = packed::text(row, 1)? else { return Ok(None) };
+    let Ok(TranscriptBody::Journal { body, .. }) = serde_json::from_str(&text) else { return Ok(None) };
     let Ok(JournalBody::Link { closed_at, opened_at, problem, .. }) = serde_json::from_str(&body) else {
         return Ok(None);
     };

@@ -15,6 +15,7 @@ use crate::sql::Sql;
 use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
 use crate::wire::{EnrolAnswer, EnrolmentCertificate, Head, PROTOCOL_VERSION, RecoverRequest};
 
+use super::budget::Budget;
 use super::object::{EndpointRow, Object, endpoint_row};
 use super::store::{self, JournalRow};
 use super::sync::check_admitted;
@@ -72,7 +73,7 @@ pub(super) fn recover(
     endpoint: EndpointId,
     envelope: &Envelope,
 ) -> Result<(Reply, Vec<Effect>), Error> {
-    let (request, certificate) = open_recover(cx, envelope)?;
+    let (request, certificate, is_revoked) = open_recover(cx, envelope)?;
     if certificate.endpoint != endpoint {
         return Err(Error::invalid("the certificate is of another endpoint"));
     }
@@ -102,28 +103,36 @@ pub(super) fn recover(
     object.record(ACTOR_ENDPOINT, None, &body)?;
     let journal = journal_row(&object, request.journal, certificate.key, request.facts)?;
     object.candidate_add(journal)?;
-    let reason = "this machine was enrolled after the backup that was restored".to_owned();
+    let reason = match is_revoked {
+        false => "this machine was enrolled after the backup that was restored".to_owned(),
+        true => "this machine shows an enrolment by an order key that was revoked since: it may be forged"
+            .to_owned(),
+    };
     object.attention_set("recovered", reason, "adopt its journal to confirm that it is yours");
     let answer = answer(cx, endpoint, request.enrolment);
     Ok((answer, object.close()?))
 }
 
-/// Opens a recovery request: signed by the key that a certificate of our root's order key names.
+/// Opens a recovery request: signed by the key that a certificate of our root's order key names. The flag says whether
+/// that order key was revoked since.
 fn open_recover(
     cx: &Context<'_>,
     envelope: &Envelope,
-) -> Result<(RecoverRequest, EnrolmentCertificate), Error> {
+) -> Result<(RecoverRequest, EnrolmentCertificate, bool), Error> {
     let refused = |what: &str| Error::problem(Code::InvalidSignature, format!("the {what} does not hold"));
     let claimed: RecoverRequest = envelope.peek().map_err(|error| Error::invalid(error.to_string()))?;
     if claimed.authority.root != cx.authority.root {
         return Err(refused("certificate of another owner"));
     }
-    let order_key = claimed.authority.order_key().map_err(|_| refused("order key's certificate"))?;
+    let theirs = claimed.authority.open().map_err(|_| refused("order key's certificate"))?;
+    let ours = cx.authority.open().map_err(|_| refused("order key's certificate here"))?;
+    // Whoever has a revoked key can forge this certificate, so the person who confirms it must know.
+    let is_revoked = ours.revoked.contains(&theirs.serial);
     let certificate: EnrolmentCertificate =
-        claimed.enrolment.open(&order_key).map_err(|_| refused("enrolment certificate"))?;
+        claimed.enrolment.open(&theirs.order_key).map_err(|_| refused("enrolment certificate"))?;
     let request: RecoverRequest =
         envelope.open(&certificate.key).map_err(|_| refused("request's signature"))?;
-    Ok((request, certificate))
+    Ok((request, certificate, is_revoked))
 }
 
 fn enrolled_already(
@@ -180,6 +189,11 @@ fn fresh_row(cx: &Context<'_>, place: (ClientId, SiteId, String), name: &str) ->
         attention: Vec::new(),
         tags: Vec::new(),
         address: None,
+        requests: Vec::new(),
+        serial_held: 0,
+        serial_log: 0,
+        journals_digest: Some(Digest::ZERO),
+        budget: Budget::full(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Which journal is the current one: adoption, forks, restores (R6, R9, R11).
 
 use crate::api::{EndpointState, JournalState};
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::id::{JournalId, SequenceId};
 use crate::sequence::{Doubt, HoldCause, Standing};
 use crate::transcript::{ACTOR_CONTROL_PLANE, TranscriptBody};
-use crate::wire::Head;
+use crate::wire::{Head, journals_digest};
 
 use super::object::Object;
 use super::store;
@@ -85,14 +86,34 @@ impl Object<'_> {
 
     /// A journal nobody here heard of: it changes nothing until a person adopts it.
     pub(super) fn candidate_add(&mut self, journal: store::JournalRow) -> Result<(), Error> {
+        let before = self.journals_digest()?;
+        self.row.journals_digest = Some(journals_digest(before, journal.head.id, &journal.key));
         store::journal_save(self.db, self.id, &journal)?;
         let (id, address) = (journal.head.id, journal.address);
         self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::Candidate { journal: id, address })?;
+        self.candidate_heard();
+        Ok(())
+    }
+
+    /// A journal that waits for a person was heard, also one that was there when the person adopted another: then two
+    /// machines carry the identity.
+    pub(super) fn candidate_heard(&mut self) {
         let reason =
             "a machine with this identity and another history was heard: re-imaged, set back or copied"
                 .into();
         self.attention_set("candidate_journal", reason, CLEARS_ADOPT);
-        Ok(())
+    }
+
+    /// The digest over the list of journals. The row has it, but for one written before the column was there.
+    pub(super) fn journals_digest(&mut self) -> Result<Digest, Error> {
+        if let Some(digest) = self.row.journals_digest {
+            return Ok(digest);
+        }
+        let add =
+            |before, journal: &store::JournalRow| journals_digest(before, journal.head.id, &journal.key);
+        let digest = store::journals_load(self.db, self.id)?.iter().fold(Digest::ZERO, add);
+        self.row.journals_digest = Some(digest);
+        Ok(digest)
     }
 
     fn sequence_outlives_journal(&mut self, id: SequenceId, cause: HoldCause) -> Result<(), Error> {
@@ -136,6 +157,14 @@ impl Object<'_> {
             Some(head) => self.log_open(head.id),
             None => self.log_close(),
         }
+    }
+
+    /// The endpoint has verified a newer certificate than this control plane speaks with: it was set back to before a
+    /// rotation, or somebody else rotated.
+    pub(super) fn key_is_behind(&mut self) {
+        let reason = "this machine knows a newer order key than this control plane has".to_owned();
+        let clears = "stop the control plane and give it the current key: `tidegate admin order-key`";
+        self.attention_set("order_key_behind", reason, clears);
     }
 
     /// The current journal's head moved.

@@ -9,7 +9,7 @@ use crate::transcript::{ACTOR_ENDPOINT, JournalPlace, TranscriptBody};
 use crate::wire::{Chained, Gap, Head, SyncLine, SyncRequest};
 
 use super::apply::{Evidence, written_at};
-use super::object::Object;
+use super::object::{Object, Written};
 use super::store::{self, JournalRow};
 
 /// What the entries of one request did.
@@ -44,6 +44,9 @@ impl Object<'_> {
                 }
             } else if chained.header.link.previous != journal.head.hash {
                 return Ok(Intake::Forked { number });
+            } else if self.is_spent() {
+                // The rest stays with the machine, which sends it again from what is acknowledged (R10).
+                break;
             } else {
                 self.entry_take(journal, entry, chained, &request.line)?;
             }
@@ -74,36 +77,39 @@ impl Object<'_> {
         line: &SyncLine,
     ) -> Result<(), Error> {
         // A body of a newer runtime is kept word for word also when this program cannot read it.
-        let Chained { header, hash, body } = chained;
+        let Chained { header, hash, body, packed } = chained;
         let place = JournalPlace {
             id: header.journal,
             number: header.link.number,
             hash: *hash,
             previous: header.link.previous,
         };
-        let record = TranscriptBody::Journal {
-            header: entry.header.clone(),
-            body: entry.body.clone().unwrap_or_default(),
-        };
+        let record = Written { body: &TranscriptBody::of_journal(entry), packed: packed.clone() };
         let sequence =
             body.as_ref().and_then(JournalBody::sequence).filter(|sequence| sequence.endpoint() == self.id);
-        let number = self.record_journal(&header.kind, sequence, (place, journal.ordinal), &record)?;
+        let number = self.record_journal(&header.kind, sequence, (place, journal.ordinal), record)?;
         journal.head = Head { id: header.journal, number: place.number, hash: place.hash };
         self.journal_moved(journal.head);
         if let Some(body) = body {
             let is_current = journal.state == JournalState::Current;
             let time = written_at(header, line);
             let evidence = Evidence { time, transcript_number: number, is_current };
-            self.apply(journal, &evidence, body)?;
+            match sequence {
+                Some(id) if self.sequence(id)?.is_none() => self.claim(id, None)?,
+                Some(_) => self.apply_to_sequence(&evidence, body)?,
+                None => self.apply(journal, &evidence, body)?,
+            }
         }
         Ok(())
     }
 
     /// Entries are gone on the endpoint: the transcript says so, and every outcome it knew counts (R10).
     fn gap_take(&mut self, journal: &mut JournalRow, gap: &Gap, line: &SyncLine) -> Result<(), Error> {
-        if gap.number <= journal.head.number || line.after != Some(gap.number) {
+        if gap.number <= journal.head.number || line.after != Some(gap.number) || self.is_spent() {
             return Ok(());
         }
+        let bytes = serde_json::to_string(gap).map_or(0, |text| text.len());
+        self.row.budget.charge_bytes(self.cx.now, bytes as u64);
         let body = TranscriptBody::Gap {
             journal: journal.head.id,
             after: journal.head.number,

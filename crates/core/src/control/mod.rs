@@ -5,9 +5,12 @@
 
 mod act;
 mod apply;
+mod budget;
+mod claims;
 mod contacts;
 mod departed;
 mod enrol;
+mod export;
 mod handover;
 mod idempotency;
 mod identity;
@@ -19,12 +22,15 @@ mod orders;
 mod outages;
 mod outbox;
 mod previous;
+mod proved;
 mod reason;
 mod record;
+mod slowed;
 mod steps_view;
 mod store;
 mod sync;
 mod ticket;
+mod ticket_uses;
 mod traffic;
 mod view;
 mod waiting;
@@ -33,6 +39,7 @@ mod waiting_words;
 pub(crate) use act::{check_name, check_revision};
 pub(crate) use idempotency::{KEPT_FOR as IDEMPOTENCY_KEPT_FOR, check_same as idempotency_check_same};
 pub use outbox::{outbox, outbox_backlog, outbox_done};
+pub use ticket_uses::TicketUses;
 pub(crate) use view::reachability;
 
 use crate::api::EndpointState;
@@ -48,8 +55,16 @@ use crate::transcript::ACTOR_CONTROL_PLANE;
 use object::Object;
 
 /// The tables of endpoint objects.
-pub const SCHEMA: Schema =
-    Schema { name: "endpoint", migrations: &[include_str!("schema/0001_endpoint.sql")] };
+pub const SCHEMA: Schema = Schema {
+    name: "endpoint",
+    migrations: &[
+        include_str!("schema/0001_endpoint.sql"),
+        include_str!("schema/0002_requests.sql"),
+        include_str!("schema/0004_heads.sql"),
+        include_str!("schema/0005_authority.sql"),
+        include_str!("schema/0003_quota.sql"),
+    ],
+};
 
 /// Applies `input` to `endpoint` in the host's transaction.
 ///
@@ -122,7 +137,8 @@ pub fn query(
     question: EndpointQuestion,
 ) -> Result<Answer, Error> {
     Ok(match question {
-        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, endpoint, &request)?),
+        EndpointQuestion::SyncLine(first) => Answer::Sync(sync::line_need(db, endpoint, &first)?),
+        EndpointQuestion::Sync(request) => Answer::Sync(sync::need(db, cx, endpoint, &request)?),
         EndpointQuestion::IdleSync(idle) => Answer::Sync(ticket::need(db, cx, endpoint, &idle)?),
         EndpointQuestion::Endpoint => Answer::Endpoint(Box::new(view::endpoint(db, cx, endpoint)?)),
         EndpointQuestion::Probes => {
@@ -137,6 +153,9 @@ pub fn query(
         EndpointQuestion::Transcript { is_newest_first, sequence, paging } => {
             Answer::Transcript(record::page(db, endpoint, is_newest_first, sequence, &paging)?)
         }
+        EndpointQuestion::TranscriptEntry { number } => {
+            Answer::TranscriptEntry(Box::new(record::entry(db, endpoint, number)?))
+        }
         EndpointQuestion::Queue { limit } => Answer::Queue(view::queue(db, cx, endpoint, limit)?),
         EndpointQuestion::Previous { sequence, step } => {
             Answer::Comparison(Box::new(previous::previous(db, endpoint, sequence, step)?))
@@ -144,9 +163,9 @@ pub fn query(
         EndpointQuestion::Contacts { since } => {
             Answer::Contacts(contacts::contacts(db, cx, endpoint, since)?)
         }
-        EndpointQuestion::ExportHead => Answer::ExportHead(Box::new(record::export_head(db, cx, endpoint)?)),
+        EndpointQuestion::ExportHead => Answer::ExportHead(Box::new(export::head(db, cx, endpoint)?)),
         EndpointQuestion::ExportEntries { after, through } => {
-            Answer::ExportEntries(record::export_entries(db, endpoint, after, through)?)
+            Answer::ExportEntries(export::entries(db, endpoint, after, through)?)
         }
     })
 }

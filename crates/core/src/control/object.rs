@@ -13,7 +13,8 @@ use crate::chain::Link;
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::error::{Code, Error};
-use crate::id::{ClientId, EndpointId, JournalId, LogId, SequenceId, SiteId};
+use crate::id::{ClientId, EndpointId, JournalId, LogId, RequestId, SequenceId, SiteId};
+use crate::packed;
 use crate::rhythm::Rhythm;
 use crate::sequence::Sequence;
 use crate::sql::{ReadSql, Row, Sql, SqlError};
@@ -21,6 +22,7 @@ use crate::time::Timestamp;
 use crate::transcript::{JournalPlace, TranscriptBody, TranscriptHeader};
 use crate::wire::Head;
 
+use super::budget::{Budget, SLOWED};
 use super::store;
 
 /// The endpoint's own row.
@@ -49,6 +51,16 @@ pub(super) struct EndpointRow {
     pub(super) tags: Vec<String>,
     /// The address that the current journal was last heard from in a whole sync.
     pub(super) address: Option<String>,
+    /// The last signed syncs, newest first; at most [`super::sync::REQUESTS_KEPT`].
+    pub(super) requests: Vec<RequestId>,
+    /// The serial of the newest certificate that the endpoint states to have; 0: it has not said.
+    pub(super) serial_held: u64,
+    /// The serial of the key that signed the open order log; 0: none was opened yet.
+    pub(super) serial_log: u64,
+    /// The digest over the list of journals; `None`: the row is older than this column.
+    pub(super) journals_digest: Option<Digest>,
+    /// What its syncs may still store.
+    pub(super) budget: Budget,
 }
 
 /// An endpoint object in a call that may write.
@@ -61,9 +73,22 @@ pub(super) struct Object<'a> {
     stored: Option<EndpointRow>,
     sequences: BTreeMap<SequenceId, Slot>,
     pub(super) effects: BTreeSet<EffectKind>,
+    /// Whether what is recorded is charged to the endpoint's budget: its own request caused it.
+    pub(super) is_charged: bool,
+    /// The ordinal of the journal that is taken in; 0 outside of a sync.
+    pub(super) speaker: u64,
+    /// How many claims there are, counted at the first use.
+    pub(super) claims: Option<u64>,
     /// Sequences were saved since `pending` was last counted.
     sequences_changed: bool,
     summary_changed: bool,
+}
+
+/// A transcript body on its way to storage.
+pub(super) struct Written<'a> {
+    pub(super) body: &'a TranscriptBody,
+    /// How a journal entry is stored, where that is packed; any other body is packed when it is appended.
+    pub(super) packed: Option<Vec<u8>>,
 }
 
 struct Slot {
@@ -109,6 +134,9 @@ impl<'a> Object<'a> {
             stored,
             sequences,
             effects,
+            is_charged: false,
+            speaker: 0,
+            claims: None,
             sequences_changed: false,
             summary_changed: false,
         }
@@ -166,7 +194,7 @@ impl<'a> Object<'a> {
         sequence: Option<SequenceId>,
         body: &TranscriptBody,
     ) -> Result<u64, Error> {
-        self.append(actor, body.kind(), sequence, None, body)
+        self.append(actor, body.kind(), sequence, None, Written { body, packed: None })
     }
 
     /// Appends a journal entry to the transcript and answers its number there.
@@ -175,14 +203,14 @@ impl<'a> Object<'a> {
         kind: &str,
         sequence: Option<SequenceId>,
         place: (JournalPlace, u64),
-        body: &TranscriptBody,
+        written: Written<'_>,
     ) -> Result<u64, Error> {
         self.append(
             crate::transcript::ACTOR_ENDPOINT,
             &format!("journal.{kind}"),
             sequence,
             Some(place),
-            body,
+            written,
         )
     }
 
@@ -192,9 +220,16 @@ impl<'a> Object<'a> {
         kind: &str,
         sequence: Option<SequenceId>,
         place: Option<(JournalPlace, u64)>,
-        body: &TranscriptBody,
+        written: Written<'_>,
     ) -> Result<u64, Error> {
-        let body = serde_json::to_string(body).expect("transcript bodies serialize");
+        let Written { body, packed } = written;
+        let quoted_bytes = quoted_bytes(body);
+        let body = body.to_text();
+        let packed = if place.is_some() { packed } else { packed::pack(&body) };
+        if self.is_charged {
+            // Text that its endpoint wrote so that it doubles when it is quoted here costs what it takes here.
+            self.row.budget.charge(self.cx.now, quoted_bytes.max(body.len() / 2) as u64);
+        }
         let number = self.row.transcript_number + 1;
         let link = Link::new(number, self.row.transcript_hash, &body, &mut self.entropy);
         let header = TranscriptHeader {
@@ -208,9 +243,11 @@ impl<'a> Object<'a> {
         };
         let header = serde_json::to_string(&header).expect("transcript headers serialize");
         let hash = Digest::of(&header);
+        let text_bytes = packed.is_some().then_some(body.len() as u64);
         self.db.execute(
-            "INSERT INTO transcript (endpoint_id, number, sequence_id, journal, journal_number, header, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO transcript (endpoint_id, number, sequence_id, journal, journal_number, header, body, packed,
+              text_bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             &[
                 self.id.into(),
                 number.into(),
@@ -218,7 +255,9 @@ impl<'a> Object<'a> {
                 place.map(|(_, ordinal)| ordinal).into(),
                 place.map(|(place, _)| place.number).into(),
                 header.into(),
-                body.into(),
+                packed.is_none().then_some(body).into(),
+                packed.into(),
+                text_bytes.into(),
             ],
         )?;
         self.row.transcript_number = number;
@@ -327,7 +366,8 @@ impl<'a> Object<'a> {
 
 const COLUMNS: &str = "SELECT client_id, site_id, name, state, revision, enrolled_at, last_seen_at, skew_ms, facts, \
      journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, transcript_number, \
-     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address FROM endpoint \
+     transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, requests, \
+     journals_digest, serial_held, serial_log, entries_full_at, bytes_full_at FROM endpoint \
      WHERE endpoint_id = ?1";
 
 /// Reads an endpoint's row; `None`: there is no such endpoint here.
@@ -343,13 +383,15 @@ pub(super) struct IdleRow {
     pub(super) log: Option<Head<LogId>>,
     pub(super) pending: bool,
     pub(super) is_endorsed: bool,
+    pub(super) serial_held: u64,
+    pub(super) serial_log: u64,
 }
 
 /// Reads that part alone: the facts beside it are long, and an idle sync comes from every endpoint all day.
 pub(super) fn idle_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<IdleRow>, Error> {
     let rows = db.query(
         "SELECT state, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending,
-                endorsed_number >= told_number FROM endpoint WHERE endpoint_id = ?1",
+                endorsed_number >= told_number, serial_held, serial_log FROM endpoint WHERE endpoint_id = ?1",
         &[id.into()],
     )?;
     let Some(row) = rows.first() else { return Ok(None) };
@@ -359,6 +401,8 @@ pub(super) fn idle_row(db: &dyn ReadSql, id: EndpointId) -> Result<Option<IdleRo
         log: read_head(row, 4)?,
         pending: row.integer(7)? != 0,
         is_endorsed: row.integer(8)? != 0,
+        serial_held: row.unsigned(9)?,
+        serial_log: row.unsigned(10)?,
     }))
 }
 
@@ -390,7 +434,37 @@ fn read_row(row: &Row) -> Result<EndpointRow, SqlError> {
         rhythm: row.json(22)?,
         tags: row.json(23)?,
         address: row.optional_text(24)?.map(str::to_owned),
+        requests: row.json(25)?,
+        journals_digest: row.optional_parsed(26)?,
+        serial_held: row.unsigned(27)?,
+        serial_log: row.unsigned(28)?,
+        budget: read_budget(row, 29)?,
     })
+}
+
+/// Bytes of the journal entry that a transcript entry quotes; 0 where it quotes none.
+fn quoted_bytes(body: &TranscriptBody) -> usize {
+    match body {
+        TranscriptBody::Journal { header, body } => header.len() + body.len(),
+        _ => 0,
+    }
+}
+
+/// What decides about a signed sync before it reaches the writer: the budget, and whether the endpoint is marked as
+/// slowed.
+pub(super) fn budget_load(db: &dyn ReadSql, id: EndpointId) -> Result<Option<(Budget, bool)>, Error> {
+    let rows = db.query(
+        "SELECT entries_full_at, bytes_full_at, attention FROM endpoint WHERE endpoint_id = ?1",
+        &[id.into()],
+    )?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let attention: Vec<Attention> = row.json(2)?;
+    Ok(Some((read_budget(row, 0)?, attention.iter().any(|attention| attention.code == SLOWED))))
+}
+
+fn read_budget(row: &Row, column: usize) -> Result<Budget, SqlError> {
+    let at = |column: usize| Ok::<_, SqlError>(Timestamp::from_milliseconds(row.integer(column)?));
+    Ok(Budget { entries_full_at: at(column)?, bytes_full_at: at(column + 1)? })
 }
 
 fn read_head<I: core::str::FromStr>(row: &Row, column: usize) -> Result<Option<Head<I>>, SqlError> {
@@ -402,14 +476,16 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
     db.execute(
         "INSERT INTO endpoint (endpoint_id, client_id, site_id, name, state, revision, enrolled_at, last_seen_at, \
          skew_ms, facts, journal_id, journal_number, journal_hash, log_id, log_number, log_hash, pending, \
-         transcript_number, transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address) \
+         transcript_number, transcript_hash, told_number, endorsed_number, attention, time_zone, rhythm, tags, address, \
+         requests, journals_digest, serial_held, serial_log, entries_full_at, bytes_full_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23, ?24, ?25, ?26) \
+         ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32) \
          ON CONFLICT (endpoint_id) DO UPDATE SET client_id = ?2, site_id = ?3, name = ?4, state = ?5, revision = ?6, \
          last_seen_at = ?8, skew_ms = ?9, facts = ?10, journal_id = ?11, journal_number = ?12, journal_hash = ?13, \
          log_id = ?14, log_number = ?15, log_hash = ?16, pending = ?17, transcript_number = ?18, \
          transcript_hash = ?19, told_number = ?20, endorsed_number = ?21, attention = ?22, time_zone = ?23, \
-         rhythm = ?24, tags = ?25, address = ?26",
+         rhythm = ?24, tags = ?25, address = ?26, requests = ?27, journals_digest = ?28, serial_held = ?29, \
+         serial_log = ?30, entries_full_at = ?31, bytes_full_at = ?32",
         &[
             id.into(),
             row.client.into(),
@@ -437,6 +513,12 @@ fn save_row(db: &dyn Sql, id: EndpointId, row: &EndpointRow) -> Result<(), Error
             store::json(&row.rhythm),
             store::json(&row.tags),
             row.address.clone().into(),
+            store::json(&row.requests),
+            row.journals_digest.into(),
+            row.serial_held.into(),
+            row.serial_log.into(),
+            row.budget.entries_full_at.into(),
+            row.budget.bytes_full_at.into(),
         ],
     )?;
     Ok(())

@@ -1,8 +1,10 @@
 //! Offering: from here on the work may run, and only the journal decides about it (R8).
 
 use crate::api::EndpointState;
+use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::id::SequenceId;
+use crate::keys::Role;
 use crate::sequence::Standing;
 use crate::transcript::{ACTOR_CONTROL_PLANE, TranscriptBody};
 use crate::wire::OrderKind;
@@ -17,7 +19,8 @@ const OFFERED_MAX: u32 = 32;
 impl Object<'_> {
     /// Makes orders of everything that waits for this sync: work, cancels, retirement.
     pub(super) fn offer(&mut self) -> Result<(), Error> {
-        if self.row.log.is_none() {
+        // An order of an ended key is not obeyed, and its work would seem to be under way.
+        if self.row.log.is_none() || self.cx.authority.is_over(self.cx.now) {
             return Ok(());
         }
         if self.row.state == EndpointState::Retired && !self.log_holds("retire")? {
@@ -47,6 +50,7 @@ impl Object<'_> {
         let Some(work) = store::work_load(self.db, self.id, id)? else {
             return Err(Error::not_found(format_args!("signed work of sequence `{id}`")));
         };
+        let work = self.work_renew(id, work)?;
         let number = self.order_append(OrderKind::Run { sequence: id, work: work.digest() })?;
         let now = self.cx.now;
         let sequence = self.sequence_named(id)?;
@@ -54,6 +58,17 @@ impl Object<'_> {
         sequence.offered_at.get_or_insert(now);
         self.record(ACTOR_CONTROL_PLANE, Some(id), &TranscriptBody::Offered { log: log.id, number })?;
         Ok(())
+    }
+
+    /// Signs work again, the same bytes, where the key that signed it was replaced since.
+    fn work_renew(&self, id: SequenceId, work: Envelope) -> Result<Envelope, Error> {
+        if work.names(&self.cx.keys.public_key(Role::Order)) {
+            return Ok(work);
+        }
+        let unreadable = |error| Error::invalid(format!("stored work of sequence `{id}`: {error}"));
+        let work = work.signed_again(self.cx.keys, Role::Order).map_err(unreadable)?;
+        store::work_save(self.db, self.id, id, &work)?;
+        Ok(work)
     }
 
     fn offer_cancel(&mut self, id: SequenceId) -> Result<(), Error> {

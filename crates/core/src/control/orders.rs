@@ -27,10 +27,35 @@ impl Object<'_> {
             &[self.id.into(), log.into(), journal.into(), Digest::ZERO.into()],
         )?;
         self.row.log = Some(Head { id: log, number: 0, hash: Digest::ZERO });
+        self.authority_note()?;
         self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::LogOpened { log })?;
         self.order_append(OrderKind::Adopt { journal })?;
         self.wake();
         Ok(())
+    }
+
+    /// Keeps, for the record, the certificate of the keys that sign from here on.
+    fn authority_note(&mut self) -> Result<(), Error> {
+        let serial = self.cx.authority.serial();
+        if self.row.serial_log == serial {
+            return Ok(());
+        }
+        let is_first = std::mem::replace(&mut self.row.serial_log, serial) == 0;
+        let certificate = self.cx.authority.certificate.clone();
+        // The first is in every export's first line, and nothing came before it.
+        if !is_first {
+            self.record(ACTOR_CONTROL_PLANE, None, &TranscriptBody::Authority { certificate })?;
+        }
+        Ok(())
+    }
+
+    /// Opens a new log where another order key signed the open one: nothing that it signed is needed any more. What was
+    /// offered and not claimed returns (R7), and is signed again when it is offered.
+    pub(super) fn log_renew(&mut self) -> Result<(), Error> {
+        match self.row.journal {
+            Some(journal) if self.row.serial_log != self.cx.authority.serial() => self.log_open(journal.id),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Closes the open log, if there is one. It never opens again.
@@ -52,15 +77,6 @@ impl Object<'_> {
             &[self.id.into(), log.into(), Digest::ZERO.into()],
         )?;
         Ok(())
-    }
-
-    /// Whether a log was ever heard of; a restored control plane forgot some.
-    pub(super) fn log_is_known(&self, log: LogId) -> Result<bool, Error> {
-        let rows = self.db.query(
-            "SELECT 1 FROM order_log WHERE endpoint_id = ?1 AND log_id = ?2",
-            &[self.id.into(), log.into()],
-        )?;
-        Ok(!rows.is_empty())
     }
 
     /// Notes that the journal took up the open log.
@@ -130,16 +146,8 @@ impl Object<'_> {
         Ok(!rows.is_empty())
     }
 
-    /// The hash of the open log at `number`; zeros at 0, `None` past its end.
-    pub(super) fn order_hash(&self, log: LogId, number: u64) -> Result<Option<Digest>, Error> {
-        if number == 0 {
-            return Ok(Some(Digest::ZERO));
-        }
-        let rows = self.db.query(
-            "SELECT hash FROM order_entry WHERE endpoint_id = ?1 AND log_id = ?2 AND number = ?3",
-            &[self.id.into(), log.into(), number.into()],
-        )?;
-        Ok(rows.first().map(|row| row.parsed(0)).transpose()?)
+    fn hash_at(&self, log: LogId, number: u64) -> Result<Option<Digest>, Error> {
+        order_hash(self.db, self.id, log, number)
     }
 
     /// The sequence that the order at `number` carries, where it is a `run`.
@@ -157,7 +165,7 @@ impl Object<'_> {
         if let Some(void) = void_load(self.db, self.id, log, number)? {
             return Ok(Some(void));
         }
-        let (Some(hash), Some(previous)) = (self.order_hash(log, number)?, self.order_hash(log, number - 1)?)
+        let (Some(hash), Some(previous)) = (self.hash_at(log, number)?, self.hash_at(log, number - 1)?)
         else {
             return Ok(None);
         };
@@ -218,4 +226,30 @@ pub(super) fn orders_after(
 fn read_offered(row: &Row) -> Result<Offered, Error> {
     let work = if row.text(2)? == "run" && !row.is_null(1) { Some(row.json(1)?) } else { None };
     Ok(Offered { order: row.json(0)?, work })
+}
+
+/// Whether a log was ever heard of; a restored control plane forgot some.
+pub(super) fn log_is_known(db: &dyn ReadSql, endpoint: EndpointId, log: LogId) -> Result<bool, Error> {
+    let rows = db.query(
+        "SELECT 1 FROM order_log WHERE endpoint_id = ?1 AND log_id = ?2",
+        &[endpoint.into(), log.into()],
+    )?;
+    Ok(!rows.is_empty())
+}
+
+/// The hash of a log of this endpoint at `number`; zeros at 0, `None` past its end.
+pub(super) fn order_hash(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    log: LogId,
+    number: u64,
+) -> Result<Option<Digest>, Error> {
+    if number == 0 {
+        return Ok(Some(Digest::ZERO));
+    }
+    let rows = db.query(
+        "SELECT hash FROM order_entry WHERE endpoint_id = ?1 AND log_id = ?2 AND number = ?3",
+        &[endpoint.into(), log.into(), number.into()],
+    )?;
+    Ok(rows.first().map(|row| row.parsed(0)).transpose()?)
 }

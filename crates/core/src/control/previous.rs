@@ -3,8 +3,9 @@
 use crate::api::{ComparisonView, PreviousRun};
 use crate::error::Error;
 use crate::id::{EndpointId, SequenceId};
+use crate::page_bytes::{PAGE_BYTES_MAX, fitting};
 use crate::sequence::{Attempt, EndState, Sequence, StepSpec};
-use crate::sql::ReadSql;
+use crate::sql::{ReadSql, Row};
 use crate::time::Timestamp;
 
 use super::{steps_view, store};
@@ -37,24 +38,41 @@ pub(super) fn previous(
     let before = own.steps.get(index).and_then(|step| started_at(step.attempts.first()?));
     let looked_since = looked_since(db, endpoint, id)?.unwrap_or(own.created_at);
     let rows = db.query(
-        "SELECT document FROM (SELECT ordinal, document FROM sequence WHERE endpoint_id = ?1 AND ordinal <= \
+        "SELECT sequence_id, octet_length(document) FROM (SELECT ordinal, sequence_id, document FROM sequence WHERE endpoint_id = ?1 AND ordinal <= \
          (SELECT ordinal FROM sequence WHERE endpoint_id = ?1 AND sequence_id = ?2) ORDER BY ordinal DESC LIMIT ?3)
          WHERE instr(document, ?4) > 0 ORDER BY ordinal DESC",
         &[endpoint.into(), id.into(), LOOKED_AT_MAX.into(), store::json(&wanted.probe)],
     )?;
     let mut found: Option<Found> = None;
-    for row in &rows {
-        let sequence: Sequence = row.json(0)?;
-        let steps = if sequence.id == id { index } else { sequence.steps.len() };
-        let latest = latest(&sequence, steps, wanted, before);
-        if let Some((at, step, attempt)) = latest
-            && found.as_ref().is_none_or(|found| found.at < at)
-        {
-            found = Some(Found { at, sequence, step, attempt });
+    let mut rest = &rows[..];
+    // A specification alone has up to 256 KiB: a few MiB of documents at a time.
+    while !rest.is_empty() {
+        let sizes: Vec<u64> = rest.iter().map(|row| row.unsigned(1)).collect::<Result<_, _>>()?;
+        let (these, others) = rest.split_at(fitting(sizes, PAGE_BYTES_MAX));
+        rest = others;
+        for sequence in sequences_load(db, endpoint, these)? {
+            let steps = if sequence.id == id { index } else { sequence.steps.len() };
+            let latest = latest(&sequence, steps, wanted, before);
+            if let Some((at, step, attempt)) = latest
+                && found.as_ref().is_none_or(|found| found.at < at)
+            {
+                found = Some(Found { at, sequence, step, attempt });
+            }
         }
     }
     let previous = found.map(|found| view(db, endpoint, &found)).transpose()?;
     Ok(ComparisonView { previous, looked_since })
+}
+
+/// The sequences whose ids are the first column of `rows`, in that order.
+fn sequences_load(db: &dyn ReadSql, endpoint: EndpointId, rows: &[Row]) -> Result<Vec<Sequence>, Error> {
+    let ids: Vec<&str> = rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>()?;
+    let rows = db.query(
+        "SELECT sequence.document FROM json_each(?2) AS wanted JOIN sequence
+         ON sequence.endpoint_id = ?1 AND sequence.sequence_id = wanted.value ORDER BY wanted.key",
+        &[endpoint.into(), store::json(&ids)],
+    )?;
+    Ok(rows.iter().map(|row| row.json(0)).collect::<Result<_, _>>()?)
 }
 
 fn looked_since(db: &dyn ReadSql, endpoint: EndpointId, id: SequenceId) -> Result<Option<Timestamp>, Error> {

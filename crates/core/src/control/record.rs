@@ -1,24 +1,25 @@
-//! The transcript read back: pages for people, and exports.
+//! The transcript read back for people: pages bounded by bytes, and single entries whole.
 
-use crate::api::{Page, Paging, TranscriptEntryView};
-use crate::call::Context;
-use crate::chain::Entry;
-use crate::envelope::Envelope;
+use crate::api::{BodyLeftOut, Page, Paging, TranscriptEntryView};
 use crate::error::Error;
-use crate::export::{EXPORT_VERSION, ExportHead};
 use crate::id::{EndpointId, SequenceId};
-use crate::keys::Role;
-use crate::sql::{ReadSql, Row};
+use crate::packed;
+use crate::page_bytes::{BODY_LISTED_BYTES_MAX, PAGE_BYTES_MAX, fitting};
+use crate::sql::{INTEGER_MAX, ReadSql, Row, SqlError, Value};
 use crate::transcript::{TranscriptBody, TranscriptHeader};
-use crate::wire::{PROTOCOL_VERSION, TranscriptHead};
 
 use super::object::endpoint_row;
-use super::{store, sync};
+use super::{claims, sync};
 
-/// Most bytes of one page of an export: a host streams page by page and holds one at a time.
-const EXPORT_PAGE_BYTES: usize = 1024 * 1024;
+/// Which entries are listed.
+#[derive(Clone, Copy, Debug)]
+struct Listing {
+    endpoint: EndpointId,
+    sequence: Option<SequenceId>,
+    is_newest_first: bool,
+}
 
-/// A page of the transcript. The cursor is the last number seen.
+/// A page of the transcript. The cursor is the last number seen. Large bodies are left out.
 pub(super) fn page(
     db: &dyn ReadSql,
     endpoint: EndpointId,
@@ -27,53 +28,125 @@ pub(super) fn page(
     paging: &Paging,
 ) -> Result<Page<TranscriptEntryView>, Error> {
     endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
-    let last_seen: u64 = match &paging.cursor {
-        None if is_newest_first => crate::sql::INTEGER_MAX as u64,
-        None => 0,
-        Some(cursor) => cursor
-            .parse()
-            .ok()
-            .filter(|number| *number <= crate::sql::INTEGER_MAX as u64)
-            .ok_or_else(|| Error::invalid("this cursor is not one of this listing"))?,
+    let listing = Listing { endpoint, sequence, is_newest_first };
+    let sizes = listing.sizes(db, listing.last_seen(paging)?, paging.limit)?;
+    let shown = sizes.iter().take(paging.limit as usize).map(|(_, bytes)| *bytes);
+    let count = fitting(shown, PAGE_BYTES_MAX);
+    let (Some((first, _)), Some((last, _))) = (sizes.first(), sizes[..count].last()) else {
+        return Ok(Page { items: Vec::new(), next: None });
     };
-    let limit = u64::from(paging.limit);
-    let rows = match sequence {
-        None => db.query(
-            if is_newest_first {
-                "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number < ?2
-                 ORDER BY number DESC LIMIT ?3"
-            } else {
-                "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2
-                 ORDER BY number LIMIT ?3"
-            },
-            &[endpoint.into(), last_seen.into(), (limit + 1).into()],
-        )?,
-        // The plus keeps the planner from the index by number, with every entry of the endpoint in it.
-        Some(sequence) => db.query(
-            if is_newest_first {
-                "SELECT number, header, body FROM transcript
-                 WHERE +endpoint_id = ?1 AND number < ?2 AND sequence_id = ?4 ORDER BY number DESC LIMIT ?3"
-            } else {
-                "SELECT number, header, body FROM transcript
-                 WHERE +endpoint_id = ?1 AND number > ?2 AND sequence_id = ?4 ORDER BY number LIMIT ?3"
-            },
-            &[endpoint.into(), last_seen.into(), (limit + 1).into(), sequence.into()],
-        )?,
-    };
-    let items: Vec<_> = rows.iter().take(limit as usize).map(entry_view).collect::<Result<_, _>>()?;
-    let next = items.last().filter(|_| rows.len() as u64 > limit).map(|last| last.number.to_string());
+    let mut items = listing.entries(db, *first.min(last), *first.max(last))?;
+    claims::mark(db, endpoint, &mut items)?;
+    let next = (sizes.len() > count).then(|| last.to_string());
     Ok(Page { items, next })
 }
 
-fn entry_view(row: &Row) -> Result<TranscriptEntryView, Error> {
+/// One entry with its whole body.
+pub(super) fn entry(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    number: u64,
+) -> Result<TranscriptEntryView, Error> {
+    endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
+    let number = number.min(INTEGER_MAX.unsigned_abs());
+    let rows = db.query(
+        "SELECT number, header, body, packed, NULL FROM transcript WHERE endpoint_id = ?1 AND number = ?2",
+        &[endpoint.into(), number.into()],
+    )?;
+    let row =
+        rows.first().ok_or_else(|| Error::not_found(format_args!("entry {number} of the transcript")))?;
+    let mut view = entry_view(endpoint, row)?;
+    claims::mark(db, endpoint, std::slice::from_mut(&mut view))?;
+    Ok(view)
+}
+
+impl Listing {
+    fn last_seen(&self, paging: &Paging) -> Result<u64, Error> {
+        let highest = INTEGER_MAX.unsigned_abs();
+        match &paging.cursor {
+            None if self.is_newest_first => Ok(highest),
+            None => Ok(0),
+            Some(cursor) => (cursor.parse().ok())
+                .filter(|number| *number <= highest)
+                .ok_or_else(|| Error::invalid("this cursor is not one of this listing")),
+        }
+    }
+
+    /// The numbers of the entries after `last_seen`, one more than `limit`, and the bytes that each takes on a page.
+    fn sizes(&self, db: &dyn ReadSql, last_seen: u64, limit: u32) -> Result<Vec<(u64, u64)>, Error> {
+        let limit = u64::from(limit) + 1;
+        let mut parameters = vec![self.endpoint.into(), last_seen.into(), limit.into()];
+        parameters.extend(self.sequence.map(Value::from));
+        // The plus keeps the planner from the index by number, with every entry of the endpoint in it.
+        let rows = db.query(
+            match (self.sequence, self.is_newest_first) {
+                (None, true) => {
+                    "SELECT number, octet_length(header), coalesce(text_bytes, octet_length(body)) FROM transcript
+                     WHERE endpoint_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3"
+                }
+                (None, false) => {
+                    "SELECT number, octet_length(header), coalesce(text_bytes, octet_length(body)) FROM transcript
+                     WHERE endpoint_id = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
+                }
+                (Some(_), true) => {
+                    "SELECT number, octet_length(header), coalesce(text_bytes, octet_length(body)) FROM transcript
+                     WHERE +endpoint_id = ?1 AND number < ?2 AND sequence_id = ?4 ORDER BY number DESC LIMIT ?3"
+                }
+                (Some(_), false) => {
+                    "SELECT number, octet_length(header), coalesce(text_bytes, octet_length(body)) FROM transcript
+                     WHERE +endpoint_id = ?1 AND number > ?2 AND sequence_id = ?4 ORDER BY number LIMIT ?3"
+                }
+            },
+            &parameters,
+        )?;
+        let size = |row: &Row| {
+            let body = row.optional_integer(2)?.map_or(0, i64::unsigned_abs);
+            let listed = if body > BODY_LISTED_BYTES_MAX { 0 } else { body };
+            Ok::<_, SqlError>((row.unsigned(0)?, row.unsigned(1)? + listed))
+        };
+        Ok(rows.iter().map(size).collect::<Result<_, _>>()?)
+    }
+
+    /// The entries from number `low` to `high`, without their large bodies.
+    fn entries(&self, db: &dyn ReadSql, low: u64, high: u64) -> Result<Vec<TranscriptEntryView>, Error> {
+        let mut parameters =
+            vec![self.endpoint.into(), low.into(), high.into(), BODY_LISTED_BYTES_MAX.into()];
+        parameters.extend(self.sequence.map(Value::from));
+        let rows = db.query(
+            match self.sequence {
+                None => {
+                    "SELECT number, header, CASE WHEN octet_length(body) <= ?4 THEN body END,
+                         CASE WHEN text_bytes <= ?4 THEN packed END, coalesce(text_bytes, octet_length(body))
+                     FROM transcript WHERE endpoint_id = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number"
+                }
+                Some(_) => {
+                    "SELECT number, header, CASE WHEN octet_length(body) <= ?4 THEN body END,
+                         CASE WHEN text_bytes <= ?4 THEN packed END, coalesce(text_bytes, octet_length(body))
+                     FROM transcript WHERE +endpoint_id = ?1 AND number BETWEEN ?2 AND ?3 AND sequence_id = ?5
+                     ORDER BY number"
+                }
+            },
+            &parameters,
+        )?;
+        let view = |row: &Row| entry_view(self.endpoint, row);
+        let mut entries: Vec<_> = rows.iter().map(view).collect::<Result<_, _>>()?;
+        if self.is_newest_first {
+            entries.reverse();
+        }
+        Ok(entries)
+    }
+}
+
+/// Reads number, header, body, and the size of a body that may be left out.
+fn entry_view(endpoint: EndpointId, row: &Row) -> Result<TranscriptEntryView, SqlError> {
+    let number = row.unsigned(0)?;
     let header_text = row.text(1)?;
     let header: TranscriptHeader = row.json(1)?;
-    let body = row
-        .optional_text(2)?
-        .and_then(|body| serde_json::from_str(body).ok())
-        .map(|body: TranscriptBody| body_view(&body));
+    let body = packed::text(row, 2)?;
+    let bytes = row.optional_integer(4)?.map(i64::unsigned_abs).filter(|_| body.is_none());
+    let body = body.and_then(|body| serde_json::from_str(&body).ok()).map(|body| body_view(&body));
     Ok(TranscriptEntryView {
-        number: header.link.number,
+        number,
         at: header.at,
         actor: header.actor,
         kind: header.kind,
@@ -81,6 +154,8 @@ fn entry_view(row: &Row) -> Result<TranscriptEntryView, Error> {
         hash: crate::digest::Digest::of(header_text),
         previous_hash: header.link.previous,
         body,
+        claimed: false,
+        left_out: bytes.map(|bytes| BodyLeftOut::of(endpoint, number, bytes)),
     })
 }
 
@@ -91,58 +166,4 @@ fn body_view(body: &TranscriptBody) -> serde_json::Value {
         other => serde_json::to_value(other),
     };
     shown.unwrap_or(serde_json::Value::Null)
-}
-
-/// The first line of an export of everything up to now.
-pub(super) fn export_head(
-    db: &dyn ReadSql,
-    cx: &Context<'_>,
-    endpoint: EndpointId,
-) -> Result<ExportHead, Error> {
-    let row = endpoint_row(db, endpoint)?.ok_or_else(|| sync::unknown(endpoint))?;
-    let head = TranscriptHead {
-        v: PROTOCOL_VERSION,
-        endpoint,
-        number: row.transcript_number,
-        hash: row.transcript_hash,
-        at: cx.now,
-    };
-    Ok(ExportHead {
-        tidegate_export: EXPORT_VERSION,
-        endpoint,
-        exported_at: cx.now,
-        authority: cx.authority.clone(),
-        enrolments: store::keys_load(db, endpoint)?.into_iter().map(|(_, enrolment)| enrolment).collect(),
-        head: Envelope::seal(&head, cx.keys, Role::Order),
-        journals: store::journals_load(db, endpoint)?
-            .into_iter()
-            .filter_map(|journal| journal.signed)
-            .collect(),
-    })
-}
-
-/// The entries after `after` up to `through`, as many as fit a page.
-pub(super) fn export_entries(
-    db: &dyn ReadSql,
-    endpoint: EndpointId,
-    after: u64,
-    through: u64,
-) -> Result<Vec<(u64, Entry)>, Error> {
-    // A page is read by number: bodies are at most half a MiB, most are a few hundred bytes.
-    let rows = db.query(
-        "SELECT number, header, body FROM transcript WHERE endpoint_id = ?1 AND number > ?2 AND number <= ?3
-         ORDER BY number LIMIT 200",
-        &[endpoint.into(), after.into(), through.into()],
-    )?;
-    let mut bytes = 0;
-    let mut entries = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let entry = Entry { header: row.text(1)?.to_owned(), body: row.optional_text(2)?.map(str::to_owned) };
-        bytes += entry.header.len() + entry.body.as_ref().map_or(0, String::len);
-        entries.push((row.unsigned(0)?, entry));
-        if bytes > EXPORT_PAGE_BYTES {
-            break;
-        }
-    }
-    Ok(entries)
 }

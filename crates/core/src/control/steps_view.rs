@@ -2,24 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::{AttemptView, OutputView, ResultView, SequenceState, StepState, StepView};
+use crate::api::{AttemptView, BodyLeftOut, OutputView, ResultView, SequenceState, StepState, StepView};
 use crate::error::Error;
 use crate::id::{EndpointId, SequenceId};
 use crate::journal::JournalBody;
+use crate::packed;
+use crate::page_bytes::PAGE_BYTES_MAX;
 use crate::sequence::{
     Attempt, EndState, EndpointTime, Output, Sequence, Standing, StepRecord, StepResult, StopOn,
     TIMEOUT_DEFAULT,
 };
-use crate::sql::ReadSql;
+use crate::sql::{ReadSql, Row, SqlError};
 use crate::time::Timestamp;
 use crate::transcript::TranscriptBody;
 
 use super::reason::step_reason;
 
 /// Results by the number of the transcript entry that holds them.
-pub(super) type Results = BTreeMap<u64, StepResult>;
+pub(super) type Results = BTreeMap<u64, ResultView>;
 
-/// The results of a sequence: one read of its part of the transcript. An erased body has none.
+/// Longest summary of a result whose data and outputs are left out, in characters.
+const SUMMARY_CHARACTERS_MAX: usize = 300;
+
+/// The results of a sequence, out of its part of the transcript. An erased body has none. Past [`PAGE_BYTES_MAX`] a
+/// result is without data and outputs.
 pub(super) fn results_load(
     db: &dyn ReadSql,
     endpoint: EndpointId,
@@ -32,22 +38,67 @@ pub(super) fn results_load(
     let (Some(first), Some(last)) = (wanted.iter().min(), wanted.iter().max()) else {
         return Ok(Results::new());
     };
+    let sizes = db.query(
+        "SELECT number, coalesce(text_bytes, octet_length(body)) FROM transcript
+         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4
+         AND (body IS NOT NULL OR packed IS NOT NULL) ORDER BY number",
+        &[endpoint.into(), id.into(), (*first).into(), (*last).into()],
+    )?;
+    let size = |row: &Row| Ok::<_, SqlError>((row.unsigned(0)?, row.unsigned(1)?));
+    let sizes: BTreeMap<u64, u64> = sizes.iter().map(size).collect::<Result<_, _>>()?;
+    if sizes.values().sum::<u64>() > PAGE_BYTES_MAX {
+        return results_bounded(db, endpoint, &wanted, &sizes);
+    }
     let rows = db.query(
-        "SELECT number, body FROM transcript
-         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4 AND body IS NOT NULL",
+        "SELECT number, body, packed FROM transcript
+         WHERE +endpoint_id = ?1 AND sequence_id = ?2 AND number BETWEEN ?3 AND ?4
+         AND (body IS NOT NULL OR packed IS NOT NULL)",
         &[endpoint.into(), id.into(), (*first).into(), (*last).into()],
     )?;
     let mut results = Results::new();
     for row in &rows {
         let number = row.unsigned(0)?;
         if wanted.contains(&number)
-            && let TranscriptBody::Journal { body, .. } = row.json(1)?
-            && let Ok(JournalBody::StepFinished { result, .. }) = serde_json::from_str(&body)
+            && let Some(result) = result_read(row, 1)?
         {
-            results.insert(number, result);
+            results.insert(number, result_view(&result, None));
         }
     }
     Ok(results)
+}
+
+/// The results one after the other: past [`PAGE_BYTES_MAX`] only a summary of each is kept.
+fn results_bounded(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    wanted: &[u64],
+    sizes: &BTreeMap<u64, u64>,
+) -> Result<Results, Error> {
+    let (mut results, mut bytes) = (Results::new(), 0);
+    for (number, size) in sizes.iter().filter(|(number, _)| wanted.contains(number)) {
+        let rows = db.query(
+            "SELECT body, packed FROM transcript WHERE endpoint_id = ?1 AND number = ?2",
+            &[endpoint.into(), (*number).into()],
+        )?;
+        let Some(result) = rows.first().map(|row| result_read(row, 0)).transpose()?.flatten() else {
+            continue;
+        };
+        let is_shown = bytes + size <= PAGE_BYTES_MAX;
+        bytes += if is_shown { *size } else { 0 };
+        let left_out = (!is_shown).then(|| BodyLeftOut::of(endpoint, *number, *size));
+        results.insert(*number, result_view(&result, left_out));
+    }
+    Ok(results)
+}
+
+/// The result in the body of a journal entry, which is in `column` or packed in the one after it; `None`: it is another entry.
+fn result_read(row: &Row, column: usize) -> Result<Option<StepResult>, SqlError> {
+    let Some(text) = packed::text(row, column)? else { return Ok(None) };
+    let Ok(TranscriptBody::Journal { body, .. }) = serde_json::from_str(&text) else { return Ok(None) };
+    match serde_json::from_str(&body) {
+        Ok(JournalBody::StepFinished { result, .. }) => Ok(Some(result)),
+        Ok(_) | Err(_) => Ok(None),
+    }
 }
 
 /// What ends the sequence early.
@@ -125,7 +176,7 @@ pub(super) fn attempt_view(sequence: &Sequence, attempt: &Attempt, results: &Res
         started_at_raw: attempt.started.and_then(raw),
         finished_at_raw: finished.and_then(raw),
         amended_from: end.and_then(|end| end.amended_from),
-        result: end.and_then(|end| results.get(&end.result_entry?)).map(result_view),
+        result: end.and_then(|end| results.get(&end.result_entry?)).cloned(),
     }
 }
 
@@ -135,8 +186,17 @@ fn raw(time: EndpointTime) -> Option<Timestamp> {
     differs.then_some(time.wall)
 }
 
-fn result_view(result: &StepResult) -> ResultView {
+fn result_view(result: &StepResult, left_out: Option<BodyLeftOut>) -> ResultView {
+    if left_out.is_some() {
+        let summary = result.summary.chars().take(SUMMARY_CHARACTERS_MAX).collect();
+        let bytes = result.output.bytes;
+        let output =
+            OutputView { text: String::new(), bytes, dropped_bytes: bytes, artifact: None, encoding: None };
+        let (finding, data) = (result.finding, serde_json::Map::new());
+        return ResultView { summary, finding, data, output, error_output: None, left_out };
+    }
     ResultView {
+        left_out,
         summary: result.summary.clone(),
         finding: result.finding,
         data: result.data.clone(),

@@ -2,28 +2,55 @@
 
 use crate::api::{EndpointState, JournalState};
 use crate::call::{Context, Reply, Seen, SyncNeed, Synced};
+use crate::envelope::Envelope;
 use crate::error::{Code, Error};
 use crate::id::{EndpointId, LogId, RequestId};
 use crate::keys::PublicKey;
 use crate::sql::ReadSql;
 use crate::wire::{
-    Failures, Head, IdleSync, JournalAnswer, PROTOCOL_VERSION, SyncAnswer, SyncRequest, TranscriptHead,
+    Failures, Head, IdleSync, JournalAnswer, PROTOCOL_VERSION, SignedLine, SyncAnswer, SyncRequest,
+    TranscriptHead,
 };
 
 use super::intake::Intake;
 use super::object::{Object, idle_row};
-use super::orders::{orders_after, void_load};
+use super::orders::{log_is_known, order_hash, orders_after, void_load};
+use super::slowed;
 use super::store::{self, JournalRow};
 use super::ticket::{self, Standing};
+
+/// Signed syncs that are remembered of each endpoint: more than can be under way at once on its paths.
+pub(super) const REQUESTS_KEPT: usize = 8;
 
 /// How many altered copies of an order it takes until it is taken back (R13).
 const FAILURES_BEFORE_VOID: u32 = 3;
 
+/// Verifies a first line on a reader, before the host reads the content that it signs.
+pub(super) fn line_need(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    first: &SignedLine,
+) -> Result<SyncNeed, Error> {
+    let row = idle_row(db, endpoint)?.ok_or_else(|| unknown(endpoint))?;
+    check_admitted(row.state)?;
+    let keys = store::public_keys_load(db, endpoint)?;
+    if keys.iter().any(|key| first.verify(key)) {
+        return Ok(SyncNeed::Handle);
+    }
+    Err(not_signed(&first.signed, &keys))
+}
+
 /// Judges a signed sync on a reader: what proves nothing never takes the writer's time, whom everybody waits for.
-pub(super) fn need(db: &dyn ReadSql, endpoint: EndpointId, request: &SyncRequest) -> Result<SyncNeed, Error> {
+pub(super) fn need(
+    db: &dyn ReadSql,
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    request: &SyncRequest,
+) -> Result<SyncNeed, Error> {
     let row = idle_row(db, endpoint)?.ok_or_else(|| unknown(endpoint))?;
     check_admitted(row.state)?;
     signer(request, &store::public_keys_load(db, endpoint)?)?;
+    slowed::admit(db, cx, endpoint, &row, request)?;
     request.chain().map_err(|error| Error::invalid(error.to_string()))?;
     Ok(SyncNeed::Handle)
 }
@@ -40,35 +67,51 @@ pub(super) fn sync(
         let detail = format!("protocol version {} is not spoken here, {PROTOCOL_VERSION} is", line.v);
         return Err(Error::invalid(detail));
     }
-    let mut journal = object.journal_of(request, address)?;
-    let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
-    object.row.seen = Some(Seen { at: object.cx.now, skew_ms: Some(skew_ms) });
-    let asks = Asks { request: line.request, orders: line.orders, failures: line.failures };
-    if matches!(journal.state, JournalState::Forked) {
-        return Ok(answered(object, &asks, &journal));
+    object.is_charged = true;
+    let mut journal = object.journal_of(request, address.clone())?;
+    object.speaker = journal.ordinal;
+    let is_news = object.is_news(request, &journal);
+    if is_news {
+        let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
+        object.row.seen = Some(Seen { at: object.cx.now, skew_ms: Some(skew_ms) });
+        journal.address = address.or(journal.address);
+        object.row.serial_held = line.serial;
+        if journal.state == JournalState::Candidate {
+            object.candidate_heard();
+        }
     }
+    let serial = line.serial;
+    let asks = Asks { request: line.request, orders: line.orders, failures: line.failures, serial };
+    if matches!(journal.state, JournalState::Forked) {
+        return Ok(answered(object, &asks, &journal, is_news));
+    }
+    object.proofs_take(&request.proofs)?;
     match object.intake(&mut journal, request)? {
         Intake::Fits => {}
         Intake::Forked { number } => {
             object.fork(line.journal.id, number)?;
             journal.state = JournalState::Forked;
             store::journal_save(object.db, object.id, &journal)?;
-            return Ok(answered(object, &asks, &journal));
+            return Ok(answered(object, &asks, &journal, is_news));
         }
     }
     let is_held_entirely = journal.head == line.journal;
-    if is_held_entirely {
+    object.slowed_note(is_held_entirely);
+    if is_held_entirely && is_news {
         journal.signed = Some(request.signed.clone());
     }
     store::journal_save(object.db, object.id, &journal)?;
+    if !is_news {
+        return Ok(answered(object, &asks, &journal, is_news));
+    }
     if journal.state == JournalState::Current {
         object.row.address.clone_from(&journal.address);
     }
     let mut answer = plain_answer(object.cx, &asks, &journal);
     // Orders go only to a journal head that is held entirely (R4).
     if !is_held_entirely {
-        answer.more = journal.head.number < line.journal.number;
-        return Ok(Reply::Synced(Box::new(Synced { answer, head: None })));
+        answer.more = journal.head.number < line.journal.number && !object.is_spent();
+        return Ok(Reply::Synced(Box::new(Synced { answer, head: None, is_news })));
     }
     finish(object, &asks, &journal, answer)
 }
@@ -80,7 +123,8 @@ pub(super) fn idle(object: &mut Object<'_>, idle: &IdleSync) -> Result<Reply, Er
     let standing = ticket::standing(object.db, object.cx, idle, current)?;
     let journal =
         store::journal_load(object.db, object.id, standing.journal.id)?.ok_or_else(|| unknown(object.id))?;
-    let asks = Asks { request: idle.request, orders: standing.orders, failures: None };
+    let serial = object.row.serial_held;
+    let asks = Asks { request: idle.request, orders: standing.orders, failures: None, serial };
     let answer = plain_answer(object.cx, &asks, &journal);
     finish(object, &asks, &journal, answer)
 }
@@ -90,6 +134,8 @@ struct Asks {
     request: RequestId,
     orders: Option<Head<LogId>>,
     failures: Option<Failures>,
+    /// The serial of the newest certificate that it has.
+    serial: u64,
 }
 
 /// Fills in what a journal that is held entirely may be told, or gives a ticket where there is nothing.
@@ -100,11 +146,23 @@ fn finish(
     mut answer: SyncAnswer,
 ) -> Result<Reply, Error> {
     let mut head = None;
+    if asks.serial > object.cx.authority.serial() {
+        // It would take every order of ours for altered.
+        object.key_is_behind();
+        return Ok(Reply::Synced(Box::new(Synced { answer, head, is_news: true })));
+    }
+    object.attention_clear("order_key_behind");
     if journal.state == JournalState::Current {
         object.orders_answer(asks, &mut answer)?;
-        head = object.transcript_head();
+        head = object.transcript_head()?;
     }
-    let is_quiet = answer.offered.is_empty() && answer.void.is_none() && !answer.more && head.is_none();
+    answer.unknown = object.claims_ask()?;
+    let is_quiet = answer.authority.is_none()
+        && answer.unknown.is_empty()
+        && answer.offered.is_empty()
+        && answer.void.is_none()
+        && !answer.more
+        && head.is_none();
     let is_agreed = match journal.state {
         JournalState::Current => asks.orders == object.row.log,
         JournalState::Candidate => asks.orders.is_none(),
@@ -112,9 +170,10 @@ fn finish(
     };
     if is_quiet && is_agreed && asks.failures.is_none() {
         let standing = Standing { journal: journal.head, orders: asks.orders };
-        answer.ticket = Some(ticket::issue(object.cx, object.id, standing));
+        let current = object.row.journal.map(|current| current.id);
+        answer.ticket = Some(ticket::issue(object.cx, object.id, current, standing));
     }
-    Ok(Reply::Synced(Box::new(Synced { answer, head })))
+    Ok(Reply::Synced(Box::new(Synced { answer, head, is_news: true })))
 }
 
 impl Object<'_> {
@@ -123,11 +182,10 @@ impl Object<'_> {
         let line = &request.line;
         let known = store::journal_load(self.db, self.id, line.journal.id)?;
         let key = signer(request, &store::public_keys_load(self.db, self.id)?)?;
-        if let Some(mut journal) = known {
+        if let Some(journal) = known {
             if journal.key != key {
                 return Err(Error::problem(Code::InvalidSignature, "this journal is signed by another key"));
             }
-            journal.address = address.or(journal.address);
             return Ok(journal);
         }
         let ordinal = store::journals_load(self.db, self.id)?.len() as u64 + 1;
@@ -150,9 +208,23 @@ impl Object<'_> {
         Ok(journal)
     }
 
+    /// Whether the endpoint says this now, as far as its record can tell (R5). A repeat does not, nor does a sync that
+    /// states less of the journal than is held: it was overtaken. What either proves still counts; it gets no orders
+    /// and moves neither last-seen nor address.
+    fn is_news(&mut self, request: &SyncRequest, journal: &JournalRow) -> bool {
+        let line = &request.line;
+        if self.row.requests.contains(&line.request) || line.journal.number < journal.head.number {
+            return false;
+        }
+        self.row.requests.insert(0, line.request);
+        self.row.requests.truncate(REQUESTS_KEPT);
+        true
+    }
+
     /// Fills in what the endpoint lacks of the open order log.
     fn orders_answer(&mut self, asks: &Asks, answer: &mut SyncAnswer) -> Result<(), Error> {
         self.restore_unannounced(asks)?;
+        self.log_renew()?;
         let Some(open) = self.row.log else { return Ok(()) };
         let held = asks.orders.filter(|orders| orders.id == open.id).map_or(0, |orders| orders.number);
         if let Some(failures) = asks.failures.filter(|failures| failures.log == open.id) {
@@ -178,30 +250,51 @@ impl Object<'_> {
 
     /// An order head that this record lacks proves a restore that nobody announced (R9).
     fn restore_unannounced(&mut self, asks: &Asks) -> Result<(), Error> {
-        let (Some(claimed), Some(open)) = (asks.orders, self.row.log) else { return Ok(()) };
-        let proved = if claimed == open {
-            false
-        } else if claimed.id == open.id {
-            self.order_hash(open.id, claimed.number)? != Some(claimed.hash)
-        } else if self.log_is_known(claimed.id)? {
-            false
-        } else {
-            self.log_note_foreign(claimed.id)?;
-            true
-        };
-        if proved { self.restore(false) } else { Ok(()) }
+        let proved = restore_is_proved(self.db, self.id, asks.orders, self.row.log)?;
+        if let Some(claimed) = asks.orders.filter(|_| proved) {
+            if self.row.log.is_some_and(|open| open.id != claimed.id) {
+                self.log_note_foreign(claimed.id)?;
+            }
+            self.restore(false)?;
+        }
+        // What follows is work that people queued.
+        self.is_charged = false;
+        Ok(())
     }
 
     /// The head of the transcript, where the endpoint's journal does not hold a late enough one.
-    fn transcript_head(&self) -> Option<TranscriptHead> {
-        (self.row.endorsed_number < self.row.told_number).then_some(TranscriptHead {
+    fn transcript_head(&mut self) -> Result<Option<TranscriptHead>, Error> {
+        if self.row.endorsed_number >= self.row.told_number {
+            return Ok(None);
+        }
+        let journals = Some(self.journals_digest()?);
+        Ok(Some(TranscriptHead {
             v: PROTOCOL_VERSION,
             endpoint: self.id,
             number: self.row.transcript_number,
             hash: self.row.transcript_hash,
             at: self.cx.now,
-        })
+            journals,
+            export: None,
+        }))
     }
+}
+
+/// Whether the order head that an endpoint claims is one that this record lacks.
+pub(super) fn restore_is_proved(
+    db: &dyn ReadSql,
+    endpoint: EndpointId,
+    claimed: Option<Head<LogId>>,
+    open: Option<Head<LogId>>,
+) -> Result<bool, Error> {
+    let (Some(claimed), Some(open)) = (claimed, open) else { return Ok(false) };
+    Ok(if claimed == open {
+        false
+    } else if claimed.id == open.id {
+        order_hash(db, endpoint, open.id, claimed.number)? != Some(claimed.hash)
+    } else {
+        !log_is_known(db, endpoint, claimed.id)?
+    })
 }
 
 /// Most journals of one endpoint: each costs a decision of a person, so a hundred are an attack or a defect.
@@ -219,14 +312,14 @@ pub(super) fn check_admitted(state: EndpointState) -> Result<(), Error> {
 
 /// Which of the endpoint's keys signed the request.
 fn signer(request: &SyncRequest, keys: &[PublicKey]) -> Result<PublicKey, Error> {
-    keys.iter().find(|key| request.verify(key)).copied().ok_or_else(|| not_signed(request, keys))
+    keys.iter().find(|key| request.verify(key)).copied().ok_or_else(|| not_signed(&request.signed, keys))
 }
 
 /// Why no key of the endpoint fits. One that claims a key nobody here heard of was enrolled again after the backup
 /// that was restored: it must present its certificate (R15).
-fn not_signed(request: &SyncRequest, keys: &[PublicKey]) -> Error {
+fn not_signed(signed: &Envelope, keys: &[PublicKey]) -> Error {
     let is_known = |keyid: &str| keys.iter().any(|key| key.key_id() == keyid);
-    if request.signed.signatures.iter().any(|claimed| is_known(&claimed.keyid)) {
+    if signed.signatures.iter().any(|claimed| is_known(&claimed.keyid)) {
         let detail = "the sync is not signed by a key of this endpoint: sign it and send it again";
         return Error::problem(Code::InvalidSignature, detail);
     }
@@ -234,9 +327,9 @@ fn not_signed(request: &SyncRequest, keys: &[PublicKey]) -> Error {
     Error::problem(Code::UnknownEndpoint, detail)
 }
 
-fn answered(object: &Object<'_>, asks: &Asks, journal: &JournalRow) -> Reply {
+fn answered(object: &Object<'_>, asks: &Asks, journal: &JournalRow, is_news: bool) -> Reply {
     let answer = plain_answer(object.cx, asks, journal);
-    Reply::Synced(Box::new(Synced { answer, head: None }))
+    Reply::Synced(Box::new(Synced { answer, head: None, is_news }))
 }
 
 fn plain_answer(cx: &Context<'_>, asks: &Asks, journal: &JournalRow) -> SyncAnswer {
@@ -245,10 +338,12 @@ fn plain_answer(cx: &Context<'_>, asks: &Asks, journal: &JournalRow) -> SyncAnsw
         request: asks.request,
         at: cx.now,
         journal: JournalAnswer { head: journal.head, state: journal.state },
+        authority: (asks.serial < cx.authority.serial()).then(|| cx.authority.certificate.clone()),
         offered: Vec::new(),
         void: None,
         transcript: None,
         ticket: None,
+        unknown: Vec::new(),
         more: false,
     }
 }

@@ -1,4 +1,6 @@
-//! Tickets for idle syncs: nothing is stored, an HMAC binds endpoint, expiry, and how both logs stand.
+//! Tickets for idle syncs: nothing is stored, an HMAC binds endpoint, expiry, the host's start, the current journal, and
+//! how both logs stand. Naming the current journal ends every other journal's tickets when a person adopts one: a machine that is
+//! still there is then heard signed, and shown to people again.
 
 use data_encoding::BASE64URL_NOPAD;
 use subtle::ConstantTimeEq;
@@ -30,10 +32,15 @@ pub(super) struct Standing {
 }
 
 /// A ticket for `endpoint` as long as its logs stand like this.
-pub(super) fn issue(cx: &Context<'_>, endpoint: EndpointId, standing: Standing) -> String {
+pub(super) fn issue(
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    current: Option<JournalId>,
+    standing: Standing,
+) -> String {
     let expiry = minutes(cx.now.plus(VALID_FOR));
     let mut bytes = expiry.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&code(cx, endpoint, expiry, standing)[..16]);
+    bytes.extend_from_slice(&code(cx, endpoint, current, expiry, standing)[..16]);
     BASE64URL_NOPAD.encode(&bytes)
 }
 
@@ -59,19 +66,27 @@ pub(super) fn standing(
     if minutes(cx.now) >= expiry {
         return Err(expired());
     }
-    let holds =
-        |standing: &Standing| bool::from(code(cx, idle.endpoint, expiry, *standing)[..16].ct_eq(claimed));
-    if let Some(standing) = current.filter(holds) {
+    let current_id = current.map(|current| current.journal.id);
+    let holds = |current: Option<JournalId>, standing: &Standing| {
+        bool::from(code(cx, idle.endpoint, current, expiry, *standing)[..16].ct_eq(claimed))
+    };
+    if let Some(standing) = current.filter(|standing| holds(current_id, standing)) {
         return Ok(standing);
     }
     // Rare from here on: a journal that no log has adopted yet, or whose log the endpoint has not taken up.
     let journals = store::journals_load(db, idle.endpoint)?;
     let is_possible = |state| matches!(state, JournalState::Candidate | JournalState::Current);
-    let mut unadopted = journals
-        .iter()
-        .filter(|journal| is_possible(journal.state))
-        .map(|journal| Standing { journal: journal.head, orders: None });
-    unadopted.find(holds).ok_or_else(expired)
+    for journal in journals.iter().filter(|journal| is_possible(journal.state)) {
+        let standing = Standing { journal: journal.head, orders: None };
+        // A ticket of before its adoption names the journal that was current then, and is answered with the adoption.
+        let is_adopted = Some(journal.head.id) == current_id;
+        let earlier = journals.iter().map(|journal| Some(journal.head.id)).chain([None]);
+        let mut currents = earlier.filter(|id| is_adopted || *id == current_id);
+        if currents.any(|current| holds(current, &standing)) {
+            return Ok(standing);
+        }
+    }
+    Err(expired())
 }
 
 /// Judges from one row whether an idle sync needs [`sync::idle`]: while nothing moves it writes nothing.
@@ -85,6 +100,10 @@ pub(super) fn need(
     sync::check_admitted(row.state)?;
     let current = row.journal.map(|journal| Standing { journal, orders: row.log });
     let standing = standing(db, cx, idle, current)?;
+    let serial = cx.authority.serial();
+    if row.serial_held < serial || (row.log.is_some() && row.serial_log < serial) {
+        return Ok(SyncNeed::Handle);
+    }
     let is_candidate = row.journal.is_none_or(|journal| journal.id != standing.journal.id);
     let nothing_to_say = Some(standing) == current
         && row.log.is_some()
@@ -95,11 +114,21 @@ pub(super) fn need(
     Ok(if is_candidate || nothing_to_say { SyncNeed::Wait } else { SyncNeed::Handle })
 }
 
-fn code(cx: &Context<'_>, endpoint: EndpointId, expiry: u32, standing: Standing) -> [u8; 32] {
+fn code(
+    cx: &Context<'_>,
+    endpoint: EndpointId,
+    current: Option<JournalId>,
+    expiry: u32,
+    standing: Standing,
+) -> [u8; 32] {
     let Standing { journal, orders } = standing;
     let orders = orders.map(|head| format!("{} {} {}", head.id, head.number, head.hash)).unwrap_or_default();
-    let text =
-        format!("idle {endpoint} {expiry} {} {} {} {orders}", journal.id, journal.number, journal.hash);
+    let current = current.map(|current| current.to_string()).unwrap_or_default();
+    let Head { id, number, hash } = journal;
+    let start = cx.presence.start();
+    let text = format!(
+        "idle {endpoint} {expiry} start {start} current {current} journal {id} {number} {hash} orders {orders}"
+    );
     cx.keys.authenticate(text.as_bytes())
 }
 

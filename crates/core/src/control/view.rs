@@ -7,14 +7,16 @@ use crate::api::{
 use crate::call::{Context, Seen};
 use crate::error::Error;
 use crate::id::{EndpointId, SequenceId};
+use crate::page_bytes::{PAGE_BYTES_MAX, fitting};
 use crate::sequence::{Sequence, Standing};
-use crate::sql::{ReadSql, Value};
+use crate::sql::{ReadSql, Row, SqlError, Value};
 use crate::time::{Milliseconds, Timestamp};
+use crate::words::shortened;
 use crate::zone::Zone;
 
 use super::object::{EndpointRow, endpoint_row};
 use super::waiting_words::Story;
-use super::{notes, outages, reason, steps_view, store, sync, traffic, waiting};
+use super::{claims, notes, outages, reason, steps_view, store, sync, traffic, waiting};
 
 /// Within which an endpoint counts as reachable at least: two check-ins of 30 s.
 const REACHABLE_WITHIN: Milliseconds = Milliseconds::from_seconds(60);
@@ -46,6 +48,7 @@ pub(super) fn endpoint(db: &dyn ReadSql, cx: &Context<'_>, id: EndpointId) -> Re
     view.traffic = traffic::newest(db, id)?;
     view.outages = outages::newest(db, id)?;
     view.notes = notes::newest(db, id)?;
+    view.claimed = claims::claim_count(db, id)?;
     Ok(view)
 }
 
@@ -96,6 +99,7 @@ pub(super) fn endpoint_summary(
         tags: row.tags.clone(),
         address: row.address.clone(),
         notes: Vec::new(),
+        claimed: 0,
         enrolled_at: row.enrolled_at,
         revision: row.revision,
     })
@@ -238,6 +242,9 @@ pub(super) fn queue(
     Ok(queue.into_iter().map(item).collect())
 }
 
+/// Longest reason in a listing, in characters: a machine words some of them.
+const REASON_CHARACTERS_MAX: usize = 500;
+
 /// A sequence as listings show it.
 pub(super) fn sequence_summary(sequence: &Sequence, changed_at: Timestamp) -> SequenceSummary {
     SequenceSummary {
@@ -259,7 +266,7 @@ pub(super) fn sequence_summary(sequence: &Sequence, changed_at: Timestamp) -> Se
         reviewed: sequence.reviewed.clone(),
         assignee: sequence.assignee.clone(),
         playbook: sequence.spec.playbook.clone(),
-        reason: reason::sequence_reason(sequence),
+        reason: reason::sequence_reason(sequence).map(|reason| shortened(&reason, REASON_CHARACTERS_MAX)),
     }
 }
 
@@ -277,25 +284,34 @@ pub(super) fn sequences(
             cursor.parse().map_err(|_| Error::invalid("this cursor is not one of this listing"))?
         }
     };
-    let rows = db.query(
-        "SELECT ordinal, changed_at, document FROM sequence WHERE endpoint_id = ?1 AND ordinal < ?2
-         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR changed_at >= ?4) ORDER BY ordinal DESC LIMIT ?5",
-        &[
+    let parameters = |limit: u64| {
+        [
             endpoint.into(),
             before.clamp(0, crate::sql::INTEGER_MAX).into(),
             state.as_ref().map_or(Value::Null, store::text),
             since.into(),
-            (paging.limit + 1).into(),
-        ],
-    )?;
+            limit.into(),
+        ]
+    };
     let limit = paging.limit as usize;
-    let mut items = Vec::with_capacity(rows.len().min(limit));
-    for row in rows.iter().take(limit) {
+    let sizes = db.query(
+        "SELECT octet_length(document) FROM sequence WHERE endpoint_id = ?1 AND ordinal < ?2
+         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR changed_at >= ?4) ORDER BY ordinal DESC LIMIT ?5",
+        &parameters(limit as u64 + 1),
+    )?;
+    let bytes: Vec<u64> = sizes.iter().take(limit).map(|row| row.unsigned(0)).collect::<Result<_, _>>()?;
+    let rows = db.query(
+        "SELECT ordinal, changed_at, document FROM sequence WHERE endpoint_id = ?1 AND ordinal < ?2
+         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR changed_at >= ?4) ORDER BY ordinal DESC LIMIT ?5",
+        &parameters(fitting(bytes, PAGE_BYTES_MAX) as u64),
+    )?;
+    let item = |row: &Row| {
         let sequence: Sequence = row.json(2)?;
-        items.push(sequence_summary(&sequence, Timestamp::from_milliseconds(row.integer(1)?)));
-    }
-    let next = match rows.get(limit.saturating_sub(1)) {
-        Some(last) if rows.len() > limit => Some(last.integer(0)?.to_string()),
+        Ok::<_, SqlError>(sequence_summary(&sequence, Timestamp::from_milliseconds(row.integer(1)?)))
+    };
+    let items = rows.iter().map(item).collect::<Result<_, _>>()?;
+    let next = match rows.last() {
+        Some(last) if sizes.len() > rows.len() => Some(last.integer(0)?.to_string()),
         Some(_) | None => None,
     };
     Ok(Page { items, next })

@@ -6,10 +6,12 @@ use crate::call::Context;
 use crate::error::Error;
 use crate::id::EndpointId;
 use crate::journal::WaitReason;
+use crate::page_bytes::{PAGE_BYTES_MAX, fitting};
 use crate::sequence::{Sequence, Standing};
 use crate::sql::{ReadSql, Row};
 use crate::time::{Milliseconds, Timestamp};
 
+use super::budget::SLOWED;
 use super::object::EndpointRow;
 use super::view;
 
@@ -119,16 +121,20 @@ fn queued(
     is_behind: bool,
 ) -> Cause {
     let since = sequence.queued.as_ref().map(|queued| queued.at);
-    let has_candidate = row.attention.iter().any(|attention| attention.code == "candidate_journal");
+    let has = |code: &str| row.attention.iter().any(|attention| attention.code == code);
     let not_before = not_before(cx.now, sequence);
     let (code, since) = if row.state == EndpointState::Recovered {
         (WaitingCode::Recovered, since)
     } else if row.journal.is_none() {
         (WaitingCode::IdentityConflict, since)
-    } else if has_candidate {
+    } else if has("candidate_journal") {
         (WaitingCode::CandidateJournal, since)
+    } else if cx.authority.is_over(cx.now) || has("order_key_behind") {
+        (WaitingCode::OrderKey, since)
     } else if cx.presence.is_storage_full() {
         (WaitingCode::StorageFull, None)
+    } else if row.attention.iter().any(|attention| attention.code == SLOWED) {
+        (WaitingCode::Slowed, since)
     } else if not_before.is_some() {
         (WaitingCode::NotBefore, since)
     } else {
@@ -191,16 +197,21 @@ pub(super) fn ahead(
     Ok(first(now, sequence, &front, &documents(&older)?))
 }
 
-/// The sequences that a machine has or will be sent, in that order and at most `limit`, each with what goes before it.
+/// The sequences that a machine has or will be sent, in that order, at most `limit` and [`PAGE_BYTES_MAX`], each with what goes before it.
 pub(super) fn queue(
     db: &dyn ReadSql,
     now: Timestamp,
     endpoint: EndpointId,
     limit: u32,
 ) -> Result<Vec<(Timestamp, Sequence, Option<SequenceAhead>)>, Error> {
+    let sizes = db.query(
+        "SELECT octet_length(document) FROM sequence WHERE endpoint_id = ?1 AND live = 1 ORDER BY turn LIMIT ?2",
+        &[endpoint.into(), limit.into()],
+    )?;
+    let bytes: Vec<u64> = sizes.iter().map(|row| row.unsigned(0)).collect::<Result<_, _>>()?;
     let rows = db.query(
         "SELECT document, changed_at FROM sequence WHERE endpoint_id = ?1 AND live = 1 ORDER BY turn LIMIT ?2",
-        &[endpoint.into(), limit.into()],
+        &[endpoint.into(), (fitting(bytes, PAGE_BYTES_MAX) as u64).into()],
     )?;
     let live = documents(&rows)?;
     let front = front(db, endpoint, live.iter().any(|sequence| sequence.run_next.is_some()))?;

@@ -60,8 +60,17 @@ impl Story<'_> {
                 "the machine it is for, or a person to decide: one with its identity and another history was heard \
                  (re-imaged, set back or copied); if that is the machine now, adopt its journal, {adopt}"
             ),
+            WaitingCode::OrderKey => {
+                "a new order key: machines obey the one in use no more; `tidegate admin order-key new` makes one"
+                    .to_owned()
+            }
             WaitingCode::StorageFull => {
                 "room on the control plane's disk: it is full, and nothing is sent until there is some"
+                    .to_owned()
+            }
+            WaitingCode::Slowed => {
+                "the machine's earlier reports to be stored: it reports more than may be stored of one machine, and \
+                 new work is sent after them"
                     .to_owned()
             }
             WaitingCode::NotBefore => self.not_before(waiting),
@@ -190,7 +199,9 @@ impl Story<'_> {
             | WaitingCode::Recovered
             | WaitingCode::IdentityConflict
             | WaitingCode::CandidateJournal
+            | WaitingCode::OrderKey
             | WaitingCode::StorageFull
+            | WaitingCode::Slowed
             | WaitingCode::NeverSeen
             | WaitingCode::NoContact
             | WaitingCode::CheckIn => false,
@@ -232,8 +243,10 @@ fn tells_contact(code: WaitingCode) -> bool {
         | WaitingCode::Held
         | WaitingCode::Recovered
         | WaitingCode::IdentityConflict
+        | WaitingCode::OrderKey
         | WaitingCode::StorageFull => false,
         WaitingCode::CandidateJournal
+        | WaitingCode::Slowed
         | WaitingCode::NotBefore
         | WaitingCode::NeverSeen
         | WaitingCode::NoContact

@@ -101,7 +101,7 @@ pub(super) fn export_head(
         tidegate_audit_export: AUDIT_EXPORT_VERSION,
         exported_at: cx.now,
         authority: cx.authority.clone(),
-        head: Envelope::seal(&head, cx.keys, Role::Order),
+        head: Envelope::seal(&head, cx.keys, Role::Statement),
     })
 }
 

@@ -5,6 +5,7 @@ use crate::call::{Context, Seen};
 use crate::control::reachability;
 use crate::error::Error;
 use crate::id::{ClientId, EndpointId, SiteId};
+use crate::page_bytes::{PAGE_BYTES_MAX, fitting};
 use crate::sql::{ReadSql, Row, Value};
 
 use super::{clients, paging};
@@ -26,9 +27,7 @@ pub(super) struct Filter<'a> {
 macro_rules! listing {
     ($where:literal) => {
         concat!(
-            "SELECT machine.document, client.name, site.name FROM endpoint_summary AS machine \
-             LEFT JOIN client ON client.client_id = machine.client_id \
-             LEFT JOIN site ON site.site_id = machine.site_id \
+            "SELECT machine.endpoint_id, octet_length(machine.document) FROM endpoint_summary AS machine \
              WHERE (machine.name, machine.endpoint_id) > (?1, ?2) AND ",
             $where,
             listing!(@word "?4", "?5"),
@@ -55,11 +54,11 @@ pub(super) fn endpoints(
     filter: &Filter<'_>,
     wanted: &Paging,
 ) -> Result<Page<EndpointView>, Error> {
-    let rows = rows("endpoints", db, filter, wanted)?;
-    let mut page = paging::page(
+    let (rows, has_more) = rows("endpoints", db, filter, wanted)?;
+    let mut page = paging::page_of(
         "endpoints",
-        wanted,
         &rows,
+        has_more,
         |row| row.json(0),
         |view: &EndpointView| (view.name.clone(), view.id),
     )?;
@@ -76,7 +75,7 @@ pub(super) fn machines(
     filter: &Filter<'_>,
     wanted: &Paging,
 ) -> Result<Page<MachineRow>, Error> {
-    let rows = rows("machines", db, filter, wanted)?;
+    let (rows, has_more) = rows("machines", db, filter, wanted)?;
     let read = |row: &Row| {
         let endpoint: EndpointView = row.json(0)?;
         let client_name = row.optional_text(1)?.map_or_else(|| endpoint.client_id.to_string(), str::to_owned);
@@ -84,14 +83,38 @@ pub(super) fn machines(
         Ok(MachineRow { endpoint, client_name, site_name })
     };
     let place = |row: &MachineRow| (row.endpoint.name.clone(), row.endpoint.id);
-    let mut page = paging::page("machines", wanted, &rows, read, place)?;
+    let mut page = paging::page_of("machines", &rows, has_more, read, place)?;
     for row in &mut page.items {
         presence_merge(cx, &mut row.endpoint);
     }
     Ok(page)
 }
 
-fn rows(listing: &str, db: &dyn ReadSql, filter: &Filter<'_>, wanted: &Paging) -> Result<Vec<Row>, Error> {
+/// The rows of a page, as many as fit [`PAGE_BYTES_MAX`], and whether others follow.
+fn rows(
+    listing: &str,
+    db: &dyn ReadSql,
+    filter: &Filter<'_>,
+    wanted: &Paging,
+) -> Result<(Vec<Row>, bool), Error> {
+    let found = sizes(listing, db, filter, wanted)?;
+    let limit = paging::limit(wanted).min(found.len());
+    let bytes: Vec<u64> = found[..limit].iter().map(|row| row.unsigned(1)).collect::<Result<_, _>>()?;
+    let count = fitting(bytes, PAGE_BYTES_MAX);
+    let ids: Vec<&str> = found[..count].iter().map(|row| row.text(0)).collect::<Result<_, _>>()?;
+    let rows = db.query(
+        "SELECT machine.document, client.name, site.name FROM json_each(?1) AS wanted
+         JOIN endpoint_summary AS machine ON machine.endpoint_id = wanted.value
+         LEFT JOIN client ON client.client_id = machine.client_id
+         LEFT JOIN site ON site.site_id = machine.site_id
+         ORDER BY wanted.key",
+        &[super::json(&ids)],
+    )?;
+    Ok((rows, found.len() > count))
+}
+
+/// The ids of the endpoints of a page, one more than it has, and the bytes of each.
+fn sizes(listing: &str, db: &dyn ReadSql, filter: &Filter<'_>, wanted: &Paging) -> Result<Vec<Row>, Error> {
     let (name, id) = clients::after_name::<EndpointId>(listing, wanted)?;
     let mut parameters: Vec<Value> = vec![name.into(), id.into(), paging::rows_wanted(wanted).into()];
     parameters.extend(searched(db, filter.text)?);

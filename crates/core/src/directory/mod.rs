@@ -47,6 +47,7 @@ pub use outbox::{HoldWork, outbox, outbox_done, outbox_due_at};
 pub use passwords::password_refused;
 pub(crate) use people::check_email;
 pub use refusals::is_address;
+pub use sessions::session_addresses;
 pub use sessions::{SESSION_IDLE_FOR, SESSION_VALID_FOR};
 
 /// The tables of the directory.

@@ -3,12 +3,15 @@
 //! The group is decided when a sequence is projected and stored beside it, so that a morning is a few walks along one
 //! index. Only whether a machine missed a usual contact depends on the time of the question.
 
+use std::collections::BTreeMap;
+
 use crate::api::{
-    EndpointView, Group, MachineName, OvernightItem, OvernightMachine, OvernightView, Paging, Reachability,
-    SequenceState, SequenceSummary, WaitingCode, WaitingView,
+    Attention, EndpointView, Group, MachineName, OvernightItem, OvernightMachine, OvernightView, Paging,
+    Reachability, SequenceState, SequenceSummary, WaitingCode, WaitingView,
 };
 use crate::call::Context;
 use crate::error::Error;
+use crate::id::EndpointId;
 use crate::sql::{INTEGER_MAX, ReadSql, Row, SqlError};
 use crate::time::{Milliseconds, Timestamp};
 
@@ -16,8 +19,17 @@ use super::endpoints::presence_merge;
 
 /// What of a machine's attention list asks for a person here. `held` shows with the work that is held, `clock_skew`
 /// changes no result.
-const NEEDS_PERSON: [&str; 5] =
-    ["identity_conflict", "candidate_journal", "recovered", "tampered", "journal_gap"];
+const NEEDS_PERSON: [&str; 7] = [
+    "identity_conflict",
+    "candidate_journal",
+    "recovered",
+    "tampered",
+    "journal_gap",
+    "order_key_behind",
+    "slowed",
+];
+/// Most items of one machine in a group: a machine with many must not hide the others.
+const OF_MACHINE_MAX: usize = 5;
 /// Most sequences under way that are looked at for a missed contact. Past it the newest are, and the rest is counted as
 /// waiting.
 const LIVE_LOOKED_AT_MAX: u64 = 1_000;
@@ -93,12 +105,17 @@ pub(super) fn overnight(
     let limit = u64::from(limit.clamp(1, Paging::LIMIT_MAX));
     let held = night_items(db, Night::Held, None, limit)?;
     let live = night_rows(db, Night::Live, None, LIVE_LOOKED_AT_MAX)?;
-    let live_rest = rest(db, Night::Live, None, live.len() as u64, LIVE_LOOKED_AT_MAX)?;
+    let live_rest = match (live.len() as u64) < LIVE_LOOKED_AT_MAX {
+        true => 0,
+        false => rest(db, Night::Live, None, LIVE_LOOKED_AT_MAX)?,
+    };
     let (mut missed, mut waiting) = (Vec::new(), Vec::new());
     for row in &live {
         let item = live_item(cx, row)?;
         if item.missed_at.is_some() { missed.push(item) } else { waiting.push(item) }
     }
+    let (missed, missed_hidden) = of_each_machine(missed);
+    let (waiting, waiting_hidden) = of_each_machine(waiting);
     let mut held_or_missed = held.items;
     held_or_missed.extend(missed);
     held_or_missed.sort_by_key(|item| std::cmp::Reverse(item.sequence.changed_at));
@@ -107,8 +124,8 @@ pub(super) fn overnight(
         since,
         machines: machines(db, limit)?,
         needs_person: night_items(db, Night::Person, None, limit)?,
-        held_or_missed: cut(held_or_missed, held.rest, limit),
-        waiting: cut(waiting, live_rest, limit),
+        held_or_missed: cut(held_or_missed, held.rest + missed_hidden, limit),
+        waiting: cut(waiting, live_rest + waiting_hidden, limit),
         clean: night_items(db, Night::Clean, Some(since), limit)?,
     })
 }
@@ -119,19 +136,52 @@ fn cut<T>(mut items: Vec<T>, rest: u64, limit: u64) -> Group<T> {
     Group { items, rest: rest + more }
 }
 
+/// Keeps the first few of each machine and tells how many are hidden.
+fn of_each_machine(items: Vec<OvernightItem>) -> (Vec<OvernightItem>, u64) {
+    let mut counts = BTreeMap::<EndpointId, u64>::new();
+    for item in &items {
+        *counts.entry(item.machine.endpoint_id).or_default() += 1;
+    }
+    let (all, mut places) = (items.len(), BTreeMap::<EndpointId, u64>::new());
+    let mut kept = Vec::with_capacity(all);
+    for mut item in items {
+        let machine = item.machine.endpoint_id;
+        let place = places.entry(machine).or_default();
+        *place += 1;
+        if *place <= OF_MACHINE_MAX as u64 {
+            item.more_of_machine = more_of_machine(*place, counts.get(&machine).copied().unwrap_or_default());
+            kept.push(item);
+        }
+    }
+    let hidden = (all - kept.len()) as u64;
+    (kept, hidden)
+}
+
+/// What the item at `place` of its machine's `all` says of the ones that are not listed.
+fn more_of_machine(place: u64, all: u64) -> u64 {
+    if place == OF_MACHINE_MAX as u64 { all - place } else { 0 }
+}
+
 fn night_items(
     db: &dyn ReadSql,
     night: Night,
     since: Option<Timestamp>,
     limit: u64,
 ) -> Result<Group<OvernightItem>, Error> {
-    let rows = night_rows(db, night, since, limit)?;
-    let rest = rest(db, night, since, rows.len() as u64, limit)?;
+    let rows = machine_rows(db, night, since, limit)?;
+    let rest = rest(db, night, since, rows.len() as u64)?;
     let item = |row: &Row| {
         let sequence: SequenceSummary = row.json(0)?;
         let waiting = (sequence.state == SequenceState::Held).then(|| held(&sequence));
         let (waiting_for, waiting) = waiting.map_or((None, None), |(words, view)| (Some(words), Some(view)));
-        Ok(OvernightItem { sequence, machine: machine_name(row, 1)?, waiting_for, waiting, missed_at: None })
+        Ok(OvernightItem {
+            sequence,
+            machine: machine_name(row, 1)?,
+            waiting_for,
+            waiting,
+            more_of_machine: more_of_machine(row.unsigned(8)?, row.unsigned(9)?),
+            missed_at: None,
+        })
     };
     let items = rows.iter().map(item).collect::<Result<_, SqlError>>()?;
     Ok(Group { items, rest })
@@ -145,7 +195,8 @@ fn night_rows(
 ) -> Result<Vec<Row>, Error> {
     let rows = db.query(
         "SELECT told.document, machine.endpoint_id, machine.name, machine.client_id, client.name, machine.site_id, \
-         site.name, site.time_zone, CASE ?1 WHEN 'live' THEN machine.document END
+         site.name, site.time_zone, CASE ?1 WHEN 'live' THEN json_set(json_remove(machine.document, '$.journals',
+         '$.notes', '$.outages', '$.probes', '$.traffic'), '$.facts', json('{}')) END
          FROM sequence_summary AS told JOIN endpoint_summary AS machine USING (endpoint_id)
          LEFT JOIN client ON client.client_id = machine.client_id
          LEFT JOIN site ON site.site_id = machine.site_id
@@ -156,17 +207,36 @@ fn night_rows(
     Ok(rows)
 }
 
-/// How many more there are than `shown`; counted only where a whole `limit` of them is.
-fn rest(
+/// The newest of each machine, newest first: what it is, where, its place among its machine's and how many those are.
+fn machine_rows(
     db: &dyn ReadSql,
     night: Night,
     since: Option<Timestamp>,
-    shown: u64,
     limit: u64,
-) -> Result<u64, Error> {
-    if shown < limit {
-        return Ok(0);
-    }
+) -> Result<Vec<Row>, Error> {
+    let rows = db.query(
+        "SELECT summary.document, machine.endpoint_id, machine.name, machine.client_id, client.name, \
+         machine.site_id, site.name, site.time_zone, told.place, told.of_machine
+         FROM (SELECT sequence_id, endpoint_id, night_at, COUNT(*) OVER (PARTITION BY endpoint_id) AS of_machine, \
+                   ROW_NUMBER() OVER (PARTITION BY endpoint_id ORDER BY night_at DESC, sequence_id DESC) AS place
+               FROM sequence_summary WHERE night = ?1 AND night IS NOT NULL AND night_at >= ?2) AS told
+         JOIN sequence_summary AS summary ON summary.sequence_id = told.sequence_id
+         JOIN endpoint_summary AS machine ON machine.endpoint_id = told.endpoint_id
+         LEFT JOIN client ON client.client_id = machine.client_id
+         LEFT JOIN site ON site.site_id = machine.site_id
+         WHERE told.place <= ?4 ORDER BY told.night_at DESC, told.sequence_id DESC LIMIT ?3",
+        &[
+            night.as_str().into(),
+            since.map_or(-INTEGER_MAX, Timestamp::milliseconds).into(),
+            limit.into(),
+            (OF_MACHINE_MAX as u64).into(),
+        ],
+    )?;
+    Ok(rows)
+}
+
+/// How many more there are than `shown`.
+fn rest(db: &dyn ReadSql, night: Night, since: Option<Timestamp>, shown: u64) -> Result<u64, Error> {
     let rows = db.query(
         "SELECT COUNT(*) FROM sequence_summary WHERE night = ?1 AND night IS NOT NULL AND night_at >= ?2",
         &[night.as_str().into(), since.map_or(-INTEGER_MAX, Timestamp::milliseconds).into()],
@@ -192,7 +262,7 @@ fn machine_name(row: &Row, column: usize) -> Result<MachineName, SqlError> {
 
 fn machines(db: &dyn ReadSql, limit: u64) -> Result<Group<OvernightMachine>, Error> {
     let rows = db.query(
-        "SELECT machine.document, machine.endpoint_id, machine.name, machine.client_id, client.name, \
+        "SELECT json_extract(machine.document, '$.attention'), machine.endpoint_id, machine.name, machine.client_id, client.name, \
          machine.site_id, site.name, site.time_zone FROM endpoint_summary AS machine
          LEFT JOIN client ON client.client_id = machine.client_id
          LEFT JOIN site ON site.site_id = machine.site_id
@@ -200,8 +270,8 @@ fn machines(db: &dyn ReadSql, limit: u64) -> Result<Group<OvernightMachine>, Err
         &[limit.into()],
     )?;
     let machine = |row: &Row| {
-        let endpoint: EndpointView = row.json(0)?;
-        let attention = endpoint.attention.into_iter().filter(|attention| asks(&attention.code)).collect();
+        let attention: Vec<Attention> = row.json(0)?;
+        let attention = attention.into_iter().filter(|attention| asks(&attention.code)).collect();
         Ok(OvernightMachine { machine: machine_name(row, 1)?, attention })
     };
     let items: Vec<_> = rows.iter().map(machine).collect::<Result<_, SqlError>>()?;
@@ -226,6 +296,7 @@ fn live_item(cx: &Context<'_>, row: &Row) -> Result<OvernightItem, Error> {
         machine: machine_name(row, 1)?,
         waiting_for,
         waiting: Some(view),
+        more_of_machine: 0,
         missed_at,
     })
 }
@@ -244,7 +315,9 @@ fn live_code(cx: &Context<'_>, sequence: &SequenceSummary, endpoint: &EndpointVi
         _ if has("recovered") => WaitingCode::Recovered,
         _ if has("identity_conflict") => WaitingCode::IdentityConflict,
         _ if has("candidate_journal") => WaitingCode::CandidateJournal,
+        _ if cx.authority.is_over(cx.now) || has("order_key_behind") => WaitingCode::OrderKey,
         _ if cx.presence.is_storage_full() => WaitingCode::StorageFull,
+        _ if has("slowed") => WaitingCode::Slowed,
         _ if is_early => WaitingCode::NotBefore,
         _ => match endpoint.reachability {
             Reachability::NeverSeen => WaitingCode::NeverSeen,
@@ -266,7 +339,9 @@ fn live_words(code: WaitingCode) -> &'static str {
         WaitingCode::Recovered => "a person to confirm that this recovered machine is yours",
         WaitingCode::IdentityConflict => "a person to decide which machine this is",
         WaitingCode::CandidateJournal => "the machine it is for, or a person to decide which machine this is",
+        WaitingCode::OrderKey => "a new order key: machines obey the one in use no more",
         WaitingCode::StorageFull => "room on the control plane's disk",
+        WaitingCode::Slowed => "the machine's earlier reports to be stored, which is slowed",
         WaitingCode::NotBefore => "its earliest start",
         WaitingCode::NeverSeen => "the machine's first check-in",
         WaitingCode::NoContact => "the machine's next check-in; it was not heard lately",

@@ -50,8 +50,19 @@ pub(super) fn page<T, K: Serialize>(
     place: impl Fn(&T) -> K,
 ) -> Result<Page<T>, Error> {
     let limit = limit(paging);
-    let items: Vec<T> = rows.iter().take(limit).map(read).collect::<Result<_, _>>()?;
-    let next = items.last().filter(|_| rows.len() > limit).map(|last| {
+    page_of(listing, &rows[..rows.len().min(limit)], rows.len() > limit, read, place)
+}
+
+/// The page of exactly these `rows`; `has_more`: others follow.
+pub(super) fn page_of<T, K: Serialize>(
+    listing: &str,
+    rows: &[Row],
+    has_more: bool,
+    read: impl Fn(&Row) -> Result<T, SqlError>,
+    place: impl Fn(&T) -> K,
+) -> Result<Page<T>, Error> {
+    let items: Vec<T> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let next = items.last().filter(|_| has_more).map(|last| {
         let bytes = serde_json::to_vec(&(listing, place(last))).expect("names, times and ids serialize");
         BASE64URL_NOPAD.encode(&bytes)
     });

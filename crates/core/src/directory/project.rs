@@ -8,13 +8,16 @@ use serde_json::{Map, Value as Json};
 use crate::api::{EndpointView, SequenceSummary};
 use crate::call::{Projection, Reply};
 use crate::error::Error;
-use crate::sql::Sql;
+use crate::sql::{Sql, Value};
 
 use super::overnight;
 
 /// Most bytes of an endpoint that search looks through; facts past it are not found by search. Names, addresses and
 /// models are a few hundred.
 const SEARCH_BYTES_MAX: usize = 4_096;
+
+/// Largest document of an endpoint that is listed whole, in bytes.
+const DOCUMENT_BYTES_MAX: usize = 128 * 1024;
 
 /// Takes in projections. Repeating one changes nothing.
 pub(super) fn project(db: &dyn Sql, projections: Vec<Projection>) -> Result<Reply, Error> {
@@ -49,7 +52,7 @@ fn endpoint_save(db: &dyn Sql, version: u64, endpoint: &EndpointView) -> Result<
         endpoint.client_id.into(),
         endpoint.site_id.into(),
         search_text(endpoint).into(),
-        super::json(endpoint),
+        document(endpoint),
         overnight::needs_person(endpoint).into(),
     ];
     // A column that is set is written in each of its indexes, also to the value it had. Name, place and need seldom
@@ -74,6 +77,19 @@ fn endpoint_save(db: &dyn Sql, version: u64, endpoint: &EndpointView) -> Result<
         )?;
     }
     Ok(())
+}
+
+/// What listings show of an endpoint. One that takes more than [`DOCUMENT_BYTES_MAX`] is listed without its notes and
+/// without the facts of single journals; its own page has them.
+fn document(endpoint: &EndpointView) -> Value {
+    let whole = super::json(endpoint);
+    if matches!(&whole, Value::Text(text) if text.len() <= DOCUMENT_BYTES_MAX) {
+        return whole;
+    }
+    let mut listed = endpoint.clone();
+    listed.notes.clear();
+    listed.journals.iter_mut().for_each(|journal| journal.facts.clear());
+    super::json(&listed)
 }
 
 fn sequence_save(db: &dyn Sql, version: u64, sequence: &SequenceSummary) -> Result<(), Error> {

@@ -52,6 +52,21 @@ pub(super) fn session(
     Ok(rows.first().map(session_read).transpose()?)
 }
 
+/// Most addresses that [`session_addresses`] returns.
+const ADDRESSES_MAX: u32 = 1_000;
+
+/// The addresses from which people signed in within the time that a session lasts, for a host that prefers them when
+/// strangers guess passwords.
+///
+/// # Errors
+///
+/// When storage fails.
+pub fn session_addresses(db: &dyn ReadSql) -> Result<Vec<String>, Error> {
+    let newest = "SELECT address FROM session WHERE address IS NOT NULL ORDER BY created_at DESC LIMIT ?1";
+    let rows = db.query(newest, &[ADDRESSES_MAX.into()])?;
+    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
+}
+
 /// A page of sessions that live, newest first.
 pub(super) fn sessions(
     db: &dyn ReadSql,

@@ -10,19 +10,25 @@ use crate::time::Milliseconds;
 use crate::wire::{Head, SyncAnswer, TranscriptHead};
 
 use super::orders::Taken;
+use super::proofs;
+use super::request::Ticket;
 use super::state::{Object, entry_hash};
-use super::work;
+use super::{Effect, work};
 
 /// How long acknowledged entries are kept for a control plane that is restored (R10).
 const KEPT_FOR: Milliseconds = Milliseconds::from_days(30);
 
 impl Object<'_> {
-    /// Uses the answer to the outstanding request `expected`; any other is dropped (R5).
+    /// Uses the answer to the outstanding request `expected`; any other is dropped whole, its ticket included (R5).
     pub(super) fn answered(&mut self, expected: RequestId, answer: &SyncAnswer) -> Result<(), Error> {
         let held = answer.journal.head;
         if answer.request != expected || held.id != self.state.journal.id {
             return Ok(());
         }
+        if let Some(certificate) = &answer.authority {
+            self.certificate_take(certificate)?;
+        }
+        self.asked_take(answer)?;
         if self.is_not_ours(held)?
             || matches!(answer.journal.state, JournalState::Forked | JournalState::Replaced)
         {
@@ -41,6 +47,22 @@ impl Object<'_> {
         }
         if let Some(head) = &answer.transcript {
             self.head_take(head)?;
+        }
+        // Issued for the journal as the control plane holds it, which may be behind what this call has added.
+        let ticket = answer.ticket.clone().map(|text| Ticket::new(text, held, self.state.orders));
+        self.effects.push(Effect::KeepTicket(ticket));
+        Ok(())
+    }
+
+    /// Takes what the answered request showed off the list, and puts on it what is asked for now.
+    fn asked_take(&mut self, answer: &SyncAnswer) -> Result<(), Error> {
+        // Only answers change the list and what is kept, so these are the proofs that the request carried.
+        let shown = proofs::answers(self.db, &self.state.asked)?.len();
+        self.state.asked.drain(..shown);
+        for sequence in &answer.unknown {
+            if self.state.asked.len() < proofs::ASKED_MAX && !self.state.asked.contains(sequence) {
+                self.state.asked.push(*sequence);
+            }
         }
         Ok(())
     }
@@ -61,6 +83,7 @@ impl Object<'_> {
     /// it is adopted.
     fn journal_open_new(&mut self) -> Result<(), Error> {
         self.kill_running("the machine's history was set back or copied")?;
+        self.effects.push(Effect::KeepTicket(None));
         let old = self.state.journal;
         let known = work::known(self.db, &self.state)?;
         self.db.execute("DELETE FROM journal", &[])?;
@@ -74,7 +97,7 @@ impl Object<'_> {
     }
 
     fn head_take(&mut self, envelope: &Envelope) -> Result<(), Error> {
-        let Ok(head) = envelope.open::<TranscriptHead>(&self.cx.order_key) else { return Ok(()) };
+        let Ok(head) = envelope.open::<TranscriptHead>(&self.state.keys.statement_key) else { return Ok(()) };
         // A restored control plane has a shorter transcript, or another one: its head is news too. One that was
         // overtaken does not come here, since only the outstanding request's answer is used (R5).
         let told = Some((head.number, head.hash));

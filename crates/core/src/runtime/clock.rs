@@ -93,18 +93,24 @@ impl Clock {
     }
 }
 
-/// Opens an answer about the time: the root key certified the order key, which signed time and nonce.
+/// Opens an answer about the time: the root key certified the statement key, which signed time and nonce. `serial` is
+/// the newest one known, 0 before an enrolment: a key that was replaced states nothing any more, whatever its dates.
 ///
 /// # Errors
 ///
-/// [`EnvelopeError`] when a signature or the nonce does not hold.
+/// [`EnvelopeError`] when a signature, the nonce or the serial does not hold.
 pub fn verify_time(
     answer: &TimeAnswer,
     nonce: &str,
     root: &PublicKey,
+    serial: u64,
 ) -> Result<(Timestamp, Authority), EnvelopeError> {
     let authority = Authority { root: *root, certificate: answer.authority.clone() };
-    let statement: TimeStatement = answer.time.open(&authority.order_key()?)?;
+    let certificate = authority.open()?;
+    if certificate.serial < serial {
+        return Err(EnvelopeError::Signature);
+    }
+    let statement: TimeStatement = answer.time.open(&certificate.statement_key)?;
     if statement.nonce == nonce { Ok((statement.at, authority)) } else { Err(EnvelopeError::Signature) }
 }
 

@@ -114,7 +114,7 @@ impl Object<'_> {
             probe: asked.probe.clone(),
             with: asked.with.clone(),
             timeout: asked.timeout,
-            folders: self.state.policy.paths.clone(),
+            policy: Box::new(self.state.policy.clone()),
         });
         Ok(())
     }

@@ -4,22 +4,26 @@
 //! plane says), `request` (what it is told), `clock`.
 
 mod answer;
+mod authority;
 mod clock;
 mod execute;
 mod orders;
 mod policy;
+mod proofs;
 mod request;
 mod state;
 mod work;
 
+pub use authority::authority;
 pub use clock::{Clock, Now, Reading, verify_time};
-pub use request::{Request, Ticket, request};
+pub use request::{Idle, Request, Ticket, request};
 pub use state::{Context, create, document_load, document_save};
 
 use serde_json::{Map, Value};
 
 use crate::day::UtcDay;
 use crate::digest::Digest;
+use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::id::{JournalId, LogId, RequestId, SequenceId};
 use crate::journal::JournalBody;
@@ -30,11 +34,15 @@ use crate::sql::{ReadSql, Sql};
 use crate::time::{Milliseconds, Timestamp};
 use crate::wire::{Head, Policy, SyncAnswer};
 
+pub use policy::POLICY_ENTRIES_MAX;
 use state::{Object, state_load};
 use work::RunningStep;
 
 /// The tables of a state directory.
-pub const SCHEMA: Schema = Schema { name: "runtime", migrations: &[include_str!("schema/0001_runtime.sql")] };
+pub const SCHEMA: Schema = Schema {
+    name: "runtime",
+    migrations: &[include_str!("schema/0001_runtime.sql"), include_str!("schema/0003_quota.sql")],
+};
 
 /// How much an endpoint keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +56,8 @@ pub struct Limits {
     /// Whether the disk has room for this call and for the result of a step that it starts; without it nothing starts
     /// (`journal full`). The program sees to it before it calls, since room that is not taken is soon somebody else's.
     pub has_room: bool,
+    /// Most bytes of entries in one request; one entry always travels.
+    pub request_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -59,6 +69,7 @@ impl Default for Limits {
             acknowledged_bytes_max: 8 * 1024 * 1024,
             outcomes_max: crate::wire::KNOWN_MAX,
             has_room: true,
+            request_bytes_max: request::ENTRIES_BYTES_MAX,
         }
     }
 }
@@ -104,6 +115,8 @@ pub enum Input {
     },
     /// Signed time was heard and verified ([`verify_time`]).
     TimeLearned(Timestamp),
+    /// An answer other than that to a sync brought a certificate of the order key.
+    Certificate(Box<Envelope>),
     /// The path was closed for a while; journaled once it is open again.
     Link {
         /// When it was first seen closed, by the wall clock as it showed.
@@ -142,9 +155,12 @@ pub enum Effect {
         with: Map<String, Value>,
         /// Its time limit.
         timeout: Milliseconds,
-        /// The only folders that a file probe may read in, links resolved; `None`: all.
-        folders: Option<Vec<String>>,
+        /// What the machine allows: the probe judges the file that it opened and the address that it reaches.
+        policy: Box<Policy>,
     },
+    /// Use this ticket from the next request on; `None`: discard the one in use. Follows every answer that counts (R5),
+    /// and no other.
+    KeepTicket(Option<Ticket>),
     /// End the process tree of a running attempt.
     Kill {
         /// The sequence.
@@ -175,6 +191,7 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: Input) -> Result<Vec<Effect
         }
         Input::SyncAnswered { request, answer } => object.answered(request, &answer)?,
         Input::Facts { facts, probes } => object.facts_tell(facts, probes)?,
+        Input::Certificate(certificate) => object.certificate_take(&certificate)?,
         Input::TimeLearned(time) => {
             object.state.clock.learn(time, cx.clock);
             object.now = object.state.clock.now(cx.clock);
@@ -224,6 +241,8 @@ pub struct Status {
     pub is_adopted: bool,
     /// The order log taken up.
     pub orders: Option<Head<LogId>>,
+    /// Sequences whose signed work the control plane asked for and was not shown yet.
+    pub asked: usize,
     /// Sequences that have not ended.
     pub live: usize,
     /// How many of them wait for room, as the journal last said.
@@ -240,6 +259,8 @@ pub struct Status {
     pub is_time_confirmed: bool,
     /// Whether it was retired.
     pub is_retired: bool,
+    /// The serial of the newest certificate of the order key that it has verified.
+    pub serial: u64,
 }
 
 /// Answers how the endpoint stands; writes nothing.
@@ -256,6 +277,7 @@ pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
         acknowledged: state.acknowledged,
         is_adopted: state.is_adopted,
         orders: state.orders,
+        asked: state.asked.len(),
         live: live.len(),
         waiting_for_room: live.iter().filter(|live| live.waits_for_room()).count(),
         kept_bytes: state.kept_bytes,
@@ -264,6 +286,7 @@ pub fn status(db: &dyn ReadSql, clock: &Reading) -> Result<Status, Error> {
         is_time_confirmed: now.is_confirmed,
         policy: state.policy,
         is_retired: state.is_retired,
+        serial: state.keys.serial,
     })
 }
 

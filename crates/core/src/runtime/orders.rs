@@ -9,6 +9,7 @@ use crate::sequence::{EndState, STEPS_MAX};
 use crate::wire::{Failures, Head, Offered, Order, OrderKind, Void, Work};
 
 use super::Effect;
+use super::proofs;
 use super::state::Object;
 use super::work::{self, LiveWork};
 
@@ -25,7 +26,7 @@ pub(super) enum Taken {
 impl Object<'_> {
     /// Takes one offered order in, or says why the ones behind it must wait.
     pub(super) fn order_take(&mut self, offered: &Offered) -> Result<Taken, Error> {
-        let order: Order = match offered.order.open(&self.cx.order_key) {
+        let order: Order = match offered.order.open(&self.state.keys.order_key) {
             Ok(order) => order,
             Err(problem) => return self.order_altered(offered, problem),
         };
@@ -35,6 +36,8 @@ impl Object<'_> {
         match self.place(&order) {
             Place::Held => return Ok(Taken::Next),
             Place::Elsewhere => return Ok(Taken::Stop),
+            // Not altered, and not obeyed: results and accepted work go on until a new certificate comes.
+            Place::Next if self.is_order_key_over() => return Ok(Taken::Stop),
             Place::Next => {}
         }
         let work = match self.work_open(&order, offered.work.as_ref()) {
@@ -42,7 +45,11 @@ impl Object<'_> {
             Err(problem) => return self.order_altered(offered, problem),
         };
         let head = Head { id: order.log, number: order.number, hash: offered.order.digest() };
+        let sequence = work.as_ref().map(|work| work.sequence);
         self.order_obey(head, order.order, work)?;
+        if let (Some(sequence), Some(envelope)) = (sequence, &offered.work) {
+            proofs::keep(self.db, sequence, envelope)?;
+        }
         Ok(Taken::Next)
     }
 
@@ -74,7 +81,7 @@ impl Object<'_> {
         if envelope.digest() != *digest {
             return Err(EnvelopeError::Signature);
         }
-        let work: Work = envelope.open(&self.cx.order_key)?;
+        let work: Work = envelope.open(&self.state.keys.order_key)?;
         let is_ours = work.endpoint == self.cx.endpoint && work.sequence == *sequence;
         if is_ours { Ok(Some(work)) } else { Err(EnvelopeError::Signature) }
     }
@@ -134,7 +141,8 @@ impl Object<'_> {
         }
         if work.steps.is_empty() || work.steps.len() > STEPS_MAX {
             let reason = format!("a sequence has 1 to {STEPS_MAX} steps, this one {}", work.steps.len());
-            let outcome = LiveWork::new(work.clone()).outcome(Some(SequenceEnd::Refused));
+            let outcome =
+                LiveWork::new(work.clone(), self.state.keys.serial).outcome(Some(SequenceEnd::Refused));
             self.outcome_add(&outcome, work.issued_at)?;
             let (log, number) = (head.id, head.number);
             return self.record(&JournalBody::Refused { log, number, sequence: Some(sequence), reason });
@@ -145,7 +153,7 @@ impl Object<'_> {
             title: work.title.clone(),
             steps: work.steps.iter().map(|step| step.probe.clone()).collect(),
         };
-        work::live_add(self.db, &LiveWork::new(work))?;
+        work::live_add(self.db, &LiveWork::new(work, self.state.keys.serial))?;
         self.accept(head, accepted)
     }
 
@@ -210,7 +218,7 @@ impl Object<'_> {
 
     /// Takes in a signed statement that an order is taken back: the log goes on behind it (R13).
     pub(super) fn void_take(&mut self, envelope: &Envelope) -> Result<(), Error> {
-        let Ok(void) = envelope.open::<Void>(&self.cx.order_key) else { return Ok(()) };
+        let Ok(void) = envelope.open::<Void>(&self.state.keys.order_key) else { return Ok(()) };
         let Some(held) = self.state.orders else { return Ok(()) };
         let is_next = void.endpoint == self.cx.endpoint
             && void.log == held.id

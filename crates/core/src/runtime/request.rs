@@ -5,13 +5,13 @@ use crate::id::{JournalId, LogId, RequestId};
 use crate::sql::ReadSql;
 use crate::wire::{Gap, Head, IdleSync, PROTOCOL_VERSION, SYNC_ENTRIES_MAX, SyncLine, SyncRequest};
 
-use super::Status;
+use super::proofs;
 use super::state::{Context, entries_after, state_load};
 use super::work;
 
 /// Most bytes of entries in one request: two minutes on a 32 kbit/s link before compression, so that a cut costs
 /// little; one entry always travels.
-const ENTRIES_BYTES_MAX: u64 = 512 * 1024;
+pub(super) const ENTRIES_BYTES_MAX: u64 = 512 * 1024;
 
 /// A request ready to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub struct Request {
     pub has_more: bool,
 }
 
-/// What admits idle syncs, and the state it was given for: memory and disk of a machine can be set back apart from each
-/// other, and what stands differently must not be passed over as "nothing has moved".
+/// Admits idle syncs while both logs stand as they did when the control plane issued it. Memory and disk of a machine
+/// can be set back apart from each other, so the ticket names that state and is used in no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
     text: String,
@@ -36,14 +36,24 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The ticket of an answer that has been handled; `status` is how the endpoint stands since.
-    pub fn new(text: String, status: &Status) -> Self {
-        Self { text, journal: status.journal, orders: status.orders }
+    /// A ticket issued for these heads.
+    pub(super) fn new(text: String, journal: Head<JournalId>, orders: Option<Head<LogId>>) -> Self {
+        Self { text, journal, orders }
     }
 }
 
-/// Builds the next request. `ticket` admits an idle one; without it every request is signed. `hold_ms` is how long an
-/// idle one may be held.
+/// How an idle request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle<'a> {
+    /// What admits it.
+    pub ticket: &'a Ticket,
+    /// How long its answer may be held.
+    pub hold_ms: u64,
+    /// How many were made since the program started, this one included.
+    pub count: u64,
+}
+
+/// Builds the next request. Without `idle` every request is signed.
 ///
 /// # Errors
 ///
@@ -52,21 +62,25 @@ pub fn request(
     db: &dyn ReadSql,
     cx: &Context<'_>,
     id: RequestId,
-    ticket: Option<&Ticket>,
-    hold_ms: u64,
+    idle: Option<Idle<'_>>,
 ) -> Result<Request, Error> {
     let state = state_load(db)?;
     let is_gap = state.acknowledged < state.pruned;
     let after = state.acknowledged.max(state.pruned);
-    let entries = entries_after(db, after, SYNC_ENTRIES_MAX, ENTRIES_BYTES_MAX)?;
+    let entries = entries_after(db, after, SYNC_ENTRIES_MAX, cx.limits.request_bytes_max)?;
     let gap = match is_gap {
         false => None,
         true => Some(Gap { number: state.pruned, hash: state.pruned_hash, known: work::known(db, &state)? }),
     };
-    let moves = !entries.is_empty() || gap.is_some();
-    let stands_so = |ticket: &&Ticket| ticket.journal == state.journal && ticket.orders == state.orders;
-    if let Some(ticket) = ticket.filter(stands_so).filter(|_| !moves && state.failures.is_none()) {
-        let idle = IdleSync { endpoint: cx.endpoint, request: id, ticket: ticket.text.clone(), hold_ms };
+    let proofs = proofs::answers(db, &state.asked)?;
+    let carries_entries = !entries.is_empty() || gap.is_some();
+    let moves = carries_entries || !proofs.is_empty();
+    let stands_so =
+        |idle: &Idle<'_>| idle.ticket.journal == state.journal && idle.ticket.orders == state.orders;
+    if let Some(idle) = idle.filter(stands_so).filter(|_| !moves && state.failures.is_none()) {
+        let Idle { ticket, hold_ms, count } = idle;
+        let ticket = ticket.text.clone();
+        let idle = IdleSync { endpoint: cx.endpoint, request: id, ticket, hold_ms, count };
         return Ok(Request { id, bytes: idle.write(), is_idle: true, has_more: false });
     }
     let line = SyncLine {
@@ -74,16 +88,18 @@ pub fn request(
         endpoint: cx.endpoint,
         request: id,
         boot: cx.boot,
+        serial: state.keys.serial,
         wall: cx.clock.wall,
         clock: state.clock.now(cx.clock).confirmed(cx.clock),
         journal: state.journal,
         orders: state.orders,
-        after: moves.then_some(after),
+        after: carries_entries.then_some(after),
         content: None,
         gap: false,
         failures: state.failures,
+        proofs: 0,
     };
     let has_more = after + (entries.len() as u64) < state.journal.number;
-    let bytes = SyncRequest::seal(line, gap.as_ref(), &entries, cx.keys);
+    let bytes = SyncRequest::seal_with_proofs(line, gap.as_ref(), &proofs, &entries, cx.keys);
     Ok(Request { id, bytes, is_idle: false, has_more })
 }

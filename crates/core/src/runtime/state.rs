@@ -7,14 +7,15 @@ use crate::day::UtcDay;
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::id::{BootId, EndpointId, JournalId, LogId};
+use crate::id::{BootId, EndpointId, JournalId, LogId, SequenceId};
 use crate::journal::{JournalBody, JournalHeader};
-use crate::keys::{PublicKey, Sign};
+use crate::keys::Sign;
 use crate::probe::Catalogue;
 use crate::sql::{ReadSql, Sql};
 use crate::time::Timestamp;
-use crate::wire::{Failures, Head, Policy};
+use crate::wire::{Authority, Failures, Head, Policy};
 
+use super::authority::{self, Keys};
 use super::clock::{Clock, Now, Reading};
 use super::{Effect, Limits};
 
@@ -29,8 +30,6 @@ pub struct Context<'a> {
     pub keys: &'a dyn Sign,
     /// Who this is.
     pub endpoint: EndpointId,
-    /// The order key that the pinned root key certified.
-    pub order_key: PublicKey,
     /// The probes of this program.
     pub probes: &'a Catalogue,
     /// This start of the program.
@@ -67,6 +66,10 @@ pub(super) struct State {
     /// The day whose bytes were told last.
     pub(super) traffic_told: Option<UtcDay>,
     pub(super) is_retired: bool,
+    pub(super) keys: Keys,
+    /// Sequences whose signed work the control plane asked for, and was not shown yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) asked: Vec<SequenceId>,
 }
 
 /// Most closed logs that are remembered; an answer older than that many adoptions does not arrive any more.
@@ -75,7 +78,7 @@ const CLOSED_LOGS_MAX: usize = 256;
 const STATE: &str = "state";
 
 impl State {
-    fn new(journal: JournalId, issued_at: Timestamp) -> Self {
+    fn new(journal: JournalId, issued_at: Timestamp, keys: Keys) -> Self {
         Self {
             journal: Head { id: journal, number: 0, hash: Digest::ZERO },
             pruned: 0,
@@ -93,6 +96,8 @@ impl State {
             facts: None,
             traffic_told: None,
             is_retired: false,
+            keys,
+            asked: Vec::new(),
         }
     }
 
@@ -107,19 +112,20 @@ impl State {
 }
 
 /// Makes the state of a machine that has just enrolled at `enrolled_at`, by the control plane's clock. `policy` is what
-/// its owner lets it run; orders can only narrow it.
+/// its owner lets it run; orders can only narrow it. `authority` is pinned.
 ///
 /// # Errors
 ///
-/// [`Error::Sql`].
+/// [`Error::Sql`], or [`crate::error::Code::InvalidSignature`] when the authority's certificate does not hold.
 pub fn create(
     db: &dyn Sql,
     journal: JournalId,
     enrolled_at: Timestamp,
     clock: &Reading,
     policy: Policy,
+    authority: &Authority,
 ) -> Result<(), Error> {
-    let mut state = State::new(journal, enrolled_at);
+    let mut state = State::new(journal, enrolled_at, authority::pin(db, authority)?);
     state.clock.learn(enrolled_at, clock);
     state.policy = policy;
     document_save(db, STATE, &state)

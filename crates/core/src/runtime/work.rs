@@ -21,6 +21,8 @@ pub(super) struct Progress {
     pub(super) is_cancelled: bool,
     /// What the journal last said about why it does not start.
     pub(super) waiting: Option<WaitReason>,
+    /// The serial of the order key that signed it.
+    pub(super) serial: u64,
 }
 
 /// An attempt that was started and has not ended.
@@ -40,9 +42,9 @@ pub(super) struct LiveWork {
 }
 
 impl LiveWork {
-    pub(super) fn new(work: Work) -> Self {
+    pub(super) fn new(work: Work, serial: u64) -> Self {
         let steps = vec![StepOutcome { attempts: 0, state: None }; work.steps.len()];
-        Self { work, progress: Progress { steps, running: None, is_cancelled: false, waiting: None } }
+        Self { work, progress: Progress { steps, running: None, is_cancelled: false, waiting: None, serial } }
     }
 
     /// Whether any step was started or ended.

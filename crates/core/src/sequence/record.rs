@@ -412,7 +412,8 @@ impl StepRecord {
         &mut self.attempts[index]
     }
 
-    fn end_open(&mut self, state: EndState, at: Timestamp) {
+    /// Ends the last attempt, where it has no end yet.
+    pub(crate) fn end_open(&mut self, state: EndState, at: Timestamp) {
         let number = self.attempts.last().map_or(1, |attempt| attempt.number);
         let attempt = self.attempt(number);
         if attempt.end.is_none() {

@@ -2,7 +2,7 @@
 //! on the file.
 //!
 //! There is one chain and one signature: each header carries the hash of the one before, and the control plane signed the
-//! last. Nobody else endorses it, so the holder of the order key can rewrite it. Copies kept elsewhere reveal that: an older
+//! last. Nobody else endorses it, so the holder of the statement key can rewrite it. Copies kept elsewhere reveal that: an older
 //! export is the beginning of a newer one, byte for byte. No body is ever erased, so one that is missing
 //! is a fault.
 
@@ -158,9 +158,13 @@ impl AuditVerifier {
         if let Some(trusted) = self.trusted_root.filter(|trusted| *trusted != root) {
             return Err(Fault::OtherRoot { trusted, found: root });
         }
-        let order_key = head.authority.order_key().map_err(Fault::Authority)?;
+        // One value has one writing, so no byte of the line is outside of what was signed.
+        if serde_json::to_string(&head).ok().as_deref() != Some(text) {
+            self.problems.add(1, None, Fault::Writing);
+        }
+        let statement_key = head.authority.open().map_err(Fault::Authority)?.statement_key;
         self.root = Some(root);
-        match head.head.open::<AuditHead>(&order_key).map_err(Fault::Statement) {
+        match head.head.open::<AuditHead>(&statement_key).map_err(Fault::Statement) {
             Ok(last) => {
                 if last.at != head.exported_at {
                     self.problems.add(1, None, Fault::ExportTime);

@@ -4,10 +4,12 @@ use crate::digest::Digest;
 use crate::journal::JournalBody;
 use crate::transcript::{JournalPlace, TranscriptBody, TranscriptHeader};
 
+use super::erasures::Erasures;
 use super::form::{JOURNAL_PREFIX, is_kind, journal_entry, read_header};
 use super::heads::Heads;
 use super::journals::{Journals, Seen};
 use super::lines::Line;
+use super::listed::Candidates;
 use super::report::Fault;
 use super::trust::Trust;
 
@@ -16,16 +18,19 @@ type Report<'a> = &'a mut dyn FnMut(Option<u64>, Fault);
 
 /// The kind of the entry that records an endorsement.
 const ENDORSEMENT: &str = "journal.head";
+/// The kind of the entry that adds a journal to the list.
+const CANDIDATE: &str = "candidate";
 
 /// Everything that lasts from entry to entry.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     pub(super) count: u64,
     pub(super) told_to: u64,
-    pub(super) erased: u64,
+    pub(super) erasures: Erasures,
     pub(super) gaps: u64,
     pub(super) journals: Journals,
     pub(super) heads: Heads,
+    candidates: Candidates,
     /// The last entry in place.
     number: u64,
     /// Its hash; `None`: its header does not read.
@@ -51,9 +56,10 @@ impl Entries {
         self.number
     }
 
-    /// Every entry up to this one is there and unaltered.
-    pub(super) fn complete_to(&self) -> u64 {
-        self.doubtful.map_or(self.number, |doubtful| self.number.min(doubtful.saturating_sub(1)))
+    /// Every entry up to this one is there and unaltered, and signatures prove it.
+    pub(super) fn complete_to(&self, trust: &Trust) -> u64 {
+        let undoubted = self.doubtful.map_or(self.number, |doubtful| doubtful.saturating_sub(1));
+        undoubted.min(self.number).min(self.heads.proved(trust.last.as_ref()))
     }
 
     /// From `entry` on the record is in doubt.
@@ -99,6 +105,9 @@ impl Entries {
         if number >= expected {
             (self.number, self.hash) = (number, Some(hash));
         }
+        if header.kind == CANDIDATE {
+            self.candidates.add(number);
+        }
         if header.kind != ENDORSEMENT {
             self.told_to = self.told_to.max(number);
         }
@@ -130,11 +139,12 @@ impl Entries {
             faults.push(Fault::Kind);
         }
         let text = match line.text() {
+            Ok(text) if header.link.holds(text) => Some(text),
             _ if line.is_empty() => {
-                self.erased += 1;
+                let (number, kind) = (header.link.number, header.kind.as_str());
+                faults.extend(self.erasures.blank(number, kind, line.number, header.link.body).err());
                 None
             }
-            Ok(text) if header.link.holds(text) => Some(text),
             Ok(_) => {
                 faults.push(Fault::Body);
                 None
@@ -148,7 +158,7 @@ impl Entries {
         match (header.journal, text) {
             (Some(place), None) => told(self.journal_take(trust, place, false, None)),
             (Some(place), Some(text)) => self.journal_body(trust, header, place, text, &mut told),
-            (None, None) => self.body_erased(header),
+            (None, None) => {}
             (None, Some(text)) => self.plain_body(trust, header, text, &mut told),
         }
         faults
@@ -171,7 +181,8 @@ impl Entries {
         // A body of a newer runtime may not read: its kind and its place are checked all the same.
         let endorses = match serde_json::from_str(&body) {
             Ok(JournalBody::Head { head }) => {
-                let compared = self.heads.compare(trust, header.link.number, &head);
+                let number = header.link.number;
+                let compared = self.heads.compare(trust, &self.candidates, number, &head);
                 compared.unwrap_or_else(|fault| {
                     told(Err(fault));
                     None
@@ -189,18 +200,8 @@ impl Entries {
         is_proved: bool,
         endorses: Option<u64>,
     ) -> Result<(), Fault> {
+        self.candidates.check(&trust.listed, place.id)?;
         self.journals.entry(Seen { place, is_proved, endorses }, trust.signed.get(&place.id))
-    }
-
-    fn body_erased(&mut self, header: &TranscriptHeader) {
-        match header.kind.as_str() {
-            "gap" => {
-                self.gaps += 1;
-                self.journals.gap_unread();
-            }
-            "restored" => self.heads.restored(header.link.number, false),
-            _ => {}
-        }
     }
 
     /// What the control plane tells by itself.
@@ -215,6 +216,8 @@ impl Entries {
             told(Err(Fault::Kind));
         }
         match header.kind.as_str() {
+            "erased" => return told(self.erasures.erased(header.link.number, text)),
+            CANDIDATE => return told(self.candidates.compare(&trust.listed, text)),
             "gap" | "restored" => {}
             _ => return,
         }
@@ -238,6 +241,9 @@ impl Entries {
                 self.doubt(after.saturating_add(1));
             }
             report(Some(entry), fault);
+        }
+        if let Err(fault) = self.candidates.end(&trust.listed) {
+            report(None, fault);
         }
         let Some(last) = &trust.last else { return };
         if self.number < last.number {

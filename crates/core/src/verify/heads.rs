@@ -6,6 +6,7 @@ use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::wire::TranscriptHead;
 
+use super::listed::Candidates;
 use super::report::{Fault, Replaced};
 use super::trust::Trust;
 
@@ -46,10 +47,11 @@ impl Heads {
     pub(super) fn compare(
         &mut self,
         trust: &Trust,
+        candidates: &Candidates,
         entry: u64,
         envelope: &Envelope,
     ) -> Result<Option<u64>, Fault> {
-        let head: TranscriptHead = envelope.open(&trust.order_key).map_err(Fault::Endorsement)?;
+        let head: TranscriptHead = trust.stated(envelope).map_err(Fault::Endorsement)?;
         if head.endpoint != trust.endpoint {
             return Err(Fault::ElsewhereSigned);
         }
@@ -58,6 +60,7 @@ impl Heads {
         // Behind a break of the chain nothing can be compared; the break is a problem already.
         let is_comparable = found.is_some() || entry <= self.hashes.len() as u64;
         if found == Some(&head.hash) {
+            candidates.endorsed(&trust.listed, head.number, head.journals)?;
             self.matched = self.matched.max(head.number);
             return Ok(Some(head.number));
         }
@@ -98,6 +101,16 @@ impl Heads {
     pub(super) fn rewritten(&self) -> Option<(u64, Fault)> {
         let Unexplained { entry, number, after, highest: _ } = self.unexplained?;
         Some((entry, Fault::Rewritten { number, after }))
+    }
+
+    /// The highest entry up to which signatures of the order key prove the entries: all of them, if the chain leads to
+    /// the signed `last`; else up to the highest head in a journal that fits.
+    pub(super) fn proved(&self, last: Option<&TranscriptHead>) -> u64 {
+        let reached = last.filter(|last| {
+            let index = last.number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+            index.and_then(|index| self.hashes.get(index)) == Some(&last.hash)
+        });
+        reached.map_or(self.matched, |last| last.number.max(self.matched))
     }
 
     /// What restores replaced.

@@ -21,8 +21,6 @@ const JOURNALS_MAX: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Journals {
     chains: BTreeMap<JournalId, JournalChain>,
-    /// Gaps whose body is erased: each excuses one jump.
-    gaps_unread: u64,
 }
 
 #[derive(Debug)]
@@ -59,14 +57,9 @@ impl Journals {
     /// Takes in the next entry of a journal; `signed` is the endpoint's statement about that journal.
     pub(super) fn entry(&mut self, seen: Seen, signed: Option<&Head<JournalId>>) -> Result<(), Fault> {
         let place = seen.place;
-        let gaps_unread = &mut self.gaps_unread;
         let chain = chain_of(&mut self.chains, place.id)?;
         let expected = chain.number.saturating_add(1);
         let continues = place.number == expected && chain.hash.is_none_or(|hash| hash == place.previous);
-        let is_excused = !continues && place.number > expected && *gaps_unread > 0;
-        if is_excused {
-            *gaps_unread -= 1;
-        }
         if !continues || !seen.is_proved {
             // The hash before is a mere claim: what stands there is not confirmed by what follows.
             chain.linked_from = place.number;
@@ -78,11 +71,7 @@ impl Journals {
             chain.endorsed = chain.endorsed.max(seen.endorses);
         }
         let compared = chain.compare(place.id, signed);
-        if continues || is_excused {
-            compared
-        } else {
-            Err(Fault::JournalChain { journal: place.id, expected })
-        }
+        if continues { compared } else { Err(Fault::JournalChain { journal: place.id, expected }) }
     }
 
     /// Takes in that the entries of `journal` after `after` up to `through` are gone.
@@ -103,11 +92,6 @@ impl Journals {
         } else {
             Err(Fault::Gap(journal))
         }
-    }
-
-    /// Takes in a gap whose body is erased.
-    pub(super) fn gap_unread(&mut self) {
-        self.gaps_unread += 1;
     }
 
     /// The highest transcript entry that the endpoint's signatures confirm.

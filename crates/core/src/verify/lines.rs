@@ -19,6 +19,8 @@ pub(super) struct Lines {
 /// One line, without its end.
 #[derive(Debug)]
 pub(super) struct Line {
+    /// Its place in the file, from 1.
+    pub(super) number: u64,
     /// Nothing of one that is too long.
     bytes: Vec<u8>,
     is_too_long: bool,
@@ -55,7 +57,11 @@ impl Lines {
 
     fn take(&mut self) -> Line {
         self.count += 1;
-        Line { bytes: core::mem::take(&mut self.bytes), is_too_long: core::mem::take(&mut self.is_too_long) }
+        Line {
+            number: self.count,
+            bytes: core::mem::take(&mut self.bytes),
+            is_too_long: core::mem::take(&mut self.is_too_long),
+        }
     }
 }
 

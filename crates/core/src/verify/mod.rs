@@ -1,5 +1,8 @@
 //! Verifies an export with nothing but the file: fed in pieces, in memory that does not depend on the file but for
-//! 32 bytes an entry.
+//! 32 bytes an entry, and some 50 more for each whose body is blank.
+//!
+//! The control plane signed the first line, with the list of the endpoint's journals in it: nothing in it can be
+//! removed, added or moved.
 //!
 //! Three chains hold each other. The transcript's headers carry each other's hashes, and the control plane signed
 //! the last. Inside, the endpoint's journals carry their own hashes, and the endpoint signed the last of each. In a
@@ -9,14 +12,16 @@
 //!
 //! What it cannot know: whether the root key is the owner's (give its fingerprint), and whether the endpoint's keys
 //! are those of the machine (compare [`Report::keys`]): whoever holds the order key can enrol a machine that does
-//! not exist. An erased body is counted; the file does not tell who erased it.
+//! not exist. An erased body is counted if an `erased` entry names it, and is a fault otherwise.
 
 mod audit;
 mod entries;
+mod erasures;
 mod form;
 mod heads;
 mod journals;
 mod lines;
+mod listed;
 mod report;
 mod trust;
 
@@ -108,6 +113,11 @@ impl Verifier {
             }
             Stage::Refused | Stage::Header => {}
         }
+        let blanks: Vec<_> = self.entries.erasures.unexplained().collect();
+        for (entry, line) in blanks {
+            self.entries.doubt(entry);
+            self.problems.add(line, Some(entry), Fault::Blank);
+        }
         if let Some(trust) = &self.trust {
             self.entries.end(trust, &mut |entry, fault| self.problems.add(number, entry, fault));
         }
@@ -153,23 +163,25 @@ impl Verifier {
     fn report(self) -> Report {
         let entries = self.entries;
         let trust = self.trust.as_ref();
-        let complete_to = entries.complete_to();
+        let complete_to = trust.map_or(0, |trust| entries.complete_to(trust));
+        let endorsed = entries.journals.endorsed().map(|endorsed| endorsed.min(complete_to));
+        let endorsed_to = endorsed.filter(|endorsed| *endorsed > 0);
         Report {
             endpoint: trust.map(|trust| trust.endpoint),
             root: trust.map(|trust| trust.root),
+            order_key: trust.map(|trust| trust.order_key.fingerprint()),
+            serial: trust.map_or(0, |trust| trust.serial),
+            signed_at: trust.and_then(|trust| Some(trust.last.as_ref()?.at)),
             is_root_trusted: trust.is_some_and(|trust| self.trusted_root == Some(trust.root)),
             keys: trust
                 .map(|trust| trust.keys.iter().map(PublicKey::fingerprint).collect())
                 .unwrap_or_default(),
             entries: entries.count,
             complete_to,
-            endorsed_to: entries
-                .journals
-                .endorsed()
-                .map(|endorsed| endorsed.min(complete_to))
-                .filter(|endorsed| *endorsed > 0),
+            endorsed_to,
             told_to: entries.told_to,
-            erased: entries.erased,
+            erased: entries.erasures.count(),
+            erased_unendorsed: entries.erasures.count_after(endorsed_to.unwrap_or(0)),
             gaps: entries.gaps,
             journals: entries.journals.report(),
             replaced: entries.heads.replaced(),

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::digest::Digest;
 use crate::envelope::EnvelopeError;
 use crate::id::{EndpointId, JournalId};
+use crate::time::Timestamp;
 
 /// Most problems that a report lists; the rest are counted. A damaged file has one or two, garbage has millions.
 pub const PROBLEMS_MAX: usize = 100;
@@ -19,6 +20,12 @@ pub struct Report {
     pub endpoint: Option<EndpointId>,
     /// The fingerprint of the root key in the file, to compare with the owner's where none was given.
     pub root: Option<Digest>,
+    /// The fingerprint of the order key that signed the file.
+    pub order_key: Option<Digest>,
+    /// The serial of the certificate of that key; 0: it could not be read.
+    pub serial: u64,
+    /// When it signed the file: the record is complete as of then. Absent: that signature does not hold.
+    pub signed_at: Option<Timestamp>,
     /// Whether the caller named that root key. Otherwise anybody could have made the whole file.
     pub is_root_trusted: bool,
     /// The fingerprints of the keys that the endpoint enrolled with, to compare with the machine's own: whoever
@@ -32,8 +39,10 @@ pub struct Report {
     pub endorsed_to: Option<u64>,
     /// The last entry that is worth confirming: the ones after it are the record of that very endorsement.
     pub told_to: u64,
-    /// Bodies that were erased. Their headers are whole.
+    /// Bodies that were erased, each named by an `erased` entry. Their headers are whole.
     pub erased: u64,
+    /// How many of those `erased` entries the endpoint has not confirmed: the control plane alone states them.
+    pub erased_unendorsed: u64,
     /// Spans of journal entries that the endpoint declared gone.
     pub gaps: u64,
     /// The endpoint's journals, by id.
@@ -98,6 +107,57 @@ pub enum Fault {
         /// The newest known here.
         known: u32,
     },
+    /// The format is of an older program, whose signature did not cover the first line.
+    #[error(
+        "the format has version {found}, whose signature does not cover the list of journals: export the record again"
+    )]
+    OldExport {
+        /// In the file.
+        found: u32,
+    },
+    /// The first line has the right values in another writing.
+    #[error("the first line is not written as a control plane writes it: it was altered")]
+    Writing,
+    /// Something in the first line was removed, added, replaced or moved.
+    #[error(
+        "the first line is not the one that the control plane signed: something in it was altered, removed or added"
+    )]
+    Front,
+    /// The head is one that a sync sent.
+    #[error("the signed head was made for the machine's journal and not for an export: it was put here")]
+    HeadOfSync,
+    /// The list of journals is not the signed one.
+    #[error("the control plane signed another list of journals")]
+    JournalList,
+    /// The key of a journal has no certificate.
+    #[error("the key of journal {place} has no enrolment certificate in the first line")]
+    JournalKey {
+        /// Which, from 1.
+        place: usize,
+    },
+    /// A journal stands in the list twice.
+    #[error("journal {place} stands in the list a second time")]
+    JournalTwice {
+        /// Which, from 1.
+        place: usize,
+    },
+    /// An entry is about a journal that the list does not have at that place.
+    #[error("the list of journals does not have journal `{0}` here: it was altered or shortened")]
+    JournalUnlisted(JournalId),
+    /// The transcript tells of more or fewer journals than the list has.
+    #[error("the record tells of {found} journals and the list has {listed}")]
+    JournalCount {
+        /// In the transcript.
+        found: usize,
+        /// In the list.
+        listed: usize,
+    },
+    /// The endpoint confirmed another list of journals.
+    #[error("the endpoint confirmed another list of journals at entry {number}: the list was rewritten")]
+    JournalsEndorsed {
+        /// The entry.
+        number: u64,
+    },
     /// The file's root key is not the one the caller trusts.
     #[error(
         "the root key has the fingerprint {found}, and not {trusted}: this is the record of another owner"
@@ -111,6 +171,14 @@ pub enum Fault {
     /// The root key did not certify the order key.
     #[error("the order key's certificate does not hold: {0}")]
     Authority(EnvelopeError),
+    /// A certificate of an earlier order key does not hold.
+    #[error("certificate {place} of the order keys does not hold: {error}")]
+    Certificate {
+        /// Which, from 1.
+        place: usize,
+        /// Why.
+        error: EnvelopeError,
+    },
     /// An enrolment certificate does not hold.
     #[error("enrolment certificate {place} does not hold: {error}")]
     Enrolment {
@@ -157,6 +225,18 @@ pub enum Fault {
     /// The body is not the one that the header was made for.
     #[error("the body is not the one that the header was made for: it was altered")]
     Body,
+    /// The body is blank and nothing says that it was erased.
+    #[error("the body is blank and no later entry says that it was erased: it was removed")]
+    Blank,
+    /// The body of a kind that is never erased is blank.
+    #[error("the body is blank, and bodies of this kind are never erased: it was removed")]
+    NeverErased,
+    /// An `erased` entry that names no blank body before it.
+    #[error("it says that the body of entry {named} was erased, and no such body is blank before it")]
+    Erasure {
+        /// The entry it names.
+        named: u64,
+    },
     /// The entry belongs to another endpoint.
     #[error("the entry is about another endpoint")]
     Elsewhere,

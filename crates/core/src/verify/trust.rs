@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::envelope::{Envelope, EnvelopeError};
-use crate::export::{EXPORT_VERSION, ExportHead};
+use crate::envelope::{Envelope, EnvelopeError, Payload};
+use crate::export::{EXPORT_VERSION, ExportHead, ExportJournal};
 use crate::id::{EndpointId, JournalId};
 use crate::keys::PublicKey;
-use crate::wire::{EnrolmentCertificate, Head, SyncLine, TranscriptHead};
+use crate::wire::{Authority, EnrolmentCertificate, Head, OrderKeyCertificate, SyncLine, TranscriptHead};
 
+use super::listed::Listed;
 use super::report::Fault;
 
 /// What the first line establishes. What did not hold is absent, and a fault says so.
@@ -18,12 +19,24 @@ pub(super) struct Trust {
     /// The fingerprint of the root key.
     pub(super) root: Digest,
     pub(super) order_key: PublicKey,
+    /// The serial of the certificate that the head was signed under.
+    pub(super) serial: u64,
+    /// Every certificate that the root key signed, the current one first.
+    pub(super) certificates: Vec<OrderKeyCertificate>,
     /// The keys that the endpoint enrolled with.
     pub(super) keys: Vec<PublicKey>,
     /// What the control plane signed as the last entry.
     pub(super) last: Option<TranscriptHead>,
     /// How far the endpoint signed each of its journals.
     pub(super) signed: BTreeMap<JournalId, Head<JournalId>>,
+    /// The list of journals.
+    pub(super) listed: Listed,
+}
+
+/// The version alone, of a first line whose other fields may have changed.
+#[derive(serde::Deserialize)]
+struct Version {
+    tidegate_export: u32,
 }
 
 /// Reads the first line and checks every signature in it; `trusted` is the root key's fingerprint.
@@ -32,34 +45,64 @@ pub(super) struct Trust {
 ///
 /// The [`Fault`] that leaves nothing to verify the rest against.
 pub(super) fn read(line: &str, trusted: Option<Digest>) -> Result<(Trust, Vec<Fault>), Fault> {
-    let head: ExportHead = serde_json::from_str(line).map_err(|error| Fault::Head(error.to_string()))?;
-    if head.tidegate_export != EXPORT_VERSION {
-        return Err(Fault::Version { found: head.tidegate_export, known: EXPORT_VERSION });
-    }
+    let head = parse(line)?;
     let mut faults = Vec::new();
+    // One value has one writing, so no byte of the line is outside of the signature.
+    if serde_json::to_string(&head).ok().as_deref() != Some(line) {
+        faults.push(Fault::Writing);
+    }
     let root = head.authority.root.fingerprint();
     if let Some(trusted) = trusted.filter(|trusted| *trusted != root) {
         return Err(Fault::OtherRoot { trusted, found: root });
     }
-    let order_key = head.authority.order_key().map_err(Fault::Authority)?;
+    let current = head.authority.open().map_err(Fault::Authority)?;
+    let (order_key, serial) = (current.order_key, current.serial);
+    let mut certificates = vec![current];
+    for (index, envelope) in head.certificates.iter().enumerate() {
+        let authority = Authority { root: head.authority.root, certificate: envelope.clone() };
+        let opened = authority.open().map_err(|error| Fault::Certificate { place: index + 1, error });
+        certificates.extend(keep(opened, &mut faults));
+    }
     let mut trust = Trust {
         endpoint: head.endpoint,
         root,
         order_key,
+        serial,
+        certificates,
         keys: Vec::new(),
         last: None,
         signed: BTreeMap::new(),
+        listed: Listed::new(&head.journals),
     };
-    trust.enrolments_read(&head.enrolments, &order_key, &mut faults);
-    trust.last_read(&head, &order_key, &mut faults);
+    trust.enrolments_read(&head.enrolments, &mut faults);
+    trust.last_read(&head, &mut faults);
     trust.journals_read(&head.journals, &mut faults);
     Ok((trust, faults))
 }
 
+fn parse(line: &str) -> Result<ExportHead, Fault> {
+    let unreadable = |error: serde_json::Error| Fault::Head(error.to_string());
+    let Version { tidegate_export: found } = serde_json::from_str(line).map_err(unreadable)?;
+    if found > EXPORT_VERSION {
+        return Err(Fault::Version { found, known: EXPORT_VERSION });
+    }
+    if found < EXPORT_VERSION {
+        return Err(Fault::OldExport { found });
+    }
+    serde_json::from_str(line).map_err(unreadable)
+}
+
 impl Trust {
-    fn enrolments_read(&mut self, enrolments: &[Envelope], order_key: &PublicKey, faults: &mut Vec<Fault>) {
+    /// Opens what one of the statement keys signed.
+    pub(super) fn stated<P: Payload>(&self, envelope: &Envelope) -> Result<P, EnvelopeError> {
+        let keys = self.certificates.iter().map(|certificate| certificate.statement_key);
+        open_with(envelope, keys)
+    }
+
+    fn enrolments_read(&mut self, enrolments: &[Envelope], faults: &mut Vec<Fault>) {
         for (index, envelope) in enrolments.iter().enumerate() {
-            let opened = envelope.open::<EnrolmentCertificate>(order_key);
+            let keys = self.certificates.iter().map(|certificate| certificate.order_key);
+            let opened = open_with::<EnrolmentCertificate>(envelope, keys);
             let opened = opened.map_err(|error| Fault::Enrolment { place: index + 1, error });
             match keep(opened, faults) {
                 Some(certificate) if certificate.endpoint == self.endpoint => self.keys.push(certificate.key),
@@ -69,32 +112,56 @@ impl Trust {
         }
     }
 
-    fn last_read(&mut self, head: &ExportHead, order_key: &PublicKey, faults: &mut Vec<Fault>) {
-        let opened = head.head.open::<TranscriptHead>(order_key).map_err(Fault::Statement);
+    fn last_read(&mut self, head: &ExportHead, faults: &mut Vec<Fault>) {
+        let current = self.certificates[0].statement_key;
+        let opened = head.head.open::<TranscriptHead>(&current).map_err(Fault::Statement);
         let Some(last) = keep(opened, faults) else { return };
         if last.endpoint != self.endpoint {
             faults.push(Fault::ElsewhereSigned);
             return;
         }
+        let Some(front) = last.export else {
+            faults.push(Fault::HeadOfSync);
+            return;
+        };
         if last.at != head.exported_at {
             faults.push(Fault::ExportTime);
+        }
+        if front != head.front_digest() {
+            faults.push(Fault::Front);
+        }
+        if last.journals != Some(head.journals_digest()) {
+            faults.push(Fault::JournalList);
         }
         self.last = Some(last);
     }
 
-    fn journals_read(&mut self, journals: &[Envelope], faults: &mut Vec<Fault>) {
-        for (index, envelope) in journals.iter().enumerate() {
-            let opened = self.keys.iter().find_map(|key| envelope.open::<SyncLine>(key).ok());
-            let opened = opened.ok_or(Fault::JournalStatement {
-                place: index + 1,
-                error: envelope.peek::<SyncLine>().err().unwrap_or(EnvelopeError::Signature),
-            });
+    fn journals_read(&mut self, journals: &[ExportJournal], faults: &mut Vec<Fault>) {
+        for (index, journal) in journals.iter().enumerate() {
+            let place = index + 1;
+            if !self.keys.contains(&journal.key) {
+                faults.push(Fault::JournalKey { place });
+            }
+            let Some(line) = &journal.line else { continue };
+            let opened = line.open::<SyncLine>(&journal.key);
+            let opened = opened.map_err(|error| Fault::JournalStatement { place, error });
             let Some(line) = keep(opened, faults) else { continue };
-            if line.endpoint != self.endpoint || self.signed.insert(line.journal.id, line.journal).is_some() {
+            if line.endpoint != self.endpoint || line.journal.id != journal.id {
                 faults.push(Fault::ElsewhereSigned);
+            } else if self.signed.insert(line.journal.id, line.journal).is_some() {
+                faults.push(Fault::JournalTwice { place });
             }
         }
     }
+}
+
+/// Opens an envelope with the key that it names; one that names none of them is refused as by the first.
+fn open_with<P: Payload>(
+    envelope: &Envelope,
+    mut keys: impl Iterator<Item = PublicKey>,
+) -> Result<P, EnvelopeError> {
+    let named = keys.find(|key| envelope.names(key)).ok_or(EnvelopeError::Signature)?;
+    envelope.open(&named)
 }
 
 fn keep<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {

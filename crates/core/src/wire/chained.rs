@@ -2,6 +2,8 @@
 
 use crate::digest::Digest;
 use crate::journal::{BODY_BYTES_MAX, HEADER_BYTES_MAX, JournalBody, JournalHeader};
+use crate::packed;
+use crate::transcript::TranscriptBody;
 
 use super::sync_request::SyncRequest;
 
@@ -14,6 +16,9 @@ pub struct Chained {
     pub hash: Digest,
     /// What it says; `None`: a newer runtime says it in words that this program cannot read.
     pub body: Option<JournalBody>,
+    /// How the transcript will store it, where that is packed. Made here because a request is parsed on a reader, and the
+    /// writer has no time for it.
+    pub packed: Option<Vec<u8>>,
 }
 
 /// Why entries are not one chain of the journal that they come with.
@@ -53,7 +58,8 @@ pub(super) fn chain_of(request: &SyncRequest) -> Result<Vec<Chained>, NotOneChai
         let hash = entry.hash();
         previous = Some(hash);
         number_before += 1;
-        chain.push(Chained { header, hash, body: serde_json::from_str(body).ok() });
+        let packed = packed::pack(&TranscriptBody::of_journal(entry).to_text());
+        chain.push(Chained { header, hash, body: serde_json::from_str(body).ok(), packed });
     }
     let ends_at_head = chain.last().is_none_or(|last| last.hash == line.journal.hash);
     if number_before > line.journal.number || (number_before == line.journal.number && !ends_at_head) {

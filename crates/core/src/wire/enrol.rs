@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::envelope::{Envelope, EnvelopeError, Payload};
 use crate::id::{CodeId, EndpointId, JournalId, SiteId};
-use crate::keys::PublicKey;
+use crate::keys::{PublicKey, Role, Sign};
 use crate::probe::Catalogue;
-use crate::time::Timestamp;
+use crate::time::{Milliseconds, Timestamp};
 
 /// What every enrolment code begins with.
 pub const CODE_PREFIX: &str = "tg1";
@@ -66,15 +66,47 @@ impl FromStr for EnrolmentCode {
     }
 }
 
-/// What the root key signs about an order key.
+/// Most serials that one certificate revokes.
+pub const REVOKED_MAX: usize = 64;
+
+/// What the root key signs about the keys of a control plane. A certificate with a higher serial replaces every lower
+/// one: an endpoint that has seen it obeys no other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderKeyCertificate {
     /// [`super::PROTOCOL_VERSION`].
     pub v: u32,
-    /// The order key.
+    /// Counts from 1.
+    pub serial: u64,
+    /// Signs orders, work and enrolments.
     pub order_key: PublicKey,
+    /// Signs time and transcript heads; valid as long as no higher serial is known, whatever the dates.
+    pub statement_key: PublicKey,
     /// When the owner made it.
     pub issued_at: Timestamp,
+    /// Orders are not obeyed after this. Results and accepted work go on.
+    pub not_after: Timestamp,
+    /// Earlier serials whose order key somebody else may have: accepted work that they signed does not start. At most
+    /// [`REVOKED_MAX`], ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<u64>,
+}
+
+/// How long an order key is valid unless the owner says otherwise: a year.
+pub const ORDER_KEY_VALID_FOR: Milliseconds = Milliseconds::from_days(365);
+
+impl OrderKeyCertificate {
+    /// What the root key signs about the order and statement keys of `keys`, valid for [`ORDER_KEY_VALID_FOR`].
+    pub fn new(serial: u64, keys: &dyn Sign, issued_at: Timestamp) -> Self {
+        Self {
+            v: super::PROTOCOL_VERSION,
+            serial,
+            order_key: keys.public_key(Role::Order),
+            statement_key: keys.public_key(Role::Statement),
+            issued_at,
+            not_after: issued_at.plus(ORDER_KEY_VALID_FOR),
+            revoked: Vec::new(),
+        }
+    }
 }
 
 impl Payload for OrderKeyCertificate {
@@ -91,13 +123,34 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// The certificate, if the root key signed it.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`] when it does not hold.
+    pub fn open(&self) -> Result<OrderKeyCertificate, EnvelopeError> {
+        let certificate = self.certificate.open::<OrderKeyCertificate>(&self.root)?;
+        let is_sound = certificate.serial > 0 && certificate.revoked.len() <= REVOKED_MAX;
+        if is_sound { Ok(certificate) } else { Err(EnvelopeError::Malformed) }
+    }
+
     /// The order key, if the root key certified it.
     ///
     /// # Errors
     ///
-    /// [`EnvelopeError`] when the certificate does not hold.
+    /// As [`Self::open`].
     pub fn order_key(&self) -> Result<PublicKey, EnvelopeError> {
-        Ok(self.certificate.open::<OrderKeyCertificate>(&self.root)?.order_key)
+        Ok(self.open()?.order_key)
+    }
+
+    /// The serial of a certificate that is known to hold, read without another look at its signature.
+    pub fn serial(&self) -> u64 {
+        self.certificate.peek::<OrderKeyCertificate>().map_or(0, |certificate| certificate.serial)
+    }
+
+    /// Whether a certificate that is known to hold has ended: no machine obeys a new order then.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.certificate.peek::<OrderKeyCertificate>().is_ok_and(|certificate| certificate.not_after < now)
     }
 }
 

@@ -121,11 +121,19 @@ pub struct Policy {
     /// The only folders a file probe may read in; absent: all. Absolute paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<Vec<String>>,
+    /// The only places a check may connect to, as [`Destination`](crate::destination::Destination) reads them; absent:
+    /// all but the metadata services of clouds. A text that is no destination allows nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<Vec<String>>,
+    /// Files and folders that checks may read although the runtime denies them by default; absent: none. Absolute
+    /// paths. Only enrolment gives them, an order can take them away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_denied: Option<Vec<String>>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { shell: true, probes: None, paths: None }
+        Self { shell: true, probes: None, paths: None, net: None, allow_denied: None }
     }
 }
 
@@ -164,6 +172,14 @@ pub struct TranscriptHead {
     pub hash: Digest,
     /// When it was signed.
     pub at: Timestamp,
+    /// The digest over the list of the endpoint's journals up to that entry ([`super::journals_digest`]). Absent in
+    /// heads of older control planes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journals: Option<Digest>,
+    /// Of an export: the digest of the bytes before `,"head":` in its first line. Absent in heads for journals, so
+    /// none of them passes as the head of an export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<Digest>,
 }
 
 impl Payload for TranscriptHead {

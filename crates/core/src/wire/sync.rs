@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::envelope::{Envelope, Payload};
-use crate::id::{BootId, EndpointId, JournalId, LogId, RequestId};
+use crate::id::{BootId, EndpointId, JournalId, LogId, RequestId, SequenceId};
 use crate::journal::Known;
 use crate::sequence::STEPS_MAX;
 use crate::time::Timestamp;
@@ -17,6 +17,9 @@ use super::order::Offered;
 
 /// Largest request body after decompression, in bytes: a full batch of the largest results.
 pub const SYNC_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest first line in bytes, without its line feed. A host verifies it before it reads on, so this is what a sender
+/// without a key can make it read. An honest line has about 1,400 bytes.
+pub const SYNC_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Most entries of one request.
 pub const SYNC_ENTRIES_MAX: usize = 1_024;
 
@@ -44,6 +47,8 @@ pub struct SyncLine {
     pub request: RequestId,
     /// This start of the runtime.
     pub boot: BootId,
+    /// The serial of the newest [`super::OrderKeyCertificate`] that it has verified.
+    pub serial: u64,
     /// The endpoint's wall clock, uncorrected: what skew is measured with.
     pub wall: Timestamp,
     /// The time as the control plane signed it within this start of the machine; absent: it has not.
@@ -66,6 +71,24 @@ pub struct SyncLine {
     /// Copies of the next order that did not verify (R13).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
+    /// How many lines of the content are [`Proof`]s: after the gap and before the entries; at most [`PROOFS_MAX`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub proofs: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// Answers [`SyncAnswer::unknown`] for one sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// Which.
+    pub sequence: SequenceId,
+    /// The [`super::Work`] as the endpoint received it; absent: the endpoint does not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Envelope>,
 }
 
 /// What time it is on an endpoint that was told, beside the milliseconds since its machine started: with both, entries
@@ -128,6 +151,9 @@ pub struct SyncAnswer {
     pub at: Timestamp,
     /// What it holds of the journal.
     pub journal: JournalAnswer,
+    /// A newer [`super::OrderKeyCertificate`] than the endpoint has, signed by the root key: it comes before the orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Envelope>,
     /// Orders the endpoint lacks, in order: at most a few hundred KiB, more follow in the next sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offered: Vec<Offered>,
@@ -140,10 +166,17 @@ pub struct SyncAnswer {
     /// Admits idle syncs for a day, as long as both logs stand as they do now; absent while something moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// Sequences that the journal tells of and that the control plane has no record of (R12): the next sync shows the
+    /// signed work of each. At most [`PROOFS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<SequenceId>,
     /// More is waiting: sync again at once.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub more: bool,
 }
+
+/// Most sequences that one answer asks about, and most proofs of one request.
+pub const PROOFS_MAX: usize = 64;
 
 /// Most outcomes of one `opened`, `continued` or gap: the list is bounded by count.
 pub const KNOWN_MAX: usize = 4_096;

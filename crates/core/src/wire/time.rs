@@ -14,7 +14,7 @@ pub struct TimeRequest {
     pub nonce: String,
 }
 
-/// What the order key signs about the time.
+/// What the statement key signs about the time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeStatement {
     /// [`super::PROTOCOL_VERSION`].
@@ -25,10 +25,10 @@ pub struct TimeStatement {
     pub at: Timestamp,
 }
 
-/// The answer: time by the order key, that key by the root key.
+/// The answer: time by the statement key, that key by the root key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeAnswer {
-    /// A [`TimeStatement`] signed by the order key.
+    /// A [`TimeStatement`] signed by the statement key.
     pub time: Envelope,
     /// An [`super::OrderKeyCertificate`] signed by the root key.
     pub authority: Envelope,

@@ -16,7 +16,16 @@ const FIRST: [&str; 10] =
 
 /// What an entry says, in one line; times on the clock of `zone`.
 pub fn describe(entry: &TranscriptEntryView, zone: &Zone) -> String {
-    let Some(body) = &entry.body else { return "(erased)".to_owned() };
+    let told = body_words(entry, zone);
+    if entry.claimed { format!("claimed by the machine: {told}") } else { told }
+}
+
+fn body_words(entry: &TranscriptEntryView, zone: &Zone) -> String {
+    let Some(body) = &entry.body else {
+        let left_out =
+            entry.left_out.as_ref().map(|left_out| format!("({}, left out here)", bytes(left_out.bytes)));
+        return left_out.unwrap_or_else(|| "(erased)".to_owned());
+    };
     let Value::Object(fields) = body else { return shortened(&body.to_string(), DESCRIPTION_CHARACTERS_MAX) };
     let told = match entry.kind.as_str() {
         "journal.link" => serde_json::from_value(body.clone()).ok().map(|outage| path_closed(&outage, zone)),
@@ -120,7 +129,12 @@ mod tests {
         assert_eq!(told, "no reply\\x1b[2J, step 2, attempt 1, state succeeded");
         assert_eq!(kind_words("journal.step_finished"), "step finished");
         assert_eq!((actor_words("endpoint").as_str(), actor_words("kim\n").as_str()), ("machine", "kim"));
+        let claimed = TranscriptEntryView { claimed: true, ..entry("journal.step_finished", &finished) };
+        assert!(describe(&claimed, &Zone::named("UTC")).starts_with("claimed by the machine: no reply"));
         let erased = TranscriptEntryView { body: None, ..entry("noted", &json!({})) };
         assert_eq!(describe(&erased, &Zone::named("UTC")), "(erased)");
+        let left_out = json!({ "number": 1, "bytes": 528_384, "href": "/api/v1/endpoints/e/transcript/1" });
+        let left_out = TranscriptEntryView { left_out: serde_json::from_value(left_out).unwrap(), ..erased };
+        assert_eq!(describe(&left_out, &Zone::named("UTC")), "(528 KB, left out here)");
     }
 }

@@ -5,20 +5,21 @@ use tidegate_core::chain::Link;
 use tidegate_core::digest::Digest;
 use tidegate_core::directory::{DirectoryBody, DirectoryHeader};
 use tidegate_core::entropy::Entropy;
-use tidegate_core::envelope::EnvelopeError;
-use tidegate_core::export::{AUDIT_EXPORT_VERSION, AuditExportHead, AuditHead, EXPORT_VERSION, ExportHead};
+use tidegate_core::envelope::{Envelope, EnvelopeError};
+use tidegate_core::export::{
+    AUDIT_EXPORT_VERSION, AuditExportHead, AuditHead, EXPORT_VERSION, ExportHead, ExportJournal,
+};
 use tidegate_core::id::{ClientId, SiteId};
 use tidegate_core::journal::{Accepted, CancelMet, JournalBody, Known, WaitReason};
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, JournalPlace};
 use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
 use tidegate_core::verify::{AuditVerifier, Verifier};
-use tidegate_core::wire::TranscriptHead;
 
 use super::Goldens;
 use super::fixed::{
-    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, digest, endpoint_key, json, root,
-    sequence,
+    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, digest, endpoint_key, json,
+    order_key, order_keys, root, sequence,
 };
 use super::messages::{enrolment, facts, first_entry, head_envelope, probes, sync_line};
 use super::orders::{outcome, work};
@@ -48,7 +49,7 @@ pub(crate) fn add(goldens: &mut Goldens) {
     goldens.insert("audit-export".into(), audit_export());
 }
 
-/// An export of two entries, which verifies.
+/// An export of three entries, which verifies.
 fn export() -> String {
     let entry = first_entry();
     let journal_body =
@@ -60,24 +61,27 @@ fn export() -> String {
     };
     let place = JournalPlace { id: JOURNAL, number: 1, hash: entry.hash(), previous: Digest::ZERO };
     let first = transcript_entry(1, Digest::ZERO, &enrolled, None);
-    let second = transcript_entry(2, Digest::of(&first.0), &journal_body, Some(place));
-    let last =
-        TranscriptHead { v: V, endpoint: ENDPOINT, number: 2, hash: Digest::of(&second.0), at: at(60) };
-    let head = ExportHead {
+    let candidate = TranscriptBody::Candidate { journal: JOURNAL, address: None };
+    let second = transcript_entry(2, Digest::of(&first.0), &candidate, None);
+    let third = transcript_entry(3, Digest::of(&second.0), &journal_body, Some(place));
+    let line = Some(by_endpoint(&sync_line(1, entry.hash())));
+    let unsigned = ExportHead {
+        certificates: vec![authority().certificate],
         tidegate_export: EXPORT_VERSION,
         endpoint: ENDPOINT,
         exported_at: at(60),
         authority: authority(),
         enrolments: vec![by_order_key(&enrolment())],
-        head: by_order_key(&last),
-        journals: vec![by_endpoint(&sync_line(1, entry.hash()))],
+        journals: vec![ExportJournal { id: JOURNAL, key: endpoint_key(), line }],
+        head: Envelope::default(),
     };
-    let text = [json(&head), first.0, first.1, second.0, second.1].join("\n");
+    let head = unsigned.sealed(V, 3, Digest::of(&third.0), &order_keys());
+    let text = [json(&head), first.0, first.1, second.0, second.1, third.0, third.1].join("\n");
     let mut verifier = Verifier::new(Some(root().fingerprint()));
     verifier.feed(text.as_bytes());
     let report = verifier.finish();
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!(report.to_string(), "complete to 2, not endorsed by the endpoint");
+    assert_eq!(report.to_string(), "complete to 3, not endorsed by the endpoint");
     text
 }
 
@@ -172,6 +176,7 @@ fn journal_kinds() -> Vec<JournalBody> {
         JournalBody::Traffic { day: "2026-11-22".parse().unwrap(), up_bytes: 143_012, down_bytes: 61_440 },
         JournalBody::Head { head: head_envelope() },
         JournalBody::Retired,
+        JournalBody::Authority { serial: 2, order_key: order_key() },
     ]
 }
 
@@ -194,6 +199,7 @@ fn journal_place(body: &JournalBody) -> usize {
         JournalBody::Traffic { .. } => 13,
         JournalBody::Head { .. } => 14,
         JournalBody::Retired => 15,
+        JournalBody::Authority { .. } => 16,
     }
 }
 
@@ -239,6 +245,12 @@ fn transcript_kinds() -> Vec<TranscriptBody> {
     let entry = first_entry();
     let spec =
         serde_json::from_str(r#"{"steps": [{"probe": "ping", "with": {"host": "10.20.0.5"}}]}"#).unwrap();
+    let proved = serde_json::from_str(
+        r#"{"title": "HMI lost the servo controller", "steps": [{"probe": "ping", "with": {"host": "10.20.0.5"},
+            "timeout": "30s"}], "stop_on": "never", "expires_at": "2026-11-30T14:03:00Z",
+            "not_before": "2026-11-23T14:04:00Z"}"#,
+    )
+    .unwrap();
     let (name, key) = ("hmi-7".to_owned(), endpoint_key());
     vec![
         TranscriptBody::Enrolled { name: name.clone(), key, code_by: "ada@example.com".into() },
@@ -285,6 +297,17 @@ fn transcript_kinds() -> Vec<TranscriptBody> {
         },
         TranscriptBody::Revoked,
         TranscriptBody::Retired,
+        TranscriptBody::Erased {
+            number: 12,
+            body: digest("body of entry 12"),
+            reason: Some("it named a person".into()),
+        },
+        TranscriptBody::Authority { certificate: authority().certificate },
+        TranscriptBody::Proved {
+            title: work().title,
+            spec: Box::new(proved),
+            work: by_order_key(&work()).digest(),
+        },
     ]
 }
 
@@ -321,5 +344,8 @@ fn transcript_place(body: &TranscriptBody) -> usize {
         TranscriptBody::Edited { .. } => 27,
         TranscriptBody::Revoked => 28,
         TranscriptBody::Retired => 29,
+        TranscriptBody::Erased { .. } => 30,
+        TranscriptBody::Authority { .. } => 31,
+        TranscriptBody::Proved { .. } => 32,
     }
 }

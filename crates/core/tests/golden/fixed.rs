@@ -4,7 +4,7 @@ use tidegate_core::digest::Digest;
 use tidegate_core::entropy::Entropy;
 use tidegate_core::envelope::{Envelope, Payload};
 use tidegate_core::id::{BootId, CodeId, EndpointId, JournalId, LogId, RequestId, SequenceId, SiteId};
-use tidegate_core::keys::{KeyPair, PublicKey, Role};
+use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{Authority, OrderKeyCertificate, PROTOCOL_VERSION};
 
@@ -33,6 +33,10 @@ pub(crate) fn order_key() -> PublicKey {
     PublicKey::of_seed(&ORDER_SEED)
 }
 
+pub(crate) fn statement_key() -> PublicKey {
+    order_keys().public_key(Role::Statement)
+}
+
 pub(crate) fn endpoint_key() -> PublicKey {
     PublicKey::of_seed(&ENDPOINT_SEED)
 }
@@ -59,7 +63,15 @@ pub(crate) fn sequence() -> SequenceId {
 }
 
 pub(crate) fn order_key_certificate() -> OrderKeyCertificate {
-    OrderKeyCertificate { v: V, order_key: order_key(), issued_at: at(-3_600) }
+    OrderKeyCertificate {
+        v: V,
+        serial: 2,
+        order_key: order_key(),
+        statement_key: order_keys().public_key(Role::Statement),
+        issued_at: at(-3_600),
+        not_after: at(364 * 86_400),
+        revoked: vec![1],
+    }
 }
 
 pub(crate) fn authority() -> Authority {
@@ -74,6 +86,14 @@ pub(crate) fn authority() -> Authority {
 pub(crate) fn by_order_key<P: Payload + PartialEq + core::fmt::Debug>(payload: &P) -> Envelope {
     let envelope = Envelope::seal(payload, &order_keys(), Role::Order);
     assert_eq!(envelope.open::<P>(&order_key()).as_ref(), Ok(payload));
+    envelope
+}
+
+/// Seals with the statement key what must open again as the same.
+pub(crate) fn by_statement_key<P: Payload + PartialEq + core::fmt::Debug>(payload: &P) -> Envelope {
+    let keys = order_keys();
+    let envelope = Envelope::seal(payload, &keys, Role::Statement);
+    assert_eq!(envelope.open::<P>(&keys.public_key(Role::Statement)).as_ref(), Ok(payload));
     envelope
 }
 

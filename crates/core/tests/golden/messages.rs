@@ -11,14 +11,14 @@ use tidegate_core::probe::Catalogue;
 use tidegate_core::runtime::verify_time;
 use tidegate_core::wire::{
     EnrolAnswer, EnrolRequest, EnrolmentCertificate, EnrolmentCode, Gap, Head, IdleSync, JournalAnswer,
-    LineClock, RecoverRequest, SyncAnswer, SyncLine, SyncMessage, SyncRequest, TimeAnswer, TimeRequest,
-    TimeStatement, TranscriptHead, seal_public_key,
+    LineClock, Proof, RecoverRequest, SyncAnswer, SyncLine, SyncMessage, SyncRequest, TimeAnswer,
+    TimeRequest, TimeStatement, TranscriptHead, journals_digest, seal_public_key,
 };
 
 use super::Goldens;
 use super::fixed::{
     BOOT, CODE, ENDPOINT, JOURNAL, LOG, NONCE, REQUEST, SITE, V, at, authority, by_endpoint, by_order_key,
-    digest, endpoint_key, endpoint_keys, json, order_key, order_key_certificate, root,
+    by_statement_key, digest, endpoint_key, endpoint_keys, json, order_key_certificate, root, statement_key,
 };
 use super::orders;
 
@@ -31,15 +31,17 @@ pub(crate) fn add(goldens: &mut Goldens) {
 
 fn envelopes(goldens: &mut Goldens) {
     let head = transcript_head();
-    let envelope = by_order_key(&head);
+    let envelope = by_statement_key(&head);
     let payload = json(&head);
     let kind = TranscriptHead::TYPE;
     let signed = format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len());
     let signature = base64_decode(&envelope.signatures[0].sig);
-    assert!(order_key().verifies(signed.as_bytes(), &signature));
+    assert!(statement_key().verifies(signed.as_bytes(), &signature));
     goldens.insert("envelope".into(), json(&envelope));
     goldens.insert("signed-bytes".into(), signed);
     goldens.insert("transcript-head".into(), payload);
+    let digest = journals_digest(Digest::ZERO, JOURNAL, &endpoint_key());
+    goldens.insert("journals-digest".into(), digest.to_string());
 }
 
 /// Base 64, without asking the code under test.
@@ -49,14 +51,22 @@ fn base64_decode(text: &str) -> Vec<u8> {
 }
 
 pub(crate) fn transcript_head() -> TranscriptHead {
-    TranscriptHead { v: V, endpoint: ENDPOINT, number: 12, hash: digest("entry 12"), at: at(0) }
+    TranscriptHead {
+        v: V,
+        endpoint: ENDPOINT,
+        number: 12,
+        hash: digest("entry 12"),
+        at: at(0),
+        journals: Some(journals_digest(Digest::ZERO, JOURNAL, &endpoint_key())),
+        export: None,
+    }
 }
 
 fn time(goldens: &mut Goldens) {
     let statement = TimeStatement { v: V, nonce: NONCE.into(), at: at(0) };
     let answer =
-        TimeAnswer { time: by_order_key(&statement), authority: authority().certificate, root: root() };
-    assert_eq!(verify_time(&answer, NONCE, &root()).map(|(time, _)| time), Ok(at(0)));
+        TimeAnswer { time: by_statement_key(&statement), authority: authority().certificate, root: root() };
+    assert_eq!(verify_time(&answer, NONCE, &root(), 2).map(|(time, _)| time), Ok(at(0)));
     goldens.insert("time-request".into(), json(&TimeRequest { nonce: NONCE.into() }));
     goldens.insert("time-statement".into(), json(&statement));
     goldens.insert("time-answer".into(), json(&answer));
@@ -145,6 +155,7 @@ pub(crate) fn sync_line(number: u64, hash: Digest) -> SyncLine {
         endpoint: ENDPOINT,
         request: REQUEST,
         boot: BOOT,
+        serial: 2,
         wall: at(3),
         clock: Some(LineClock { at: at(1), monotonic_ms: 60_250 }),
         journal: Head { id: JOURNAL, number, hash },
@@ -153,6 +164,7 @@ pub(crate) fn sync_line(number: u64, hash: Digest) -> SyncLine {
         content: None,
         gap: false,
         failures: None,
+        proofs: 0,
     }
 }
 
@@ -173,8 +185,23 @@ fn syncs(goldens: &mut Goldens) {
     assert_eq!(parsed(&with_gap).gap.as_ref(), Some(&gap));
     goldens.insert("sync-gap".into(), String::from_utf8(with_gap).unwrap());
 
+    let line = sync_line(1, entry.hash());
+    let proofs = [
+        Proof { sequence: orders::work().sequence, work: Some(by_order_key(&orders::work())) },
+        Proof { sequence: orders::forgotten(), work: None },
+    ];
+    let with_proofs = SyncRequest::seal_with_proofs(line, None, &proofs, &[], &endpoint_keys());
+    assert_eq!(parsed(&with_proofs).proofs, proofs);
+    goldens.insert("sync-proofs".into(), String::from_utf8(with_proofs).unwrap());
+
     let ticket = "AcjpfAAAAAAAAAAAAAAAAAAAAAA".to_owned();
-    let idle = IdleSync { endpoint: ENDPOINT, request: REQUEST, ticket: ticket.clone(), hold_ms: 240_000 };
+    let idle = IdleSync {
+        endpoint: ENDPOINT,
+        request: REQUEST,
+        ticket: ticket.clone(),
+        hold_ms: 240_000,
+        count: 17,
+    };
     assert_eq!(SyncMessage::parse(&idle.write()).unwrap(), SyncMessage::Idle(idle.clone()));
     goldens.insert("sync-idle".into(), String::from_utf8(idle.write()).unwrap());
 
@@ -188,8 +215,10 @@ fn syncs(goldens: &mut Goldens) {
         },
         offered: vec![orders::offered()],
         void: Some(by_order_key(&orders::void())),
-        transcript: Some(by_order_key(&transcript_head())),
+        authority: Some(authority().certificate),
+        transcript: Some(by_statement_key(&transcript_head())),
         ticket: Some(ticket),
+        unknown: vec![orders::work().sequence],
         more: false,
     };
     goldens.insert("sync-answer".into(), json(&answer));
@@ -203,5 +232,5 @@ fn parsed(bytes: &[u8]) -> SyncRequest {
 
 /// How an envelope shows in other goldens.
 pub(crate) fn head_envelope() -> Envelope {
-    by_order_key(&transcript_head())
+    by_statement_key(&transcript_head())
 }

@@ -39,8 +39,12 @@ fn place(kind: &OrderKind) -> usize {
 }
 
 fn kinds() -> [OrderKind; 5] {
-    let policy =
-        Policy { shell: false, probes: Some(vec!["ping".into()]), paths: Some(vec!["C:\\Motion".into()]) };
+    let policy = Policy {
+        shell: false,
+        probes: Some(vec!["ping".into()]),
+        paths: Some(vec!["C:\\Motion".into()]),
+        ..Policy::default()
+    };
     [
         OrderKind::Adopt { journal: JOURNAL },
         run(),
@@ -81,6 +85,11 @@ pub(crate) fn work() -> Work {
             rerun: false,
         }],
     }
+}
+
+/// A sequence whose work the endpoint does not keep any more.
+pub(crate) fn forgotten() -> tidegate_core::id::SequenceId {
+    "248h248h248h248h-wcecx83s1gzg08dm".parse().unwrap()
 }
 
 pub(crate) fn offered() -> Offered {

@@ -72,6 +72,7 @@ pub(crate) fn heal(world: &mut World) {
     invariants::check_always(world);
     invariants::everything_ended_or_is_held(world);
     invariants::nothing_that_ran_is_told_as_not_run(world);
+    invariants::nothing_is_merely_claimed(world);
     fresh_work_runs(world);
 }
 

@@ -7,6 +7,7 @@ use tidegate_core::chain::Entry;
 use tidegate_core::digest::Digest;
 use tidegate_core::id::JournalId;
 use tidegate_core::journal::JournalHeader;
+use tidegate_core::packed;
 use tidegate_core::sequence::Standing;
 use tidegate_core::sql::ReadSql;
 use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
@@ -47,6 +48,15 @@ pub(crate) fn everything_ended_or_is_held(world: &World) {
         };
         assert!(settled, "G8: {} is stuck: {:?}, doubt {:?}", sequence.id, sequence.standing, sequence.doubt);
     }
+}
+
+/// R12, after healing: an honest machine's work is a record again, and no claim of the journal that is current is open.
+pub(crate) fn nothing_is_merely_claimed(world: &World) {
+    let claims =
+        "SELECT claim.sequence_id, claim.asked, claim.answered FROM claim JOIN journal USING (endpoint_id)
+                  WHERE journal.ordinal = claim.told AND journal.state = 'current'";
+    let rows = world.control.query(claims, &[]).expect("the tables are there");
+    assert!(rows.is_empty(), "R12: the machine has signed work for {rows:?}");
 }
 
 /// The control plane never claims that something did not run which did (R8).
@@ -192,12 +202,13 @@ fn machine_agrees(world: &World, machine: usize, heads: &BTreeMap<JournalId, (u6
 fn transcript(world: &World) -> Vec<(TranscriptHeader, String, String)> {
     let rows = world
         .control
-        .query("SELECT header, body FROM transcript ORDER BY number", &[])
+        .query("SELECT header, body, packed FROM transcript ORDER BY number", &[])
         .expect("the table is there");
     rows.iter()
         .map(|row| {
             let text = row.text(0).expect("headers are text").to_owned();
-            (row.json(0).expect("headers read"), text, row.text(1).expect("bodies are text").to_owned())
+            let body = packed::text(row, 1).expect("bodies read").expect("nothing is erased");
+            (row.json(0).expect("headers read"), text, body)
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod claims;
 mod clocks;
 mod copies;
 mod dark;
@@ -14,12 +15,15 @@ mod handover;
 mod history;
 mod identity;
 mod invariants;
+mod keys;
 mod newer;
 mod observed;
 mod orders;
+mod packed;
 mod restores;
 mod room;
 mod schedules;
+mod slowed;
 mod traffic;
 mod waits;
 mod world;

@@ -21,6 +21,8 @@ enum Action {
     RunNext(usize),
     Sync(usize, Fate),
     LateRequest(usize),
+    ControlRestart,
+    Rotate(bool),
     LateAnswer(usize, usize),
     StepEnds(usize, bool),
     Reboot(usize),
@@ -36,6 +38,7 @@ enum Action {
     RollBack(usize, usize),
     Reimage(usize),
     Adopt(usize),
+    AdoptAny(usize),
 }
 
 /// What the wire does with one round trip.
@@ -71,7 +74,9 @@ fn action() -> impl Strategy<Value = Action> {
         1 => number.clone().prop_map(Action::Release),
         1 => number.clone().prop_map(Action::RunNext),
         20 => (number.clone(), fate()).prop_map(|(machine, fate)| Action::Sync(machine, fate)),
-        2 => number.clone().prop_map(Action::LateRequest),
+        3 => number.clone().prop_map(Action::LateRequest),
+        1 => Just(Action::ControlRestart),
+        1 => any::<bool>().prop_map(Action::Rotate),
         2 => (number.clone(), number.clone()).prop_map(|(machine, which)| Action::LateAnswer(machine, which)),
         6 => (number.clone(), any::<bool>()).prop_map(|(machine, succeeds)| Action::StepEnds(machine, succeeds)),
         2 => number.clone().prop_map(Action::Reboot),
@@ -87,7 +92,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => number.clone().prop_map(Action::Clone),
         2 => (number.clone(), number.clone()).prop_map(|(machine, which)| Action::RollBack(machine, which)),
         1 => number.clone().prop_map(Action::Reimage),
-        3 => number.prop_map(Action::Adopt),
+        3 => number.clone().prop_map(Action::Adopt),
+        1 => number.prop_map(Action::AdoptAny),
     ]
 }
 
@@ -134,6 +140,90 @@ fn check(cases: u32, departs: fn(usize) -> bool) {
     if let Err(failure) = result {
         panic!("{failure}");
     }
+}
+
+#[test]
+fn a_ticket_of_another_journal_keeps_no_work_waiting() {
+    // The late answer belongs to the second image, and the machine runs the third.
+    run(
+        true,
+        &[
+            Action::Reimage(0),
+            Action::Sync(0, Fate::RequestTwice),
+            Action::Reimage(0),
+            Action::Sync(0, Fate::AnswerTwice),
+            Action::Sync(0, Fate::Fine),
+            Action::LateAnswer(0, 2),
+        ],
+        |_| false,
+    );
+}
+
+#[test]
+fn a_candidate_that_returns_after_another_was_adopted_is_shown_to_people() {
+    run(
+        true,
+        &[
+            Action::Reimage(0),
+            Action::Snapshot(0),
+            Action::Reimage(0),
+            Action::Adopt(0),
+            Action::RollBack(0, 0),
+        ],
+        |_| false,
+    );
+    run(
+        true,
+        &[
+            Action::Snapshot(0),
+            Action::Sync(0, Fate::RequestTwice),
+            Action::RollBack(0, 0),
+            Action::Sync(0, Fate::Fine),
+            Action::Sync(0, Fate::Fine),
+            Action::Snapshot(0),
+            Action::Reimage(0),
+            Action::Adopt(0),
+            Action::RollBack(0, 1),
+        ],
+        |_| false,
+    );
+}
+
+#[test]
+fn an_idle_sync_from_before_a_restart_is_a_repeat_after_it() {
+    let sync = Action::Sync(0, Fate::Fine);
+    run(
+        false,
+        &[
+            sync.clone(),
+            sync.clone(),
+            sync.clone(),
+            Action::Sync(0, Fate::RequestTwice),
+            Action::ControlRestart,
+            sync,
+            Action::Queue(0),
+            Action::LateRequest(0),
+        ],
+        |_| false,
+    );
+}
+
+#[test]
+fn an_attempt_that_a_copy_makes_of_lost_work_is_lost_until_its_end_is_told() {
+    run(
+        true,
+        &[
+            Action::Queue(113),
+            Action::Sync(0, Fate::Fine),
+            Action::StepEnds(0, true),
+            Action::Snapshot(0),
+            Action::Reimage(0),
+            Action::Adopt(0),
+            Action::Clone(0),
+            Action::Queue(0),
+        ],
+        |_| false,
+    );
 }
 
 fn run(is_announced: bool, actions: &[Action], departs: fn(usize) -> bool) {
@@ -188,6 +278,8 @@ impl Run {
                     self.world.deliver(request);
                 }
             }
+            Action::Rotate(revokes) => self.world.rotate(*revokes),
+            Action::ControlRestart => self.world.control_restart(),
             Action::LateAnswer(number, which) => {
                 let machine = machine(number);
                 if let Some(answer) = chosen(&self.answers, *which) {
@@ -238,6 +330,12 @@ impl Run {
             Action::Reimage(number) => self.world.reimage(machine(number)),
             Action::Adopt(number) => {
                 self.world.adopt(machine(number));
+            }
+            Action::AdoptAny(number) => {
+                let journals = self.world.endpoint_seen().map(|seen| seen.journals).unwrap_or_default();
+                if let Some(journal) = chosen(&journals, *number) {
+                    self.world.adopt_journal(journal.id);
+                }
             }
         }
     }

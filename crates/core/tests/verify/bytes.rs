@@ -4,8 +4,7 @@ use proptest::prelude::*;
 use tidegate_core::export::ExportHead;
 use tidegate_core::verify::Report;
 
-use crate::forge::entry_of;
-use crate::genuine;
+use crate::erased::genuine_with_erased;
 use crate::verify;
 use crate::verify_bytes;
 
@@ -13,9 +12,7 @@ use crate::verify_bytes;
 fn genuine_bytes() -> &'static (Vec<u8>, Report) {
     static BYTES: std::sync::OnceLock<(Vec<u8>, Report)> = std::sync::OnceLock::new();
     BYTES.get_or_init(|| {
-        let mut lines = genuine();
-        let queued = entry_of(&lines, "queued");
-        lines[2 * queued].clear();
+        let lines = genuine_with_erased();
         let report = verify(&lines);
         ((lines.join("\n") + "\n").into_bytes(), report)
     })

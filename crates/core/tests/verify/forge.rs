@@ -4,11 +4,9 @@ use serde_json::{Value, json};
 use tidegate_core::chain::Link;
 use tidegate_core::digest::Digest;
 use tidegate_core::entropy::Entropy;
-use tidegate_core::envelope::Envelope;
 use tidegate_core::export::ExportHead;
-use tidegate_core::keys::{KeyPair, Role};
+use tidegate_core::keys::KeyPair;
 use tidegate_core::transcript::TranscriptHeader;
-use tidegate_core::wire::TranscriptHead;
 
 /// Makes every header from entry `from` on fit its body and the one before.
 pub(crate) fn rechain(lines: &mut [String], from: usize) {
@@ -22,14 +20,22 @@ pub(crate) fn rechain(lines: &mut [String], from: usize) {
     }
 }
 
+/// Adds an entry of the control plane at the end.
+pub(crate) fn append(lines: &mut Vec<String>, kind: &str, body: &str) {
+    let before: TranscriptHeader = serde_json::from_str(&lines[lines.len() - 2]).unwrap();
+    let actor = "control plane".to_owned();
+    let header = TranscriptHeader { kind: kind.into(), actor, sequence: None, journal: None, ..before };
+    lines.extend([serde_json::to_string(&header).unwrap(), body.to_owned()]);
+    let last = (lines.len() - 1) / 2;
+    rechain(lines, last);
+}
+
 /// Signs the last entry as the control plane does.
 pub(crate) fn sign_last(lines: &mut [String], keys: &KeyPair) {
-    let mut head: ExportHead = serde_json::from_str(&lines[0]).unwrap();
+    let head: ExportHead = serde_json::from_str(&lines[0]).unwrap();
     let number = ((lines.len() - 1) / 2) as u64;
     let hash = if number == 0 { Digest::ZERO } else { Digest::of(&lines[lines.len() - 2]) };
-    let last = TranscriptHead { v: 1, endpoint: head.endpoint, number, hash, at: head.exported_at };
-    head.head = Envelope::seal(&last, keys, Role::Order);
-    lines[0] = serde_json::to_string(&head).unwrap();
+    lines[0] = serde_json::to_string(&head.sealed(1, number, hash, keys)).unwrap();
 }
 
 /// Changes the first line.

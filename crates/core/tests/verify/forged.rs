@@ -3,9 +3,12 @@
 use insta::assert_snapshot;
 use tidegate_core::digest::Digest;
 use tidegate_core::export::ExportHead;
-use tidegate_core::keys::PublicKey;
+use tidegate_core::keys::{KeyPair, Role};
 use tidegate_core::verify::Verifier;
 
+use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
+
+use crate::forge::append;
 use crate::forge::edit_head;
 use crate::forge::entry_of;
 use crate::forge::rechain;
@@ -33,6 +36,7 @@ fn a_tail_cut_to_an_older_signed_head_is_found_by_what_the_endpoint_signed() {
     });
     assert_snapshot!(told(&lines), @r"
     complete to 9, not endorsed by the endpoint
+    - line 1: the first line is not the one that the control plane signed: something in it was altered, removed or added
     - line 20: the endpoint signed 11 entries of journal `081040g2081040g2`, the file ends at 5
     ");
 }
@@ -111,16 +115,25 @@ fn hiding_the_endorsements_with_the_order_key_hides_them_from_the_verdict_too() 
     let mut lines = genuine();
     let queued = entry_of(&lines, "queued");
     lines[2 * queued] = lines[2 * queued].replace("10.20.0.5", "10.20.0.6");
-    for index in (1..lines.len()).step_by(2) {
-        if lines[index].contains("journal.head") {
-            lines[index + 1].clear();
+    let mut hidden = Vec::new();
+    for entry in queued..=(lines.len() - 1) / 2 {
+        if lines[2 * entry - 1].contains("journal.head") {
+            lines[2 * entry - 1] = lines[2 * entry - 1].replace("journal.head", "journal.link");
+            hidden.push(entry);
         }
     }
     rechain(&mut lines, queued);
+    for entry in hidden {
+        let header: TranscriptHeader = serde_json::from_str(&lines[2 * entry - 1]).unwrap();
+        let (number, body) = (entry as u64, header.link.body);
+        let erased = TranscriptBody::Erased { number, body, reason: None };
+        append(&mut lines, "erased", &serde_json::to_string(&erased).unwrap());
+        lines[2 * entry].clear();
+    }
     sign_last(&mut lines, &order_keys());
     let report = verify(&lines);
     assert!(!report.is_fully_endorsed());
-    assert_snapshot!(shown(&report), @"complete to 17, not endorsed by the endpoint");
+    assert_snapshot!(shown(&report), @"complete to 19, not endorsed by the endpoint");
 }
 
 #[test]
@@ -141,7 +154,28 @@ fn a_replaced_journal_entry_is_found() {
 fn a_statement_of_the_endpoint_that_is_taken_away_leaves_nothing_endorsed() {
     let mut lines = genuine();
     edit_head(&mut lines, |head| head.journals.clear());
-    assert_snapshot!(told(&lines), @"complete to 17, not endorsed by the endpoint");
+    assert_snapshot!(told(&lines), @r"
+    complete to 1, not endorsed by the endpoint
+    - line 1: the first line is not the one that the control plane signed: something in it was altered, removed or added
+    - line 1: the control plane signed another list of journals
+    - line 5, entry 2: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 11, entry 5: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 13, entry 6: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 15, entry 7: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 17, entry 8: the endpoint confirmed another list of journals at entry 5: the list was rewritten
+    - line 17, entry 8: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 19, entry 9: the endpoint confirmed another list of journals at entry 8: the list was rewritten
+    - line 19, entry 9: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 25, entry 12: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 27, entry 13: the endpoint confirmed another list of journals at entry 11: the list was rewritten
+    - line 27, entry 13: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 29, entry 14: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 31, entry 15: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 33, entry 16: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 35, entry 17: the endpoint confirmed another list of journals at entry 16: the list was rewritten
+    - line 35, entry 17: the list of journals does not have journal `081040g2081040g2` here: it was altered or shortened
+    - line 36: the record tells of 1 journals and the list has 0
+    ");
 }
 
 #[test]
@@ -158,7 +192,7 @@ fn the_record_of_another_owner_is_refused_as_such() {
 fn an_order_key_that_the_root_did_not_certify_is_found() {
     let mut lines = genuine();
     edit_head(&mut lines, |head| {
-        head.authority.certificate = authority(99, PublicKey::of_seed(&[11; 32])).certificate;
+        head.authority.certificate = authority(99, &KeyPair::from_seed(Role::Order, &[11; 32])).certificate;
     });
     assert_snapshot!(told(&lines), @r"
     complete to 0, not endorsed by the endpoint

@@ -5,9 +5,14 @@
 mod backup;
 mod bytes;
 mod damaged;
+mod erased;
+mod erasing;
 mod forge;
 mod forged;
+mod listed;
+mod paging;
 mod restored;
+mod second;
 mod whole;
 mod world;
 

@@ -5,7 +5,6 @@ use tidegate_core::keys::PublicKey;
 use tidegate_core::runtime;
 use tidegate_core::verify::Verifier;
 
-use crate::forge::entry_of;
 use crate::genuine;
 use crate::shown;
 use crate::told;
@@ -59,21 +58,6 @@ fn what_happened_after_the_last_endorsement_is_not_endorsed() {
 fn an_endpoint_that_never_synced_endorses_nothing() {
     let mut world = World::new();
     assert_snapshot!(told(&world.export()), @"complete to 4, not endorsed by the endpoint");
-}
-
-#[test]
-fn an_erased_body_is_counted_and_breaks_nothing() {
-    let mut lines = genuine();
-    let (queued, finished) = (entry_of(&lines, "queued"), entry_of(&lines, "journal.step_finished"));
-    lines[2 * queued].clear();
-    lines[2 * finished].clear();
-    let report = verify(&lines);
-    assert!(report.is_sound() && report.is_fully_endorsed());
-    assert_eq!(report.erased, 2);
-    assert!(
-        report.journals[0].signed_from > Some(1),
-        "an erased entry cuts the signature off from before it"
-    );
 }
 
 #[test]

@@ -26,13 +26,14 @@ use tidegate_sqlite::{Settings, Store};
 
 pub(crate) const START_MS: i64 = 1_795_442_400_000;
 pub(crate) const ENDPOINT: EndpointId = EndpointId::from_bytes([1; 10]);
-const JOURNAL: JournalId = JournalId::from_bytes([2; 10]);
 
 pub(crate) struct World {
     pub(crate) control: Store,
-    endpoint: Store,
+    pub(crate) endpoint: Store,
     pub(crate) order_keys: KeyPair,
-    endpoint_keys: KeyPair,
+    pub(crate) endpoint_keys: KeyPair,
+    /// The seed of the machine's key, and the id of its journal.
+    pub(crate) machine: (u8, JournalId),
     pub(crate) authority: Authority,
     probes: Catalogue,
     counter: u64,
@@ -46,16 +47,20 @@ impl Presence for Nobody {
         None
     }
 
+    fn start(&self) -> u64 {
+        0
+    }
+
     fn is_connected(&self, _: EndpointId) -> bool {
         false
     }
 }
 
 /// The authority of the owner whose root key is made from `seed`.
-pub(crate) fn authority(seed: u8, order_key: PublicKey) -> Authority {
+pub(crate) fn authority(seed: u8, order_keys: &KeyPair) -> Authority {
     let root_keys = KeyPair::from_seed(Role::Order, &[seed; 32]);
     let issued_at = Timestamp::from_milliseconds(START_MS);
-    let certificate = OrderKeyCertificate { v: PROTOCOL_VERSION, order_key, issued_at };
+    let certificate = OrderKeyCertificate::new(1, order_keys, issued_at);
     Authority {
         root: PublicKey::of_seed(&[seed; 32]),
         certificate: Envelope::seal(&certificate, &root_keys, Role::Order),
@@ -66,7 +71,7 @@ impl World {
     /// An endpoint that has just enrolled and started.
     pub(crate) fn new() -> Self {
         let order_keys = KeyPair::from_seed(Role::Order, &[11; 32]);
-        let authority = authority(10, PublicKey::of_seed(&[11; 32]));
+        let authority = authority(10, &order_keys);
         let (mut control, mut endpoint) = (
             Store::in_memory(&Settings::server()).unwrap(),
             Store::in_memory(&Settings::endpoint()).unwrap(),
@@ -78,6 +83,7 @@ impl World {
             endpoint,
             order_keys,
             endpoint_keys: KeyPair::from_seed(Role::Endpoint, &[12; 32]),
+            machine: (12, JournalId::from_bytes([2; 10])),
             authority,
             probes: serde_json::from_str(include_str!("probes.json")).unwrap(),
             counter: 0,
@@ -88,14 +94,15 @@ impl World {
         world
     }
 
-    fn enrol(&mut self) {
+    pub(crate) fn enrol(&mut self) {
+        let (seed, journal) = self.machine;
         let request = EnrolRequest {
             v: PROTOCOL_VERSION,
             code: CodeId::from_bytes([3; 10]),
             secret: "00".repeat(16),
-            key: PublicKey::of_seed(&[12; 32]),
+            key: PublicKey::of_seed(&[seed; 32]),
             seal_key: seal_public_key(&[13; 32]),
-            journal: JOURNAL,
+            journal,
             name: "hmi-7".into(),
             facts: Map::from_iter([("os".into(), Value::from("Windows 10"))]),
             probes: self.probes.clone(),
@@ -111,16 +118,19 @@ impl World {
         self.told(EndpointInput::Enrol(Box::new(admission)));
         let clock = self.clock();
         let at = clock.wall;
-        self.endpoint.transaction(|db| runtime::create(db, JOURNAL, at, &clock, Policy::default())).unwrap();
+        let authority = &self.authority;
+        self.endpoint
+            .transaction(|db| runtime::create(db, journal, at, &clock, Policy::default(), authority))
+            .unwrap();
     }
 
-    fn tick(&mut self) -> (Timestamp, [u8; 32]) {
+    pub(crate) fn tick(&mut self) -> (Timestamp, [u8; 32]) {
         self.counter += 1;
         let now = Timestamp::from_milliseconds(START_MS + 1_000 * self.counter as i64);
         (now, Digest::of(self.counter.to_be_bytes()).0)
     }
 
-    fn clock(&self) -> runtime::Reading {
+    pub(crate) fn clock(&self) -> runtime::Reading {
         let ms = 1_000 * self.counter;
         let wall = Timestamp::from_milliseconds(START_MS + ms as i64);
         runtime::Reading { wall, monotonic_ms: ms, machine_boot: "machine-boot-1".into() }
@@ -129,23 +139,41 @@ impl World {
     /// Something happens to the control plane.
     pub(crate) fn told(&mut self, input: EndpointInput) -> Reply {
         let (now, entropy) = self.tick();
-        let cx =
-            Context { now, entropy, keys: &self.order_keys, authority: &self.authority, presence: &Nobody };
+        let cx = Context {
+            now,
+            entropy,
+            keys: &self.order_keys,
+            authority: &self.authority,
+            presence: &Nobody,
+            earlier: &[],
+        };
         self.control.transaction(|db| control::handle(db, &cx, ENDPOINT, input)).unwrap().0
     }
 
     /// The control plane was restored, announced.
     pub(crate) fn restored(&mut self) {
         let (now, entropy) = self.tick();
-        let cx =
-            Context { now, entropy, keys: &self.order_keys, authority: &self.authority, presence: &Nobody };
+        let cx = Context {
+            now,
+            entropy,
+            keys: &self.order_keys,
+            authority: &self.authority,
+            presence: &Nobody,
+            earlier: &[],
+        };
         self.control.transaction(|db| control::restore_all(db, &cx)).unwrap();
     }
 
-    fn ask(&mut self, question: EndpointQuestion) -> Answer {
+    pub(crate) fn ask(&mut self, question: EndpointQuestion) -> Answer {
         let (now, entropy) = self.tick();
-        let cx =
-            Context { now, entropy, keys: &self.order_keys, authority: &self.authority, presence: &Nobody };
+        let cx = Context {
+            now,
+            entropy,
+            keys: &self.order_keys,
+            authority: &self.authority,
+            presence: &Nobody,
+            earlier: &[],
+        };
         self.control.read(|db| control::query(db, &cx, ENDPOINT, question)).unwrap()
     }
 
@@ -160,7 +188,6 @@ impl World {
                 entropy,
                 keys: &self.endpoint_keys,
                 endpoint: ENDPOINT,
-                order_key: PublicKey::of_seed(&[11; 32]),
                 probes: &self.probes,
                 boot: BootId::from_bytes([6; 10]),
                 limits: self.limits,
@@ -181,7 +208,7 @@ impl World {
         let clock = self.clock();
         let id = RequestId::from_bytes(entropy[..10].try_into().unwrap());
         let cx = self.endpoint_context(&clock, entropy);
-        let request = self.endpoint.read(|db| runtime::request(db, &cx, id, None, 0)).unwrap();
+        let request = self.endpoint.read(|db| runtime::request(db, &cx, id, None)).unwrap();
         let parsed = SyncRequest::parse(&request.bytes).unwrap();
         let sends = !parsed.entries.is_empty() || parsed.gap.is_some();
         let input = EndpointInput::Sync { request: Arc::new(parsed), address: None };
@@ -203,7 +230,7 @@ impl World {
         panic!("fifty syncs moved something each");
     }
 
-    fn endpoint_context<'a>(
+    pub(crate) fn endpoint_context<'a>(
         &'a self,
         clock: &'a runtime::Reading,
         entropy: [u8; 32],
@@ -213,7 +240,6 @@ impl World {
             entropy,
             keys: &self.endpoint_keys,
             endpoint: ENDPOINT,
-            order_key: PublicKey::of_seed(&[11; 32]),
             probes: &self.probes,
             boot: BootId::from_bytes([6; 10]),
             limits: self.limits,
@@ -233,7 +259,13 @@ impl World {
 
     /// Queues one ping.
     pub(crate) fn queue(&mut self) {
-        let spec = serde_json::from_str(r#"{"steps": [{"probe": "ping", "with": {"host": "10.20.0.5"}}]}"#);
+        self.queue_steps(1);
+    }
+
+    /// Queues a sequence of pings.
+    pub(crate) fn queue_steps(&mut self, count: usize) {
+        let ping = serde_json::json!({ "probe": "ping", "with": { "host": "10.20.0.5" } });
+        let spec = serde_json::from_value(serde_json::json!({ "steps": vec![ping; count] }));
         let new = NewSequence { spec: spec.unwrap(), draft: false };
         self.act(EndpointAct::CreateSequence(Box::new(new)));
     }

@@ -152,9 +152,13 @@ fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     value.split(|byte| *byte == b'\r').next()
 }
 
-/// A request as bytes. `Content-Length` is added where there is a body or the method has one.
+/// A request as bytes, to `localhost` unless a header names another host. `Content-Length` is added where there is a
+/// body or the method has one.
 pub fn request_bytes(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: tidegate.test\r\n").into_bytes();
+    let mut bytes = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        bytes.extend_from_slice(b"host: localhost\r\n");
+    }
     for (name, value) in headers {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a detour behaves.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,14 @@ pub struct Detour {
     address: SocketAddr,
     stopped: Arc<AtomicBool>,
     altered: Arc<AtomicUsize>,
+    recorded: Recorded,
 }
+
+/// What each connection has carried towards the control plane, in the order in which they were opened.
+type Recorded = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Where syncs begin in a recording; their bodies are JSON or compressed and hold no such thing.
+const SYNC: &[u8] = b"POST /runtime/v1/sync ";
 
 impl Detour {
     /// Starts it on a free port of loopback.
@@ -55,15 +62,17 @@ impl Detour {
         let listener = TcpListener::bind((address, 0))?;
         let address = listener.local_addr()?;
         let (stopped, altered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let detour = Self { address, stopped: stopped.clone(), altered: altered.clone() };
+        let recorded = Recorded::default();
+        let detour = Self { address, stopped: stopped.clone(), altered: altered.clone(), recorded };
+        let recorded = Arc::clone(&detour.recorded);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let altered = altered.clone();
+                let (altered, recorded) = (altered.clone(), Arc::clone(&recorded));
                 std::thread::spawn(move || {
-                    let _ = carry(client, options, &altered);
+                    let _ = carry(client, options, &altered, &recorded);
                 });
             }
         });
@@ -79,6 +88,27 @@ impl Detour {
     pub fn altered(&self) -> usize {
         self.altered.load(Ordering::SeqCst)
     }
+
+    /// Every sync that passed whole, head and body as they were sent, in order as long as one connection is open at a
+    /// time.
+    pub fn recorded(&self) -> Vec<Vec<u8>> {
+        let connections = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.iter().flat_map(|bytes| syncs(bytes)).collect()
+    }
+}
+
+fn syncs(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let starts: Vec<usize> =
+        (0..bytes.len().saturating_sub(SYNC.len())).filter(|at| bytes[*at..].starts_with(SYNC)).collect();
+    starts.into_iter().filter_map(|start| whole_request(&bytes[start..])).map(<[u8]>::to_vec).collect()
+}
+
+/// The request at the beginning of `bytes`; `None`: it is not there whole.
+fn whole_request(bytes: &[u8]) -> Option<&[u8]> {
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&bytes[..head]).ok()?.to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"))?;
+    bytes.get(..head + length.trim().parse::<usize>().ok()?)
 }
 
 impl Drop for Detour {
@@ -89,11 +119,27 @@ impl Drop for Detour {
     }
 }
 
-fn carry(client: TcpStream, options: DetourOptions, altered: &AtomicUsize) -> anyhow::Result<()> {
+fn carry(
+    client: TcpStream,
+    options: DetourOptions,
+    altered: &AtomicUsize,
+    recorded: &Recorded,
+) -> anyhow::Result<()> {
     let server = connect_from(options.from, options.to)?;
     let (mut up_from, mut up_to) = (client.try_clone()?, server.try_clone()?);
+    let recorded = Arc::clone(recorded);
+    let number = {
+        let mut connections = recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.push(Vec::new());
+        connections.len() - 1
+    };
     std::thread::spawn(move || {
-        let _ = copy(&mut up_from, &mut up_to, &mut |bytes| plain_answers(bytes));
+        let _ = copy(&mut up_from, &mut up_to, &mut |bytes| {
+            plain_answers(bytes);
+            recorded.lock().unwrap_or_else(PoisonError::into_inner)[number].extend_from_slice(bytes);
+        });
+        // A machine does not close half a connection: it is gone.
+        let _ = up_to.shutdown(Shutdown::Both);
     });
     let (mut from, mut to) = (server, client);
     copy(&mut from, &mut to, &mut |bytes| match options.tamper {

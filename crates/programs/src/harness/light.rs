@@ -9,9 +9,9 @@ use tidegate_core::api::JournalState;
 use tidegate_core::envelope::Envelope;
 use tidegate_core::error::Error;
 use tidegate_core::id::{BootId, EndpointId, JournalId, RequestId};
-use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
+use tidegate_core::keys::{KeyPair, Role, Sign as _};
 use tidegate_core::probe::Catalogue;
-use tidegate_core::runtime::{self, Context, Effect, Input, Limits, Reading, Request, Ticket};
+use tidegate_core::runtime::{self, Context, Effect, Idle, Input, Limits, Reading, Request, Ticket};
 use tidegate_core::schema::migrate;
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::sql::Sql;
@@ -45,8 +45,9 @@ pub struct LightMachine {
     pub keys: KeyPair,
     /// What admits its idle syncs, once it was given.
     pub ticket: Option<Ticket>,
+    /// How many requests it has made.
+    requests: u64,
     store: Store,
-    order_key: PublicKey,
     catalogue: Catalogue,
     boot: BootId,
     outstanding: Option<RequestId>,
@@ -109,15 +110,15 @@ impl Newcomer {
         let (journal, at) = (self.journal, answer.at);
         let made = store.transaction(|db| {
             migrate(db, &runtime::SCHEMA)?;
-            runtime::create(db, journal, at, &reading(), Policy::default())
+            runtime::create(db, journal, at, &reading(), Policy::default(), &answer.authority)
         });
         made.map_err(|error| anyhow::anyhow!("the state cannot be made: {error:?}"))?;
         let mut machine = LightMachine {
             endpoint: answer.endpoint,
             keys: self.keys,
             ticket: None,
+            requests: 0,
             store,
-            order_key: answer.authority.order_key()?,
             catalogue: tidegate_runtime::probes::catalogue(),
             boot: BootId::fresh(&mut tidegate_core::entropy::Entropy::new(random()?)),
             outstanding: None,
@@ -137,10 +138,10 @@ impl LightMachine {
     pub fn request(&mut self, hold_ms: u64) -> anyhow::Result<Request> {
         let id = RequestId::fresh(&mut tidegate_core::entropy::Entropy::new(random()?));
         self.outstanding = Some(id);
-        let (ticket, clock, entropy) = (self.ticket.clone(), reading(), random()?);
-        let request = self
-            .store
-            .read(|db| runtime::request(db, &self.context(&clock, entropy), id, ticket.as_ref(), hold_ms));
+        self.requests += 1;
+        let (ticket, clock, entropy, count) = (self.ticket.clone(), reading(), random()?, self.requests);
+        let idle = ticket.as_ref().map(|ticket| Idle { ticket, hold_ms, count });
+        let request = self.store.read(|db| runtime::request(db, &self.context(&clock, entropy), id, idle));
         request.map_err(|error| anyhow::anyhow!("no request can be made: {error:?}"))
     }
 
@@ -162,12 +163,7 @@ impl LightMachine {
     /// When no request is outstanding, or the state cannot be written.
     pub fn take_answer(&mut self, answer: SyncAnswer) -> anyhow::Result<()> {
         let request = self.outstanding.take().context("no request is outstanding")?;
-        let ticket = answer.ticket.clone();
-        self.perform(Input::SyncAnswered { request, answer: Box::new(answer) })?;
-        let status = self.store.read(|db| runtime::status(db, &reading()));
-        let status = status.map_err(|error| anyhow::anyhow!("the state cannot be read: {error:?}"))?;
-        self.ticket = ticket.map(|text| Ticket::new(text, &status));
-        Ok(())
+        self.perform(Input::SyncAnswered { request, answer: Box::new(answer) })
     }
 
     /// Goes on as if the control plane had taken in `request`, the outstanding one, and had nothing to say.
@@ -186,10 +182,12 @@ impl LightMachine {
             request: request.line.request,
             at: reading().wall,
             journal: JournalAnswer { head, state: JournalState::Current },
+            authority: None,
             offered: Vec::new(),
             void: None,
             transcript: None,
             ticket: None,
+            unknown: Vec::new(),
             more: false,
         })
     }
@@ -218,14 +216,18 @@ impl LightMachine {
             entropy,
             keys: &self.keys,
             endpoint: self.endpoint,
-            order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
             limits: Limits::default(),
         };
         let effects = self.store.transaction(|db: &dyn Sql| runtime::handle(db, &cx, input));
         let effects: Result<_, tidegate_sqlite::WriteError<Error>> = effects;
-        self.running.extend(effects.map_err(|error| anyhow::anyhow!("a call failed: {error:?}"))?);
+        for effect in effects.map_err(|error| anyhow::anyhow!("a call failed: {error:?}"))? {
+            match effect {
+                Effect::KeepTicket(ticket) => self.ticket = ticket,
+                Effect::StartStep { .. } | Effect::Kill { .. } => self.running.push(effect),
+            }
+        }
         Ok(())
     }
 
@@ -235,7 +237,6 @@ impl LightMachine {
             entropy,
             keys: &self.keys,
             endpoint: self.endpoint,
-            order_key: self.order_key,
             probes: &self.catalogue,
             boot: self.boot,
             limits: Limits::default(),

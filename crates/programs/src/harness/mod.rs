@@ -165,6 +165,16 @@ impl World {
         Ok(code["code"].as_str().context("a new code is told")?.to_owned())
     }
 
+    /// The fingerprint of the owner's root key, as an enrolment code holds it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the API said.
+    pub fn root(&self) -> anyhow::Result<String> {
+        let code = self.code()?;
+        Ok(code.split('.').nth(2).context("a code has four parts")?.to_owned())
+    }
+
     /// A fresh enrolment code that admits so many machines.
     ///
     /// # Errors
@@ -286,10 +296,11 @@ impl World {
     ///
     /// Whatever does not hold in it.
     pub fn verified(&self, endpoint: &str) -> anyhow::Result<String> {
-        let mut verifier = Verifier::new(None);
+        let mut verifier = Verifier::new(Some(self.root()?.parse()?));
         verifier.feed(self.api.text(&format!("/api/v1/endpoints/{endpoint}/export"))?.as_bytes());
         let report = verifier.finish();
         anyhow::ensure!(report.problems.is_empty(), "the export does not hold: {:#?}", report.problems);
+        anyhow::ensure!(report.is_root_trusted, "the record is of another owner");
         anyhow::ensure!(report.complete_to == report.entries, "complete to {}", report.complete_to);
         let endorsed = report.endorsed_to.unwrap_or(0);
         Ok(format!("complete to {}, endorsed to {endorsed}", report.complete_to))

@@ -59,6 +59,36 @@ impl ControlPlane {
         Ok(plane)
     }
 
+    /// A second control plane from a backup, with a token of its own: what somebody makes who stole the backup.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the program said.
+    pub fn of_backup(directory: &Path, program: &Path, backup: &Path) -> anyhow::Result<Self> {
+        let mut plane = Self {
+            data: directory.join("data-of-backup"),
+            token: String::new(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            program: program.to_owned(),
+            log: directory.join("control-plane-of-backup.log"),
+            sign_in_link: String::new(),
+            port: free_port()?,
+            runtime_port: None,
+            tls: None,
+            child: None,
+        };
+        plane.admin(&["restore", "--from", &backup.to_string_lossy()])?;
+        let said = plane.admin(&["token", "--email", "owner@example.com"])?;
+        plane.token = said.lines().last().context("the token is on the last line")?.trim().to_owned();
+        Ok(plane)
+    }
+
+    /// The program that it is.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Runs `tidegate admin …` on the data directory and answers what it printed.
     ///
     /// # Errors

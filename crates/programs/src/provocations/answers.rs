@@ -67,7 +67,7 @@ fn strangers(
     ensure!(codes.any(|code| code["id"] == id && code["uses_left"] == 1), "the code is not used up: {left}");
 
     let request = RequestId::fresh(&mut Entropy::new(random()?));
-    let idle = IdleSync { endpoint, request, ticket: "forged".into(), hold_ms: 0 };
+    let idle = IdleSync { endpoint, request, ticket: "forged".into(), hold_ms: 0, count: 1 };
     let ticket = asker.ask("POST", SYNC_PATH, &JSON, &idle.write())?;
     book.problem("token_expired", "an idle sync with a ticket that is none", 401, &ticket.body, &["signed"])?;
 

@@ -18,6 +18,9 @@ pub(super) const CODES: &[&str] = &[
     "no_owner",
     "owner_exists",
     "root_key_misplaced",
+    "root_key_unusable",
+    "order_key_unusable",
+    "backup_key_outdated",
     "data_directory_in_use",
     "data_directory_not_writable",
     "data_directory_open",
@@ -179,6 +182,7 @@ fn owners(book: &mut Book, machine: &Machine) -> anyhow::Result<()> {
     let how = "an owner without an address";
     book.command("invalid_request", how, &mut nobody, 4, &["name@example.com"])?;
     ensure!(!Path::new(&key).exists(), "no root key was made for nobody");
+    keys(book, machine, &idle)?;
     let mut token = machine.tidegate(&["admin", "token", "--data", &idle, "--email", "nobody@example.com"]);
     let how = "a token for somebody who is not there";
     book.command("not_found", how, &mut token, 4, &["nobody@example.com"])
@@ -292,4 +296,47 @@ fn change(data: &Path, statement: &str) -> anyhow::Result<()> {
     let database = rusqlite::Connection::open(data.join("tidegate.db"))?;
     ensure!(database.execute(statement, [])? == 1, "the database has that row");
     Ok(())
+}
+
+/// Order keys that cannot be replaced with what is named, and a backup of another owner.
+fn keys(book: &mut Book, machine: &Machine, idle: &str) -> anyhow::Result<()> {
+    let folder = machine.folder();
+    let (junk, request, answer) = (folder.join("junk"), folder.join("request"), folder.join("answer"));
+    fs::write(&junk, "no key")?;
+    let [junk, request, answer] = [&junk, &request, &answer].map(|path| text(path));
+    let renewal = |arguments: [&str; 2]| {
+        machine.tidegate(&["admin", "order-key", "new", "--data", idle, arguments[0], arguments[1]])
+    };
+    let how = "a root key that is none";
+    book.command("root_key_unusable", how, &mut renewal(["--root-key", &junk]), 4, &["--root-key", &junk])?;
+    let how = "an answer that is none";
+    book.command("order_key_unusable", how, &mut renewal(["--answer", &junk]), 4, &["--answer", &junk])?;
+    ensure!(renewal(["--request", &request]).status()?.success(), "a request can be made");
+    let other = text(&folder.join("other-root.pem"));
+    let elsewhere = text(&folder.join("elsewhere"));
+    ensure!(
+        machine
+            .tidegate(&[
+                "admin",
+                "owner",
+                "--data",
+                &elsewhere,
+                "--email",
+                "kim@example.com",
+                "--root-key",
+                &other
+            ])
+            .status()?
+            .success(),
+        "a second owner can be made"
+    );
+    let sign =
+        ["admin", "order-key", "sign", "--request", &request, "--root-key", &other, "--answer", &answer];
+    let how = "a request signed with another owner's root key";
+    book.command("order_key_unusable", how, &mut machine.tidegate(&sign), 4, &["root key"])?;
+    let backup = text(&folder.join("of-another-owner.db"));
+    let made = machine.tidegate(&["admin", "backup", "--data", &elsewhere, "--out", &backup]).status()?;
+    ensure!(made.success(), "a backup can be made");
+    let mut restore = machine.tidegate(&["admin", "restore", "--data", idle, "--from", &backup]);
+    book.command("backup_key_outdated", "a backup of another owner", &mut restore, 4, &["root keys"])
 }

@@ -19,6 +19,7 @@ pub(super) const CODES: &[&str] = &[
     "forbidden",
     "confirmation_required",
     "not_found",
+    "misdirected",
     "method_not_allowed",
     "conflict",
     "idempotency_mismatch",
@@ -149,6 +150,9 @@ fn places(book: &mut Book, asker: &Asker) -> anyhow::Result<()> {
     )?;
     let nobody = asker.json("GET", "/api/v1/endpoints/0123456789abcdef", b"")?;
     book.problem("not_found", "an id that nothing has", 404, &nobody.body, &["`0123456789abcdef`"])?;
+    let foreign = asker.with("GET", CLIENTS, ("host", "evil.example"), b"")?;
+    let how = "another name that leads here";
+    book.problem("misdirected", how, 421, &foreign.body, &["`evil.example`", "--public-url"])?;
     let method = asker.json("DELETE", CLIENTS, b"")?;
     ensure!(method.head.contains("\nallow: "), "a 405 lists the methods: {}", method.head);
     book.problem(

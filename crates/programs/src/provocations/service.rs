@@ -12,6 +12,7 @@ pub(super) const CODES: &[&str] = &[
     "no_systemd",
     "invalid_service_name",
     "invalid_service_path",
+    "invalid_service_user",
     "foreign_unit",
     "not_confirmed",
     "not_a_state_directory",
@@ -34,6 +35,8 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
     refused("invalid_service_name", "a name that leads elsewhere", 2, &name, &["`a/b`", "letters"])?;
     let relative = ["install", "--root", &root, "--state", "state"];
     refused("invalid_service_path", "a path that could be anywhere", 2, &relative, &["`state`", "absolute"])?;
+    let nobody = ["install", "--root", &root, "--user", "nobody-here"];
+    refused("invalid_service_user", "a user that is not there", 2, &nobody, &["`nobody-here`", "useradd"])?;
     if !Path::new("/run/systemd/system").exists() {
         refused("no_systemd", "a machine without systemd", 4, &["install"], &["systemd", "--root"])?;
     }

@@ -7,19 +7,24 @@ mod console;
 mod dice;
 mod doctor;
 mod errors;
+mod flood;
 mod full_disk;
 mod garbage;
 mod identity;
 mod idle_day;
+mod keys_at_home;
 mod kill_mid_step;
+mod large_record;
 mod link_cut;
 mod offline_queue;
 mod power_cut;
 mod proxies;
+mod replay;
 mod systemd;
 mod tamper;
 mod trickle;
 mod two_minute_window;
+mod verify_false;
 
 pub use full_disk::can_mount;
 pub use idle_day::can_make_networks;
@@ -114,9 +119,39 @@ pub const SHOWS: &[Show] = &[
         run: tamper::run,
     },
     Show {
+        name: "rotate",
+        about: "order keys replaced and revoked while machines are away: they come back, and a stolen backup orders nothing",
+        run: identity::rotate,
+    },
+    Show {
+        name: "replay",
+        about: "1,000 recorded syncs sent again from elsewhere, at once, later and after a restart: nothing moves",
+        run: replay::run,
+    },
+    Show {
+        name: "verify-false",
+        about: "exports doctored in more than 60 ways without a key: none passes `tidegate verify`, the true ones do",
+        run: verify_false::run,
+    },
+    Show {
+        name: "large-record",
+        about: "a record of 280 MB that a machine filled: every command and page reads it in bounded memory",
+        run: large_record::run,
+    },
+    Show {
         name: "garbage",
         about: "100,000 mutated requests to every route of both listeners: no 5xx, no restart, memory flat",
         run: garbage::run,
+    },
+    Show {
+        name: "keys-at-home",
+        about: "every way to a private key that a check could take, on a live machine: 0 bytes of it come home",
+        run: keys_at_home::run,
+    },
+    Show {
+        name: "flood",
+        about: "250 half-sent streams, 200 slow sockets, 20 hostile machines: bounded memory, and honest work goes on",
+        run: flood::run,
     },
     Show {
         name: "power-cut",

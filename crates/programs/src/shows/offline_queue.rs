@@ -91,10 +91,11 @@ fn five_times(sequence: &Value) -> anyhow::Result<()> {
 fn verified(world: &World, endpoint: &str) -> anyhow::Result<String> {
     let file = world.directory.path().join("export.ndjson");
     let file = file.to_string_lossy();
+    let root = world.root()?;
     let mut last = String::new();
     crate::harness::wait_for("the endpoint's endorsement", 20, || {
         world.tidegate(&["export", endpoint, "--out", &file, "--force"], 0)?;
-        last = world.tidegate(&["verify", &file], 0)?;
+        last = world.tidegate(&["verify", &file, "--root", &root], 0)?;
         Ok(last.contains("endorsed"))
     })
     .with_context(|| last.clone())?;

@@ -108,7 +108,7 @@ fn export(world: &mut World) -> anyhow::Result<()> {
 
 /// What `tidegate verify --json` says; its exit code must be `expected`.
 fn verdict(world: &World, file: &str, expected: i32) -> anyhow::Result<Value> {
-    let said = world.tidegate(&["verify", file, "--json"], expected)?;
+    let said = world.tidegate(&["verify", file, "--root", &world.root()?, "--json"], expected)?;
     serde_json::from_str(&said).context(said)
 }
 

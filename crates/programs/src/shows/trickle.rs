@@ -22,7 +22,8 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn trial() -> anyhow::Result<()> {
+/// One window of six steps; prints what it cost.
+pub(super) fn trial() -> anyhow::Result<()> {
     let mut world = World::new()?;
     let path = Network::new()?.path(world.plane.runtime_port(), Conditions::closing(Closed::Cut))?;
     let mut machine = world.machine_through(&path.url())?;

@@ -104,7 +104,7 @@ async fn question(transport: &Transport) -> Result<Told, TransportError> {
 /// The signed time, where the key that signed it is the one pinned at enrolment, or any where none is pinned yet.
 fn believe(told: &Told, found: Option<&Found>) -> Result<Timestamp, Finding> {
     let enrolled = found.and_then(|found| found.identity.as_ref()?.enrolled.as_ref());
-    let pinned = enrolled.map_or(told.answer.root, |enrolled| enrolled.authority.root);
+    let pinned = enrolled.map_or(told.answer.root, |enrolled| enrolled.root);
     if let Ok(TimeStatement { v, .. }) = told.answer.time.peek::<TimeStatement>()
         && v != PROTOCOL_VERSION
     {
@@ -123,7 +123,7 @@ fn believe(told: &Told, found: Option<&Found>) -> Result<Timestamp, Finding> {
             "check the address; if the control plane was set up anew with another key, enrol this machine again",
         ));
     }
-    match verify_time(&told.answer, &told.nonce, &pinned) {
+    match verify_time(&told.answer, &told.nonce, &pinned, 0) {
         Ok((time, _)) => Ok(time),
         Err(error) => Err(Finding::broken(
             format!("what answers cannot prove that it is the control plane: {error}"),
@@ -186,7 +186,8 @@ fn span(ms: u64) -> String {
 async fn standing(transport: &Transport, found: Option<&Found>) -> Option<Standing> {
     let endpoint = found?.endpoint()?;
     let request = RequestId::fresh(&mut entropy::fresh());
-    let question = IdleSync { endpoint, request, ticket: NO_TICKET.to_owned(), hold_ms: 0 }.write();
+    let ticket = NO_TICKET.to_owned();
+    let question = IdleSync { endpoint, request, ticket, hold_ms: 0, count: 1 }.write();
     match transport.post::<SyncAnswer>(SYNC_PATH, question, Duration::ZERO).await {
         Err(TransportError::Refused { code, .. }) => match code.as_str() {
             "revoked" => Some(Standing::Revoked),

@@ -12,6 +12,7 @@ use super::check::{Check, Finding, Subject};
 use super::disk;
 use super::path::Standing;
 use super::state::{Found, Unread};
+use super::user;
 use crate::executor::{Executor, ExecutorOptions};
 
 /// Capabilities that steps use, with their numbers (capabilities(7)).
@@ -131,11 +132,11 @@ fn directory_rights(place: &Path, written: &io::Result<()>) -> Option<Finding> {
 /// What this program may do, as far as steps need it.
 fn rights(place: Option<&Path>) -> Finding {
     let own = rustix::process::geteuid();
-    if !own.is_root() {
-        return Finding::noted(
-            format!("this is user {}, not root: steps can see and do what that user may", own.as_raw()),
-            "run the runtime as root for the whole machine; `tidegate-runtime install` does",
-        );
+    // The runtime runs as whom its state belongs to, also where root asks.
+    let owner =
+        place.and_then(|place| fs::metadata(place).ok()).map(|facts| facts.uid()).filter(|uid| *uid != 0);
+    if let Some(user) = owner.or((!own.is_root()).then_some(own.as_raw())) {
+        return user::limits(user);
     }
     let missing = missing_capabilities();
     if !missing.is_empty() {

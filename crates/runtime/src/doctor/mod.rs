@@ -11,6 +11,7 @@ mod machine;
 mod path;
 mod report;
 mod state;
+mod user;
 
 use std::path::PathBuf;
 

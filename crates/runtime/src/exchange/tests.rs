@@ -30,11 +30,7 @@ fn now() -> Timestamp {
 
 fn authority() -> Authority {
     let root = KeyPair::from_seed(Role::Root, &[1; 32]);
-    let certificate = OrderKeyCertificate {
-        v: PROTOCOL_VERSION,
-        order_key: PublicKey::of_seed(&[2; 32]),
-        issued_at: now(),
-    };
+    let certificate = OrderKeyCertificate::new(1, &KeyPair::from_seed(Role::Order, &[2; 32]), now());
     Authority {
         root: PublicKey::of_seed(&[1; 32]),
         certificate: Envelope::seal(&certificate, &root, Role::Root),
@@ -45,14 +41,14 @@ fn authority() -> Authority {
 fn session(state: &Path) -> Session {
     let endpoint = EndpointId::from_bytes([1; 10]);
     let enrolment = authority().certificate;
-    let enrolled = Enrolled { endpoint, enrolment, authority: authority() };
+    let enrolled = Enrolled { endpoint, enrolment, root: authority().root };
     let mut identity = Identity::fresh("http://127.0.0.1:9".into(), None);
     identity.enrolled = Some(enrolled);
     let mut directory = StateDirectory::open(state).unwrap();
     directory
         .transaction(|db| {
             document_save(db, DOCUMENT, &identity)?;
-            create(db, identity.journal, now(), &clock::read(), Policy::default())
+            create(db, identity.journal, now(), &clock::read(), Policy::default(), &authority())
         })
         .unwrap();
     drop(directory);
@@ -85,10 +81,12 @@ fn quiet(session: &Session, request: RequestId, number: u64) -> SyncAnswer {
         request,
         at: now(),
         journal: JournalAnswer { head, state: JournalState::Candidate },
+        authority: None,
         offered: Vec::new(),
         void: None,
         transcript: None,
         ticket: None,
+        unknown: Vec::new(),
         more: false,
     }
 }
@@ -102,6 +100,27 @@ fn pause(session: &mut Session) -> Duration {
     let status = session.status().unwrap();
     session.plan_sending(&status);
     session.due_at().saturating_duration_since(Instant::now())
+}
+
+#[tokio::test]
+async fn a_slowed_machine_waits_as_asked_and_sends_small_batches_until_all_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut session = session(directory.path());
+    for attempts in 0..400 {
+        let problem = "x".repeat(300);
+        session.perform(Input::Link { closed_at: now(), attempts, problem }).unwrap();
+    }
+    let at_ease = session.request().unwrap().bytes.len();
+    session.land(sync(REQUEST, false, Err(refused("rate_limited", Some(Duration::from_secs(170)))))).unwrap();
+    assert!(pause(&mut session) >= Duration::from_secs(165), "it comes back too early");
+    let slowed = session.request().unwrap().bytes.len() as u64;
+    assert!(slowed < 2 * SLOWED_BYTES_MAX && slowed < at_ease as u64 / 2, "{slowed} of {at_ease} bytes");
+    let some = quiet(&session, REQUEST, 0);
+    session.land(sync(REQUEST, false, Ok(Some(Box::new(some))))).unwrap();
+    assert_eq!(session.request().unwrap().bytes.len() as u64, slowed, "an answer alone ends nothing");
+    let all = quiet(&session, REQUEST, session.status().unwrap().journal.number);
+    session.land(sync(REQUEST, false, Ok(Some(Box::new(all))))).unwrap();
+    assert!(!session.is_slowed);
 }
 
 const REQUEST: RequestId = RequestId::from_bytes([5; 10]);
@@ -190,7 +209,10 @@ async fn a_time_that_is_refused_for_ever_keeps_no_sync_from_departing() {
 async fn a_ticket_that_a_control_plane_cannot_read_is_given_up() {
     let directory = tempfile::tempdir().unwrap();
     let mut session = session(directory.path());
-    session.ticket = Some(Ticket::new("a".repeat(1_000), &session.status().unwrap()));
+    let entries = session.status().unwrap().journal.number;
+    let answer = SyncAnswer { ticket: Some("a".repeat(1_000)), ..quiet(&session, REQUEST, entries) };
+    session.land(sync(REQUEST, false, Ok(Some(Box::new(answer))))).unwrap();
+    assert!(session.ticket.is_some());
     session.land(sync(REQUEST, true, Err(refused("invalid", None)))).unwrap();
     assert!(session.ticket.is_none());
 }

@@ -1,15 +1,16 @@
 //! What the executor gives a probe while it runs.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tidegate_core::sequence::OUTPUT_END_BYTES_MAX;
+use tidegate_core::wire::Policy;
 use tokio::sync::{Notify, watch};
 
 use super::command::{CommandEnd, CommandError, CommandLine};
 use super::output::{Capture, Intake, Undecodable};
 use super::platform::Launcher;
+use crate::files::Files;
 
 /// One step's access to the machine.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ pub struct StepContext {
     launcher: Arc<Launcher>,
     output_end_bytes: usize,
     undecodable: Undecodable,
-    folders: Option<Arc<[PathBuf]>>,
+    files: Arc<Files>,
+    policy: Arc<Policy>,
     stop: watch::Receiver<bool>,
     commands: AtomicU32,
     idle: Notify,
@@ -28,12 +30,13 @@ impl StepContext {
         launcher: Arc<Launcher>,
         output_limit_bytes: usize,
         undecodable: Undecodable,
-        folders: Option<Arc<[PathBuf]>>,
+        files: Arc<Files>,
+        policy: Arc<Policy>,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let output_end_bytes = (output_limit_bytes / 2).min(OUTPUT_END_BYTES_MAX);
         let (commands, idle) = (AtomicU32::new(0), Notify::new());
-        Self { launcher, output_end_bytes, undecodable, folders, stop, commands, idle }
+        Self { launcher, output_end_bytes, undecodable, files, policy, stop, commands, idle }
     }
 
     /// Runs a command and returns when its whole tree has ended; a step that is stopped ends it early, and
@@ -75,10 +78,14 @@ impl StepContext {
         self.undecodable
     }
 
-    /// The only folders that a file probe may read in; `None`: all. A probe judges the file it has opened, links
-    /// resolved: see [`is_readable`].
-    pub fn folders(&self) -> Option<Arc<[PathBuf]>> {
-        self.folders.clone()
+    /// Opens files for this step: the only way in which a probe reads one of the asker's choice.
+    pub(crate) fn files(&self) -> Arc<Files> {
+        self.files.clone()
+    }
+
+    /// What this machine allows: a probe judges by it each address that it connects to.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Resolves when no command is running.
@@ -87,12 +94,6 @@ impl StepContext {
             self.idle.notified().await;
         }
     }
-}
-
-/// Whether a file whose real path is `path` lies in one of `folders`, whose own links are resolved too.
-pub fn is_readable(path: &Path, folders: Option<&[PathBuf]>) -> bool {
-    let is_inside = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| path.starts_with(folder));
-    folders.is_none_or(|folders| folders.iter().any(is_inside))
 }
 
 /// Resolves when the value is true, or can never become it because its sender is gone.

@@ -15,6 +15,7 @@
 //!
 //! What is left uncovered: runtime and guard killed at the same instant *and* no control group.
 
+mod environment;
 mod group;
 mod guard;
 mod launch;

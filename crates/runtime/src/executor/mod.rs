@@ -13,17 +13,18 @@ pub mod output;
 mod step;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tidegate_core::probe::Catalogue;
 use tidegate_core::sequence::{EndState, StepResult};
+use tidegate_core::wire::Policy;
 use tokio::sync::{Mutex, watch};
 
 pub use command::{CommandEnd, CommandError, CommandLine};
-pub use context::{StepContext, is_readable};
+pub use context::StepContext;
 #[cfg(target_os = "linux")]
 use linux as platform;
 use output::Undecodable;
@@ -49,6 +50,8 @@ pub struct ExecutorOptions {
     pub adopt_orphans: bool,
     /// How bytes that are neither UTF-8 nor UTF-16 are shown.
     pub undecodable: Undecodable,
+    /// The state directory, of which no step reads anything; `None`: there is none.
+    pub state: Option<PathBuf>,
 }
 
 impl ExecutorOptions {
@@ -61,6 +64,7 @@ impl ExecutorOptions {
             control_groups: true,
             adopt_orphans: true,
             undecodable: Undecodable::Escape,
+            state: None,
         }
     }
 }
@@ -89,8 +93,9 @@ pub struct StepTask {
     /// Most bytes kept of each output stream, half of them from its end; at most two times
     /// [`OUTPUT_END_BYTES_MAX`](tidegate_core::sequence::OUTPUT_END_BYTES_MAX) count.
     pub output_limit_bytes: usize,
-    /// The only folders that a file probe may read in; `None`: all.
-    pub folders: Option<Arc<[PathBuf]>>,
+    /// What the machine allows, for what a probe finds out only as it works: which file it opened, which address it
+    /// reaches.
+    pub policy: Policy,
 }
 
 /// How a step ended.
@@ -116,6 +121,7 @@ pub struct Swept {
 pub struct Executor {
     launcher: Arc<Launcher>,
     undecodable: Undecodable,
+    state: Option<Arc<Path>>,
     one_at_a_time: Arc<Mutex<()>>,
 }
 
@@ -133,8 +139,9 @@ impl Executor {
             return Err(ExecutorError::StateId(id.chars().take(STATE_ID_BYTES_MAX).collect()));
         }
         let undecodable = options.undecodable;
+        let state = options.state.as_deref().map(Arc::from);
         let launcher = Arc::new(Launcher::new(options).map_err(ExecutorError::System)?);
-        Ok(Self { launcher, undecodable, one_at_a_time: Arc::default() })
+        Ok(Self { launcher, undecodable, state, one_at_a_time: Arc::default() })
     }
 
     /// Whether steps get control groups of their own on this machine.
@@ -164,7 +171,8 @@ impl Executor {
         let executor = self.clone();
         let end = tokio::spawn(async move {
             let _turn = executor.one_at_a_time.lock().await;
-            step::run(&executor.launcher, executor.undecodable, task, stopped).await
+            step::run(&executor.launcher, executor.undecodable, executor.state.as_deref(), task, stopped)
+                .await
         });
         Running { stop, end }
     }

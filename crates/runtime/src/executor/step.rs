@@ -1,5 +1,6 @@
 //! The life of one step: judged, run, stopped, held to its bounds.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::context::{StepContext, turned_true};
 use super::output::Undecodable;
 use super::platform::Launcher;
 use super::{Ended, StepTask, bounds};
+use crate::files::Files;
 use crate::probes::{self, Refusal, Report};
 
 /// Why a step is ended before its probe is done.
@@ -25,6 +27,7 @@ enum Cut {
 pub(super) async fn run(
     launcher: &Arc<Launcher>,
     undecodable: Undecodable,
+    state: Option<&Path>,
     task: StepTask,
     mut cancelled: watch::Receiver<bool>,
 ) -> Ended {
@@ -40,8 +43,9 @@ pub(super) async fn run(
         return cut(Cut::Cancelled, None);
     }
     let (stop, stopped) = watch::channel(false);
+    let (files, policy) = (Arc::new(Files::new(&task.policy, state)), Arc::new(task.policy));
     let context =
-        StepContext::new(launcher.clone(), task.output_limit_bytes, undecodable, task.folders, stopped);
+        StepContext::new(launcher.clone(), task.output_limit_bytes, undecodable, files, policy, stopped);
     let mut work = probe.run(task.with, &context);
     let cause = tokio::select! {
         biased;

@@ -5,9 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tidegate_core::wire::Policy;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::Refusal;
 use super::words::{limit, milliseconds, reason};
 
 /// Longest name in bytes (RFC 1035, section 2.3.4).
@@ -48,6 +50,15 @@ pub(super) struct Resolved {
 pub(super) struct Unreached {
     pub(super) outcome: Outcome,
     pub(super) words: String,
+}
+
+/// Why there is no address to talk to.
+#[derive(Debug)]
+pub(super) enum NoWay {
+    /// The name has none.
+    Unreached(Unreached),
+    /// This machine's policy allows none of them.
+    Denied(Refusal),
 }
 
 /// One address tried once.
@@ -103,6 +114,44 @@ pub(super) async fn look_up(host: &str, port: u16, patience: Duration) -> Result
         return Err(Unreached { outcome: Outcome::NameUnknown, words });
     }
     Ok(Resolved { addresses, dns_ms: Some(milliseconds(begin.elapsed())) })
+}
+
+/// Like [`look_up`], with only the addresses that the policy allows to connect to. The addresses are judged after the
+/// name was resolved, and a check connects to these and to no others.
+pub(super) async fn destinations(
+    host: &str,
+    port: u16,
+    patience: Duration,
+    policy: &Policy,
+) -> Result<Resolved, NoWay> {
+    let resolved = look_up(host, port, patience).await.map_err(NoWay::Unreached)?;
+    let addresses = allowed(host, resolved.addresses, Some(port), policy).map_err(NoWay::Denied)?;
+    Ok(Resolved { addresses, ..resolved })
+}
+
+/// The addresses of `host` that the policy allows to reach; no port stands for ICMP.
+///
+/// # Errors
+///
+/// Why the first is not allowed, where none is.
+pub(super) fn allowed(
+    host: &str,
+    addresses: Vec<SocketAddr>,
+    port: Option<u16>,
+    policy: &Policy,
+) -> Result<Vec<SocketAddr>, Refusal> {
+    let mut first_reason = None;
+    let judged = addresses.into_iter().filter(|address| {
+        let reason = policy.forbids_address(bare(host), address.ip(), port);
+        let is_allowed = reason.is_none();
+        first_reason = first_reason.take().or(reason);
+        is_allowed
+    });
+    let kept: Vec<SocketAddr> = judged.collect();
+    match first_reason.filter(|_| kept.is_empty()) {
+        Some(reason) => Err(Refusal(reason)),
+        None => Ok(kept),
+    }
 }
 
 /// The standard library has no kind for what getaddrinfo(3) says, so its words are read: those of glibc and musl for

@@ -11,7 +11,8 @@ use tidegate_core::sequence::Finding;
 
 use super::words::{amount, counted};
 use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, platform};
-use crate::executor::{StepContext, is_readable};
+use crate::executor::StepContext;
+use crate::files::NotOpened;
 
 /// Longest path in bytes (`PATH_MAX` of Linux).
 const PATH_BYTES_MAX: u32 = 4096;
@@ -144,17 +145,15 @@ impl Probe for DiskUsage {
             if !Path::new(&path).is_absolute() {
                 return Err(Refusal(format!("`{path}` is not an absolute path")));
             }
-            let folders = cx.folders();
-            let judge = move |real: &Path| is_readable(real, folders.as_deref());
-            match platform::file_system_of(PathBuf::from(&path), judge).await {
-                Ok(Some(file_system)) => Ok(report(&[file_system])),
-                Ok(None) => Err(Refusal(format!(
-                    "this machine's policy does not allow to look at what `{path}` leads to"
-                ))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match platform::file_system_of(PathBuf::from(&path), cx.files()).await {
+                Ok(file_system) => Ok(report(&[file_system])),
+                Err(NotOpened::Denied(denied)) => Err(Refusal(denied.to_string())),
+                Err(NotOpened::Failed(error)) if error.kind() == io::ErrorKind::NotFound => {
                     Ok(Report::failed(format!("`{path}` does not exist")))
                 }
-                Err(error) => Ok(Report::failed(format!("failed to look at `{path}`: {error}"))),
+                Err(NotOpened::Failed(error)) => {
+                    Ok(Report::failed(format!("failed to look at `{path}`: {error}")))
+                }
             }
         })
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidegate_core::probe::{ArgumentKind, ProbeSpec, Risk};
 use tidegate_core::sequence::Finding;
+use tidegate_core::wire::Policy;
 
 use super::connect::{self, HOST_BYTES_MAX, Unreached};
 use super::dns::exchange::{self, ExchangeError, Told, Transport};
@@ -140,16 +141,20 @@ impl Probe for DnsLookup {
     fn run<'a>(
         &'a self,
         with: Map<String, Value>,
-        _: &'a StepContext,
+        cx: &'a StepContext,
     ) -> BoxFuture<'a, Result<Report, Refusal>> {
-        Box::pin(async move { look_up(arguments(with)?, platform::resolver()).await })
+        Box::pin(async move { look_up(arguments(with)?, platform::resolver(), cx.policy()).await })
     }
 }
 
-async fn look_up(arguments: Arguments, resolver: Resolver) -> Result<Report, Refusal> {
+async fn look_up(arguments: Arguments, resolver: Resolver, policy: &Policy) -> Result<Report, Refusal> {
     let patience = Duration::from_millis(arguments.timeout_ms);
     let servers = match &arguments.server {
-        Some(server) => vec![server_address(server)?],
+        // The machine's own servers are asked by every program on it; another one is a place like any.
+        Some(server) => {
+            let address = server_address(server)?;
+            connect::allowed(&address.ip().to_string(), vec![address], Some(address.port()), policy)?
+        }
         None => resolver.addresses(),
     };
     let kinds: Vec<&str> = match arguments.kind.as_str() {

@@ -1,9 +1,10 @@
 //! Asks about a file without bringing back what is in it.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use data_encoding::HEXLOWER;
@@ -17,7 +18,8 @@ use tidegate_core::time::Timestamp;
 use super::words::{amount, span};
 use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, platform, required};
 use crate::clock;
-use crate::executor::{StepContext, is_readable};
+use crate::executor::StepContext;
+use crate::files::{CheckedFile, Files, NotOpened, Purpose};
 
 /// Longest path in bytes (`PATH_MAX` of Linux).
 const PATH_BYTES_MAX: u32 = 4096;
@@ -141,34 +143,23 @@ impl Probe for FileFacts {
             if !Path::new(&arguments.path).is_absolute() {
                 return Err(Refusal(format!("`{}` is not an absolute path", arguments.path)));
             }
-            look(arguments, cx.folders().as_deref()).await
+            look(arguments, cx.files()).await
         })
     }
 }
 
-async fn look(arguments: Arguments, folders: Option<&[PathBuf]>) -> Result<Report, Refusal> {
+async fn look(arguments: Arguments, files: Arc<Files>) -> Result<Report, Refusal> {
     let path = PathBuf::from(&arguments.path);
-    let opened = tokio::task::spawn_blocking(move || {
-        let file = platform::open_untouched(&path)?;
-        let real = platform::real_path(&file)?;
-        let metadata = file.metadata()?;
-        Ok::<_, io::Error>((file, real, metadata))
-    });
-    let opened = opened.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-    let (file, real, metadata) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Ok(not_opened(&arguments.path, &error)),
+    let opened = tokio::task::spawn_blocking(move || files.open(&path, Purpose::Facts));
+    let file = match opened.await.unwrap_or_else(|error| Err(io::Error::other(error).into())) {
+        Ok(file) => file,
+        Err(NotOpened::Denied(denied)) => return Err(Refusal(denied.to_string())),
+        Err(NotOpened::Failed(error)) => return Ok(not_opened(&arguments.path, &error)),
     };
-    // Judged by what was opened: a link may lead out of an allowed folder.
-    if !is_readable(&real, folders) {
-        let path = &arguments.path;
-        return Err(Refusal(format!(
-            "this machine's policy does not allow to look at what `{path}` leads to"
-        )));
-    }
-    let mut data = data(&arguments, &real, &metadata);
+    let size_bytes = file.metadata().len();
+    let mut data = data(&arguments, file.real_path(), file.metadata());
     if arguments.hash && data.kind == Kind::File {
-        match hashed(&file, metadata.len()).await {
+        match hashed(file, size_bytes).await {
             Ok(sha256) => data.sha256 = Some(sha256),
             Err(words) => data.not_hashed = Some(words),
         }
@@ -211,19 +202,18 @@ fn data(arguments: &Arguments, real: &Path, metadata: &Metadata) -> Data {
     }
 }
 
-/// The SHA-256 of what `untouched` refers to, or why there is none.
-async fn hashed(untouched: &File, size_bytes: u64) -> Result<String, String> {
+/// The SHA-256 of the file, or why there is none.
+async fn hashed(mut file: CheckedFile, size_bytes: u64) -> Result<String, String> {
     if size_bytes > HASHED_BYTES_MAX {
         return Err(format!("it is larger than {} MiB", HASHED_BYTES_MAX / (1024 * 1024)));
     }
     let words = |error: io::Error| format!("it cannot be read: {error}");
-    let mut file = platform::reopen_without_waiting(untouched).map_err(words)?;
     let (mut hash, mut offset) = (Sha256::new(), 0);
     // Not beyond its size: a log grows while it is read.
     while offset < size_bytes {
         let block = tokio::task::spawn_blocking(move || {
             let mut bytes = vec![0; BLOCK_BYTES.min((size_bytes - offset) as usize)];
-            let count = platform::read_at(&file, &mut bytes, offset)?;
+            let count = file.read_unseen(&mut bytes, offset)?;
             hash.update(&bytes[..count]);
             Ok::<_, io::Error>((file, hash, count))
         });
@@ -264,10 +254,15 @@ fn summary(data: &Data) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::os::unix::fs::PermissionsExt;
 
-    async fn looked(path: &Path, folders: Option<&[PathBuf]>) -> Result<Report, Refusal> {
-        look(Arguments { path: path.to_str().unwrap().to_owned(), hash: true }, folders).await
+    use tidegate_core::wire::Policy;
+
+    async fn looked(path: &Path, folder: Option<&Path>) -> Result<Report, Refusal> {
+        let paths = folder.map(|folder| vec![folder.to_str().unwrap().to_owned()]);
+        let files = Arc::new(Files::new(&Policy { paths, ..Policy::default() }, None));
+        look(Arguments { path: path.to_str().unwrap().to_owned(), hash: true }, files).await
     }
 
     async fn found(path: &Path) -> Report {
@@ -337,10 +332,9 @@ mod tests {
         std::fs::write(allowed.join("log"), "a line\n").unwrap();
         std::os::unix::fs::symlink(&secret, allowed.join("link")).unwrap();
         std::os::unix::fs::symlink(directory.path(), allowed.join("up")).unwrap();
-        let folders = [allowed.clone()];
-        assert!(looked(&allowed.join("log"), Some(&folders)).await.is_ok());
+        assert!(looked(&allowed.join("log"), Some(&allowed)).await.is_ok());
         for path in ["link", "up", "up/secret"] {
-            assert!(matches!(looked(&allowed.join(path), Some(&folders)).await, Err(Refusal(_))), "{path}");
+            assert!(matches!(looked(&allowed.join(path), Some(&allowed)).await, Err(Refusal(_))), "{path}");
         }
     }
 }

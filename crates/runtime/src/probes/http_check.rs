@@ -11,14 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidegate_core::probe::{ArgumentKind, ProbeSpec, Risk};
 use tidegate_core::sequence::Finding;
+use tidegate_core::wire::Policy;
 
 use super::connect;
 use super::http::exchange::{self, Answer, Phases, Target, Unanswered};
 use super::http::trust::{CertificateFacts, Witness, date, machine_roots};
+use super::masked::{masked_url, masked_urls};
 use super::words::{counted, limit};
 use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, required};
 use crate::executor::StepContext;
 use crate::executor::output::{Capture, Undecodable};
+use crate::files::secret_in;
 
 const URL_BYTES_MAX: u32 = 2_048;
 const CONTAINS_BYTES_MAX: u32 = 256;
@@ -39,12 +42,18 @@ const HEADERS: [&str; 10] = [
 ];
 /// Most characters kept of a header.
 const HEADER_CHARACTERS_MAX: usize = 300;
+/// Most lines with the text that are brought back, and most bytes of each, around the text.
+const LINES_MAX: usize = 10;
+const LINE_BYTES_MAX: usize = 300;
 
 /// `http_check`: one request to a web server, without following where it sends one on, and without a proxy.
 ///
 /// The status expected (or any below 400) with the text expected, and a certificate that is trusted for two weeks more:
 /// `ok`. Anything else, no answer included: `attention`. A certificate is told about whether or not it is trusted; where
 /// it is not, nothing is asked unless `insecure` says so. It goes by this machine's clock and its own trusted roots.
+///
+/// Of the body only the lines with the expected text come back, because a machine reaches pages that its technician may
+/// not read. URLs come back without passwords and values.
 #[derive(Debug)]
 pub(super) struct HttpCheck;
 
@@ -126,7 +135,7 @@ impl Probe for HttpCheck {
                     "contains",
                     ArgumentKind::Text { bytes_max: CONTAINS_BYTES_MAX },
                     Value::Null,
-                    "Text that must be in the answer's first 256 KiB.",
+                    "Text that must be in the answer's first 256 KiB; up to 10 lines with it come back.",
                 ),
                 optional(
                     "timeout_ms",
@@ -159,16 +168,17 @@ impl Probe for HttpCheck {
             } else {
                 RootCertStore::empty()
             };
-            Ok(check(&arguments, &target, roots, cx.capture(), cx.undecodable()).await)
+            check(&arguments, &target, roots, cx.policy(), cx.capture(), cx.undecodable()).await
         })
     }
 }
 
 fn target(arguments: &Arguments) -> Result<Target, Refusal> {
     let url = &arguments.url;
-    let refused = |why: &str| Refusal(format!("`{url}` is not an address to ask: {why}"));
+    let shown = masked_url(url);
+    let refused = |why: &str| Refusal(format!("`{shown}` is not an address to ask: {why}"));
     let uri: Uri =
-        url.parse().map_err(|_| refused("it does not read; write other letters as xn--… and %…"))?;
+        url.parse().map_err(|_| refused("it cannot be parsed; write other letters as xn--… and %…"))?;
     let is_tls = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,
@@ -190,17 +200,18 @@ async fn check(
     arguments: &Arguments,
     target: &Target,
     roots: RootCertStore,
+    policy: &Policy,
     mut capture: Capture,
     undecodable: Undecodable,
-) -> Report {
+) -> Result<Report, Refusal> {
     let patience = Duration::from_millis(arguments.timeout_ms);
     let witness = Arc::new(Witness::new(roots, arguments.insecure));
     let method = if arguments.method == "HEAD" { Method::HEAD } else { Method::GET };
     let mut phases = Phases::default();
-    let asked = exchange::ask(target, method, &witness, patience, &mut phases);
+    let asked = exchange::ask(target, method, &witness, patience, policy, &mut phases);
     let answered = match tokio::time::timeout(patience, asked).await {
         Ok(answered) => answered,
-        Err(_) => Err(Unanswered(silence(target, &phases, patience))),
+        Err(_) => Err(Unanswered::Silent(silence(target, &phases, patience))),
     };
     let certificate = witness.facts(&target.host);
     let mut problems = certificate.as_ref().map(certificate_problems).unwrap_or_default();
@@ -208,19 +219,20 @@ async fn check(
         answered.is_err() && certificate.as_ref().is_some_and(|facts| !facts.trusted) && !arguments.insecure;
     let (said, answer) = match answered {
         Ok(answer) => {
-            capture.push(&answer.body);
+            capture.push(&matching_lines(&answer.body, arguments.contains.as_deref())?);
             problems.splice(0..0, answer_problems(arguments, &answer));
             (spoken(&answer, &phases), Some(answer_data(arguments, &answer)))
         }
         // The handshake ended because of the certificate, which the problems tell better.
-        Err(_) if is_refused_by_us => ("not asked".to_owned(), None),
-        Err(Unanswered(words)) => (words, None),
+        Err(Unanswered::Silent(_)) if is_refused_by_us => ("not asked".to_owned(), None),
+        Err(Unanswered::Silent(words)) => (words, None),
+        Err(Unanswered::Denied(refusal)) => return Err(refusal),
     };
     let is_fine = answer.is_some() && problems.is_empty();
     problems.insert(0, said);
-    let data = Data { url: arguments.url.clone(), phases, answer, certificate };
+    let data = Data { url: masked_url(&arguments.url), phases, answer, certificate };
     let finding = if is_fine { Finding::Ok } else { Finding::Attention };
-    Report::done(finding, problems.join("; ")).data(&data).output(capture.finish(undecodable))
+    Ok(Report::done(finding, problems.join("; ")).data(&data).output(capture.finish(undecodable)))
 }
 
 /// What did not come in time.
@@ -289,10 +301,37 @@ fn answer_data(arguments: &Arguments, answer: &Answer) -> AnswerData {
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?;
     let mut text = String::new();
-    for letter in String::from_utf8_lossy(value.as_bytes()).chars().take(HEADER_CHARACTERS_MAX) {
+    for letter in String::from_utf8_lossy(value.as_bytes()).chars() {
         let _ = write!(text, "{}", if letter.is_control() { '?' } else { letter });
     }
-    Some(text)
+    // Masked before it is cut: a URL without its end is not masked whole.
+    let masked = if name == LOCATION.as_str() { masked_url(&text) } else { masked_urls(&text) };
+    Some(masked.chars().take(HEADER_CHARACTERS_MAX).collect())
+}
+
+/// The lines that contain the text, bounded in number and length; nothing where none was asked for.
+///
+/// # Errors
+///
+/// Where the answer holds a private key or the like: line by line it would come home.
+fn matching_lines(body: &[u8], contains: Option<&str>) -> Result<Vec<u8>, Refusal> {
+    let Some(text) = contains.filter(|text| !text.is_empty()) else { return Ok(Vec::new()) };
+    if let Some(secret) = secret_in(body) {
+        let words =
+            format!("the answer holds {}: no check reads it, and no policy can allow it", secret.holds);
+        return Err(Refusal(words));
+    }
+    let mut lines = Vec::new();
+    for line in body.split(|byte| *byte == b'\n').filter(|line| has(line, text)).take(LINES_MAX) {
+        // Masked before it is cut: a URL without its beginning is not known as one.
+        let shown = masked_urls(&String::from_utf8_lossy(line));
+        let start =
+            shown.find(text).unwrap_or(0).saturating_sub(LINE_BYTES_MAX.saturating_sub(text.len()) / 2);
+        let part = &shown.as_bytes()[start.min(shown.len())..shown.len().min(start + LINE_BYTES_MAX)];
+        lines.extend_from_slice(String::from_utf8_lossy(part.trim_ascii_end()).as_bytes());
+        lines.push(b'\n');
+    }
+    Ok(lines)
 }
 
 fn has(body: &[u8], text: &str) -> bool {

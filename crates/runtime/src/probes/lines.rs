@@ -1,12 +1,11 @@
 //! The last lines of a file, read from its end in constant memory.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use super::platform::read_at;
 use crate::executor::output::{Capture, utf_16};
+use crate::files::CheckedFile;
 
 /// How much of the end of a file is looked at, in bytes: read in some 10 ms, and more than 1,000 lines of any
 /// log. Lines before it count as not there.
@@ -35,7 +34,7 @@ struct Units {
 ///
 /// The file is `size` bytes long; what is appended meanwhile is not read.
 pub(super) fn last(
-    file: &File,
+    file: &CheckedFile,
     size: u64,
     count: usize,
     contains: Option<&str>,
@@ -65,7 +64,12 @@ pub(super) fn last(
 }
 
 /// Where the last `count` lines begin, and how many there are; backwards, block by block.
-fn start_of_last(file: &File, window: Range<u64>, count: usize, units: Units) -> io::Result<(u64, usize)> {
+fn start_of_last(
+    file: &CheckedFile,
+    window: Range<u64>,
+    count: usize,
+    units: Units,
+) -> io::Result<(u64, usize)> {
     let (mut end, mut lines) = (window.end, 0);
     while end > window.start {
         let start = end.saturating_sub(BLOCK_BYTES).max(window.start);
@@ -86,7 +90,7 @@ fn start_of_last(file: &File, window: Range<u64>, count: usize, units: Units) ->
 
 /// The last `count` lines that contain `text`. A line longer than a block counts as several.
 fn matching(
-    file: &File,
+    file: &CheckedFile,
     window: Range<u64>,
     count: usize,
     text: &[u8],
@@ -118,7 +122,7 @@ fn matching(
     Ok(found)
 }
 
-fn copy(file: &File, range: Range<u64>, capture: &mut Capture) -> io::Result<()> {
+fn copy(file: &CheckedFile, range: Range<u64>, capture: &mut Capture) -> io::Result<()> {
     let mut at = range.start;
     while at < range.end {
         let bytes = block(file, at..range.end.min(at + BLOCK_BYTES))?;
@@ -132,17 +136,8 @@ fn copy(file: &File, range: Range<u64>, capture: &mut Capture) -> io::Result<()>
 }
 
 /// The bytes of a range no longer than a block; fewer where the file has shrunk.
-fn block(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; (range.end - range.start) as usize];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match read_at(file, &mut bytes[filled..], range.start + filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
+fn block(file: &CheckedFile, range: Range<u64>) -> io::Result<Vec<u8>> {
+    file.read_range(range.start, (range.end - range.start) as usize)
 }
 
 fn has(line: &[u8], text: &[u8]) -> bool {

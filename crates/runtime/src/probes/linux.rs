@@ -2,7 +2,6 @@
 
 mod addresses;
 mod disks;
-mod files;
 mod icmp;
 mod journal;
 mod links;
@@ -17,7 +16,6 @@ mod systemd;
 mod time;
 
 pub(super) use disks::{file_system_of, file_systems};
-pub(super) use files::{open_untouched, open_without_waiting, read_at, real_path, reopen_without_waiting};
 pub(super) use icmp::{Icmp, IcmpError};
 pub(super) use journal::{Asked, ENTRIES_MAX, read_log};
 pub(super) use network::network;

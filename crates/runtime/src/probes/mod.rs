@@ -11,6 +11,7 @@ mod http_check;
 mod lines;
 #[cfg(target_os = "linux")]
 mod linux;
+mod masked;
 mod network_config;
 mod ping;
 mod processes;

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidegate_core::probe::{ArgumentKind, ProbeSpec, Risk};
 use tidegate_core::sequence::Finding;
+use tidegate_core::wire::Policy;
 
-use super::connect::HOST_BYTES_MAX;
+use super::connect::{self, HOST_BYTES_MAX};
 use super::platform::{Icmp, IcmpError};
 use super::words::{milliseconds, reason, round};
 use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, required};
@@ -124,38 +125,37 @@ impl Probe for Ping {
     fn run<'a>(
         &'a self,
         with: Map<String, Value>,
-        _: &'a StepContext,
+        cx: &'a StepContext,
     ) -> BoxFuture<'a, Result<Report, Refusal>> {
-        Box::pin(async move { Ok(ask(arguments(with)?).await) })
+        Box::pin(async move { ask(arguments(with)?, cx.policy()).await })
     }
 }
 
-async fn ask(arguments: Arguments) -> Report {
+async fn ask(arguments: Arguments, policy: &Policy) -> Result<Report, Refusal> {
     let host = arguments.host.clone();
     let unasked = |summary: String| {
         Report::done(Finding::Attention, summary).data(&Data { host: host.clone(), ..Data::default() })
     };
-    let name = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
-    let addresses: Vec<SocketAddr> = match tokio::net::lookup_host((name, 0)).await {
+    let addresses: Vec<SocketAddr> = match tokio::net::lookup_host((connect::bare(&host), 0)).await {
         Ok(addresses) => addresses.take(ADDRESSES_MAX).collect(),
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.rsplit_once(": ").map_or(reason.as_str(), |(_, reason)| reason);
-            return unasked(format!("`{host}` was not found: {reason}"));
+            return Ok(unasked(format!("`{host}` was not found: {reason}")));
         }
     };
     let mut no_route = None;
-    for address in addresses {
+    for address in connect::allowed(&host, addresses, None, policy)? {
         match Icmp::open(address) {
-            Ok(icmp) => return report(&arguments, address.ip(), echo(&icmp, &arguments).await),
+            Ok(icmp) => return Ok(report(&arguments, address.ip(), echo(&icmp, &arguments).await)),
             Err(IcmpError::NoRoute(error)) => no_route = Some((address.ip(), error)),
-            Err(error) => return Report::failed(error.to_string()),
+            Err(error) => return Ok(Report::failed(error.to_string())),
         }
     }
-    match no_route {
+    Ok(match no_route {
         Some((address, error)) => unasked(format!("no route to {address}: {}", reason(&error))),
         None => unasked(format!("`{host}` has no address")),
-    }
+    })
 }
 
 async fn echo(icmp: &Icmp, arguments: &Arguments) -> Vec<Reply> {
@@ -224,7 +224,8 @@ mod tests {
     async fn pinged(with: Value) -> Report {
         let with: Map<String, Value> = example(with);
         Ping.spec().check(&with).unwrap();
-        ask(arguments(with).unwrap_or_else(|Refusal(reason)| panic!("{reason}"))).await
+        let arguments = arguments(with).unwrap_or_else(|Refusal(reason)| panic!("{reason}"));
+        ask(arguments, &Policy::default()).await.unwrap_or_else(|Refusal(reason)| panic!("{reason}"))
     }
 
     /// False where this machine lets nobody ping: then there is one thing to see, the clear failure.
@@ -244,6 +245,19 @@ mod tests {
                 assert!(report.result.data["min_ms"].as_f64() <= report.result.data["max_ms"].as_f64());
                 assert_eq!(report.result.output.head.lines().count(), 3);
             }
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_address_that_the_policy_does_not_allow_is_not_pinged() {
+        let policy =
+            Policy { net: Some(vec!["127.0.0.1:80".into(), "10.0.0.0/8".into()]), ..Policy::default() };
+        for (host, policy) in
+            [("127.0.0.1", &policy), ("::1", &policy), ("169.254.169.254", &Policy::default())]
+        {
+            let with = arguments(example(json!({ "host": host, "count": 1 }))).unwrap_or_else(|_| panic!());
+            let Err(Refusal(words)) = ask(with, policy).await else { panic!("{host}") };
+            assert!(words.contains("--allow-net"), "{words}");
         }
     }
 

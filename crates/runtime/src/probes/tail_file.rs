@@ -1,8 +1,8 @@
 //! Reads the end of a file.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,10 @@ use tidegate_core::time::Timestamp;
 
 use super::lines::{self, Found};
 use super::words::amount;
-use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, platform, required};
+use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, required};
+use crate::executor::StepContext;
 use crate::executor::output::{Capture, Undecodable};
-use crate::executor::{StepContext, is_readable};
+use crate::files::{Files, NotOpened, Purpose, denied_in};
 
 /// Longest path in bytes (`PATH_MAX` of Linux).
 const PATH_BYTES_MAX: u32 = 4096;
@@ -94,11 +95,9 @@ impl Probe for TailFile {
             if !Path::new(&arguments.path).is_absolute() {
                 return Err(Refusal(format!("`{}` is not an absolute path", arguments.path)));
             }
-            let (capture, undecodable, folders) = (cx.capture(), cx.undecodable(), cx.folders());
-            let read = tokio::task::spawn_blocking(move || {
-                read(&arguments, capture, undecodable, folders.as_deref())
-            })
-            .await;
+            let (capture, undecodable, files) = (cx.capture(), cx.undecodable(), cx.files());
+            let read =
+                tokio::task::spawn_blocking(move || read(&arguments, capture, undecodable, &files)).await;
             read.unwrap_or_else(|error| Ok(Report::failed(error.to_string())))
         })
     }
@@ -108,50 +107,33 @@ fn read(
     arguments: &Arguments,
     mut capture: Capture,
     undecodable: Undecodable,
-    folders: Option<&[PathBuf]>,
+    files: &Files,
 ) -> Result<Report, Refusal> {
     let path = &arguments.path;
-    let (file, metadata) = match open(Path::new(path)) {
-        Ok(opened) => opened,
-        Err(error) => return Ok(Report::failed(unreadable(path, &error))),
+    let file = match files.open(Path::new(path), Purpose::Content) {
+        Ok(file) => file,
+        Err(NotOpened::Denied(denied)) => return Err(Refusal(denied.to_string())),
+        Err(NotOpened::Failed(error)) => return Ok(Report::failed(unreadable(path, &error))),
     };
-    // Judged by what was opened: a link may lead out of an allowed folder.
-    let is_allowed =
-        folders.is_none() || platform::real_path(&file).is_ok_and(|real| is_readable(&real, folders));
-    if !is_allowed {
-        return Err(Refusal(format!("this machine's policy does not allow to read what `{path}` leads to")));
-    }
-    let contains = arguments.contains.as_deref();
+    let (metadata, contains) = (file.metadata(), arguments.contains.as_deref());
     let found = match lines::last(&file, metadata.len(), arguments.lines, contains, &mut capture) {
         Ok(found) => found,
-        Err(error) => return Ok(Report::failed(unreadable(path, &error))),
+        Err(error) => {
+            return match denied_in(&error) {
+                Some(denied) => Err(Refusal(denied.to_string())),
+                None => Ok(Report::failed(unreadable(path, &error))),
+            };
+        }
     };
     let data = Data {
         path: path.clone(),
         size_bytes: metadata.len(),
-        modified_at: modified_at(&metadata),
+        modified_at: modified_at(metadata),
         lines: found.lines,
         searched_bytes: found.searched_bytes,
     };
     let summary = summary(&found, metadata.len(), contains);
     Ok(Report::done(Finding::None, summary).data(&data).output(capture.finish(undecodable)))
-}
-
-/// Opens a regular file and nothing else: even opening a device can have an effect, and a pipe blocks.
-fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    let regular = |metadata: &Metadata| {
-        if metadata.is_file() {
-            return Ok(());
-        }
-        let kind = if metadata.is_dir() { "a directory" } else { "not a regular file" };
-        Err(io::Error::new(io::ErrorKind::InvalidInput, kind))
-    };
-    regular(&std::fs::metadata(path)?)?;
-    let file = platform::open_without_waiting(path)?;
-    let metadata = file.metadata()?;
-    // Another thing may have taken its place meanwhile.
-    regular(&metadata)?;
-    Ok((file, metadata))
 }
 
 fn unreadable(path: &str, error: &io::Error) -> String {
@@ -188,7 +170,11 @@ fn modified_at(metadata: &Metadata) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
+    use std::path::PathBuf;
     use std::time::Instant;
+
+    use tidegate_core::wire::Policy;
 
     #[test]
     fn a_link_does_not_lead_out_of_the_allowed_folders() {
@@ -198,11 +184,12 @@ mod tests {
         std::fs::write(&secret, "secret\n").unwrap();
         std::fs::write(allowed.join("log"), "a line\n").unwrap();
         std::os::unix::fs::symlink(&secret, allowed.join("link")).unwrap();
-        let folders = [allowed.clone()];
+        let paths = Some(vec![allowed.to_string_lossy().into_owned()]);
+        let files = Files::new(&Policy { paths, ..Policy::default() }, None);
         let reads = |name: &str| {
             let path = allowed.join(name).to_string_lossy().into_owned();
             let arguments = Arguments { path, lines: 5, contains: None };
-            read(&arguments, Capture::new(1024), Undecodable::Escape, Some(&folders))
+            read(&arguments, Capture::new(1024), Undecodable::Escape, &files)
         };
         assert!(reads("log").is_ok());
         assert!(matches!(reads("link"), Err(Refusal(_))));
@@ -211,7 +198,7 @@ mod tests {
     fn tail(path: &Path, lines: usize, contains: Option<&str>) -> Report {
         let path = path.to_str().unwrap().to_owned();
         let arguments = Arguments { path, lines, contains: contains.map(ToOwned::to_owned) };
-        read(&arguments, Capture::new(16 * 1024), Undecodable::Escape, None).unwrap()
+        read(&arguments, Capture::new(16 * 1024), Undecodable::Escape, &Files::default()).unwrap()
     }
 
     fn written(name: &str, content: &[u8]) -> (tempfile::TempDir, PathBuf) {

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidegate_core::probe::{ArgumentKind, ProbeSpec, Risk};
 use tidegate_core::sequence::Finding;
+use tidegate_core::wire::Policy;
 
-use super::connect::{self, Attempt, HOST_BYTES_MAX, Outcome, Unreached};
+use super::connect::{self, Attempt, HOST_BYTES_MAX, NoWay, Outcome, Unreached};
 use super::words::round;
 use super::{BoxFuture, Probe, Refusal, Report, arguments, example, optional, required};
 use crate::executor::StepContext;
@@ -92,18 +93,19 @@ impl Probe for TcpConnect {
     fn run<'a>(
         &'a self,
         with: Map<String, Value>,
-        _: &'a StepContext,
+        cx: &'a StepContext,
     ) -> BoxFuture<'a, Result<Report, Refusal>> {
-        Box::pin(async move { Ok(ask(&arguments(with)?).await) })
+        Box::pin(async move { ask(&arguments(with)?, cx.policy()).await })
     }
 }
 
-async fn ask(arguments: &Arguments) -> Report {
+async fn ask(arguments: &Arguments, policy: &Policy) -> Result<Report, Refusal> {
     let patience = Duration::from_millis(arguments.timeout_ms);
-    let resolved = match connect::look_up(&arguments.host, arguments.port, patience).await {
+    let resolved = match connect::destinations(&arguments.host, arguments.port, patience, policy).await {
         Ok(resolved) => resolved,
-        Err(Unreached { outcome, words }) => {
-            return Report::done(Finding::Attention, words).data(&data(arguments, outcome, Vec::new()));
+        Err(NoWay::Denied(refusal)) => return Err(refusal),
+        Err(NoWay::Unreached(Unreached { outcome, words })) => {
+            return Ok(Report::done(Finding::Attention, words).data(&data(arguments, outcome, Vec::new())));
         }
     };
     let (mut attempts, mut targets, mut worst) = (Vec::new(), resolved.addresses.clone(), Outcome::Connected);
@@ -122,7 +124,7 @@ async fn ask(arguments: &Arguments) -> Report {
     let mut data = data(arguments, worst, attempts);
     (data.addresses, data.dns_ms) = (resolved.addresses, resolved.dns_ms);
     let finding = if data.connected == data.asked { Finding::Ok } else { Finding::Attention };
-    Report::done(finding, summary(&data, patience)).data(&data).text(lines(&data, patience))
+    Ok(Report::done(finding, summary(&data, patience)).data(&data).text(lines(&data, patience)))
 }
 
 fn data(arguments: &Arguments, outcome: Outcome, attempts: Vec<Attempt>) -> Data {
@@ -178,7 +180,8 @@ mod tests {
     async fn asked(with: Value) -> Report {
         let with: Map<String, Value> = example(with);
         TcpConnect.spec().check(&with).unwrap();
-        ask(&arguments(with).unwrap_or_else(|Refusal(reason)| panic!("{reason}"))).await
+        let arguments = arguments(with).unwrap_or_else(|Refusal(reason)| panic!("{reason}"));
+        ask(&arguments, &Policy::default()).await.unwrap_or_else(|Refusal(reason)| panic!("{reason}"))
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -195,6 +198,25 @@ mod tests {
         for _ in 0..4 {
             listener.accept().await.unwrap();
         }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_connection_that_the_policy_does_not_allow_is_never_made() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let with = |host: &str| {
+            arguments(example(json!({ "host": host, "port": port }))).unwrap_or_else(|_| panic!())
+        };
+        let policy =
+            Policy { net: Some(vec!["127.0.0.1:9".into(), "10.0.0.0/8".into()]), ..Policy::default() };
+        for host in ["127.0.0.1", "localhost", "::1"] {
+            let Err(Refusal(words)) = ask(&with(host), &policy).await else { panic!("{host}") };
+            assert!(words.contains("--allow-net"), "{words}");
+        }
+        let Err(Refusal(words)) = ask(&with("169.254.169.254"), &Policy::default()).await else { panic!() };
+        assert!(words.contains("metadata service"), "{words}");
+        let waiting = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(waiting.is_err(), "nobody connected");
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -13,7 +13,8 @@ use tidegate_sqlite::{DirectoryLock, LockError};
 
 use super::file::{self, NewFile};
 use super::places::Places;
-use super::unit::Unit;
+use super::unit::{Unit, user_of};
+use super::user::{self, User};
 use super::{InstallArguments, ServiceError, check_machine, check_path, environment, report, systemctl};
 use crate::status;
 
@@ -31,10 +32,12 @@ pub(crate) fn install(arguments: &InstallArguments) -> anyhow::Result<String> {
     check_machine(&places)?;
     places.check_name_is_free()?;
     let machine = check_state(&places, &arguments.state)?;
+    let user = check_user(&places, arguments)?;
 
     let carried = environment::carry(&places, |name| std::env::var(name).ok())?;
     let is_new_program = put_program(&places)?;
-    let is_new_unit = put_unit(&places, &arguments.state)?;
+    let is_new_owner = give_state(&places, &arguments.state, &user)?;
+    let is_new_unit = put_unit(&places, &arguments.state, &user)?;
     let started = start(&places, arguments.no_start, is_new_program || is_new_unit)?;
 
     let replaced = |place: &Path, is_new: bool| {
@@ -43,6 +46,7 @@ pub(crate) fn install(arguments: &InstallArguments) -> anyhow::Result<String> {
     let lines = [
         ("machine", machine),
         ("state", arguments.state.display().to_string()),
+        ("user", user_words(&user, is_new_owner)),
         ("program", replaced(places.program(), is_new_program)),
         ("unit", replaced(&places.unit(), is_new_unit)),
         ("environment", carried.text(&places.environment().display().to_string())),
@@ -89,6 +93,34 @@ fn check_state(places: &Places, state: &Path) -> anyhow::Result<String> {
     Ok(format!("{endpoint} at {}", found.server.unwrap_or_default()))
 }
 
+/// Whom the service is to run as: who is asked for, else who the unit that is there names. A repeat that upgrades must
+/// not give the service root's rights back.
+fn check_user(places: &Places, arguments: &InstallArguments) -> anyhow::Result<User> {
+    let present = places.unit_text()?.as_deref().and_then(user_of);
+    let name = arguments.user.clone().or(present).unwrap_or_else(|| user::ROOT.to_owned());
+    let user = User::find(places, &name)?;
+    // In an image it is not known which folders there will be.
+    if places.is_this_machine() {
+        user.check_reaches(&arguments.state)?;
+    }
+    Ok(user)
+}
+
+/// Makes the state directory the user's; true when it belonged to another user. An image may have none yet.
+fn give_state(places: &Places, state: &Path, user: &User) -> anyhow::Result<bool> {
+    let inside = places.below_root(state);
+    let is_wanted = places.is_this_machine() || !user.is_root();
+    if is_wanted && inside.is_dir() { user.take_over(&inside) } else { Ok(false) }
+}
+
+fn user_words(user: &User, is_new_owner: bool) -> String {
+    let owner = if is_new_owner { "; the state directory was made its own" } else { "" };
+    if user.is_root() {
+        return format!("root{owner}");
+    }
+    format!("{}{owner}; `tidegate-runtime doctor` says what then does not work", user.name)
+}
+
 /// Copies this program to its place; false when it is there already, byte for byte.
 fn put_program(places: &Places) -> anyhow::Result<bool> {
     let target = places.below_root(places.program());
@@ -130,13 +162,14 @@ fn not_executable(what: String) -> Obstructed {
 }
 
 /// Writes the unit; false when it is there already, letter for letter.
-fn put_unit(places: &Places, state: &Path) -> anyhow::Result<bool> {
+fn put_unit(places: &Places, state: &Path, user: &User) -> anyhow::Result<bool> {
     let text = Unit {
         name: places.name(),
         program: places.program(),
         state,
         environment: places.environment(),
         systemd: if places.is_this_machine() { systemctl::version() } else { None },
+        user: Some(user.name.as_str()).filter(|_| !user.is_root()),
     }
     .text();
     if places.unit_text()?.is_some_and(|present| present == text) {

@@ -1,7 +1,7 @@
 //! The runtime as a systemd service: put there, taken away, and taken away by itself when it is retired.
 //!
 //! The service runs as root, since steps diagnose and mend the whole machine; `unit.service` says what that means for
-//! each kind of hardening.
+//! each kind of hardening. With `--user` it runs as a user, and sees and does only what that user may.
 
 mod environment;
 mod file;
@@ -11,6 +11,7 @@ mod places;
 mod systemctl;
 mod uninstall;
 mod unit;
+mod user;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,10 @@ pub(crate) struct InstallArguments {
     /// What the service is called; another name for each state directory
     #[arg(long, value_name = "NAME", default_value = "tidegate-runtime")]
     unit_name: String,
+    /// Runs the service as this user: steps then see and do only what that user may, and `doctor` says what does not
+    /// work [default: root, or the user of the service that is there]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     /// Installs into an image mounted there, without asking its systemd
     #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
     root: PathBuf,
@@ -77,6 +82,17 @@ pub(crate) enum ServiceError {
     /// A path that a unit cannot name.
     #[error("`{0}` cannot be named in a unit")]
     Path(PathBuf),
+    /// Nobody of that name.
+    #[error("there is no user `{0}`")]
+    User(String),
+    /// A user that cannot come to the state directory.
+    #[error("the user `{user}` may not enter `{folder}`, which the state directory lies in")]
+    UserOutside {
+        /// The user.
+        user: String,
+        /// The folder that keeps it out.
+        folder: PathBuf,
+    },
     /// Somebody else's unit has the name.
     #[error("`{0}` is a unit that this program did not write, and is left alone")]
     Foreign(PathBuf),
@@ -118,6 +134,7 @@ impl ServiceError {
             Self::NoSystemd => Obstacle::NoSystemd,
             Self::Name(_) => Obstacle::InvalidServiceName,
             Self::Path(_) => Obstacle::InvalidServicePath,
+            Self::User(_) | Self::UserOutside { .. } => Obstacle::InvalidServiceUser,
             Self::Foreign(_) => Obstacle::ForeignUnit,
             Self::Unreadable { .. } => Obstacle::FileUnreadable,
             Self::NotEnrolled(_) => Obstacle::NotEnrolled,
@@ -138,6 +155,14 @@ impl ServiceError {
             }
             Self::Name(_) => "use letters, digits, `-`, `_` and `.`, 100 at most",
             Self::Path(_) => "give an absolute path in UTF-8 without control characters",
+            Self::User(_) => {
+                "name one that is there, or make it: `useradd --system --shell /usr/sbin/nologin tidegate`; nothing was \
+                 changed"
+            }
+            Self::UserOutside { .. } => {
+                "let that user through (`chmod o+x` on the folder), or enrol with a --state that it can reach, such as \
+                 below /var/lib; nothing was changed"
+            }
             Self::Foreign(_) => "choose another --unit-name; nothing was changed",
             Self::Unreadable { .. } => "look at its owner and mode; nothing was changed",
             Self::NotEnrolled(_) => {
@@ -155,9 +180,10 @@ impl ServiceError {
     /// Whether the command line is at fault, and not the machine.
     pub(crate) fn is_usage(&self) -> bool {
         match self {
-            Self::Name(_) | Self::Path(_) | Self::Unconfirmed(_) | Self::Declined => true,
+            Self::Name(_) | Self::Path(_) | Self::User(_) | Self::Unconfirmed(_) | Self::Declined => true,
             Self::NotRoot
             | Self::NoSystemd
+            | Self::UserOutside { .. }
             | Self::Foreign(_)
             | Self::Unreadable { .. }
             | Self::NotEnrolled(_)

@@ -25,6 +25,8 @@ pub(super) struct Unit<'a> {
     pub(super) environment: &'a Path,
     /// The version of systemd that reads it; `None`: unknown, so nothing recent is used.
     pub(super) systemd: Option<u32>,
+    /// Whom it runs as; `None`: root.
+    pub(super) user: Option<&'a str>,
 }
 
 impl Unit<'_> {
@@ -38,6 +40,7 @@ impl Unit<'_> {
             Some(_) | None => "RestartSec=5",
         };
         TEMPLATE
+            .replace("@USER@", &self.user.map(user_lines).unwrap_or_default())
             .replace("@RESTART@", restart)
             .replace("@NAME@", self.name)
             .replace("@PROGRAM@", &quoted(self.program))
@@ -56,6 +59,19 @@ pub(super) fn state_of(text: &str) -> Option<PathBuf> {
     let (_, section) = text.split_once("[X-Tidegate]")?;
     let value = section.lines().find_map(|line| line.strip_prefix("State="))?;
     Some(unquoted(value).into())
+}
+
+/// The user that a unit of ours runs as; `None`: root.
+pub(super) fn user_of(text: &str) -> Option<String> {
+    text.lines().find_map(|line| line.strip_prefix("User=")).map(str::to_owned)
+}
+
+/// No capabilities besides: a step would have them too. Ping needs none where `net.ipv4.ping_group_range` allows it.
+fn user_lines(user: &str) -> String {
+    format!(
+        "# Given by `install --user`: steps see and do what this user may. `tidegate-runtime doctor` says what does not\n\
+         # work then. A repeat without --user keeps it; `--user root` takes it back.\nUser={user}\n"
+    )
 }
 
 /// A path as one word of a unit (systemd.syntax(7), and systemd.service(5) for `$`): plain where that does.
@@ -90,9 +106,21 @@ mod tests {
     use super::*;
 
     fn unit(state: &str, systemd: Option<u32>) -> String {
+        with_user(state, systemd, None)
+    }
+
+    fn with_user(state: &str, systemd: Option<u32>, user: Option<&str>) -> String {
         let (program, environment) =
             (Path::new("/usr/local/bin/tidegate-runtime"), Path::new("/etc/tidegate/runtime.env"));
-        Unit { name: "tidegate-runtime", program, state: Path::new(state), environment, systemd }.text()
+        Unit { name: "tidegate-runtime", program, state: Path::new(state), environment, systemd, user }.text()
+    }
+
+    #[test]
+    fn a_unit_names_its_user_and_reads_back() {
+        let text = with_user("/s", None, Some("tide.gate"));
+        assert!(text.contains("[Service]\n# Given by `install --user`"), "{text}");
+        assert_eq!((user_of(&text).as_deref(), user_of(&unit("/s", None))), (Some("tide.gate"), None));
+        assert!(!text.contains('@') && !text.contains("AmbientCapabilities"), "{text}");
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Machine {
             with,
             timeout,
             output_limit_bytes: 1 << 20,
-            folders: None,
+            policy: tidegate_core::wire::Policy::default(),
         })
     }
 

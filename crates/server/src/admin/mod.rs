@@ -1,6 +1,7 @@
 //! What operators do to a data directory with a command.
 
 mod backup;
+pub mod order_key;
 mod owner;
 mod restore;
 mod root_key;
@@ -8,7 +9,7 @@ mod token;
 
 pub use backup::backup;
 pub use owner::{Owner, OwnerOptions, create_owner};
-pub use restore::{Restored, restore};
+pub use restore::{Keys, Restored, restore};
 pub use token::{create_sign_in_link, create_token};
 
 use anyhow::Context as _;

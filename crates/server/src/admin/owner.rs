@@ -11,13 +11,13 @@ use tidegate_core::error::Error;
 use tidegate_core::keys::{KeyPair, PublicKey, Role};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::sql::Sql;
-use tidegate_core::wire::{Authority, OrderKeyCertificate, PROTOCOL_VERSION};
+use tidegate_core::wire::{Authority, OrderKeyCertificate};
 use tidegate_sqlite::Store;
 use tidegate_web::token_secret;
 
 use super::root_key;
 use crate::host::NobodyHeard;
-use crate::identity::{identity_load, identity_store};
+use crate::identity::{Seeds, keys_store, root_load, root_store};
 use crate::schemas::migrate_all;
 use crate::{clock, data};
 
@@ -87,7 +87,7 @@ pub(super) fn sign_in_link(url: &str, secret: &str) -> String {
 
 fn prepare(store: &mut Store, options: &OwnerOptions) -> anyhow::Result<()> {
     store.transaction(migrate_all).context("failed to set the database up")?;
-    let known = store.read(|db| identity_load(db)).context("failed to read the control plane's keys")?;
+    let known = store.read(|db| root_load(db)).context("failed to read the control plane's keys")?;
     if known.is_some() {
         let data = options.data.display();
         bail!(Obstructed::new(
@@ -104,29 +104,26 @@ fn prepare(store: &mut Store, options: &OwnerOptions) -> anyhow::Result<()> {
 }
 
 fn begin(store: &mut Store, root_seed: &[u8; 32], email: &str, secret: &str) -> anyhow::Result<()> {
-    let order_seed = clock::entropy();
-    let now = clock::now();
-    let certificate = OrderKeyCertificate {
-        v: PROTOCOL_VERSION,
-        order_key: PublicKey::of_seed(&order_seed),
-        issued_at: now,
-    };
+    let seeds = Seeds { order: clock::entropy(), statement: clock::entropy() };
+    let (now, keys) = (clock::now(), seeds.keys());
+    let certificate = OrderKeyCertificate::new(1, &keys, now);
     let root = KeyPair::from_seed(Role::Root, root_seed);
     let authority = Authority {
         root: PublicKey::of_seed(root_seed),
         certificate: Envelope::seal(&certificate, &root, Role::Root),
     };
-    let keys = KeyPair::from_seed(Role::Order, &order_seed);
     let cx = Context {
         now,
         entropy: clock::entropy(),
         keys: &keys,
         authority: &authority,
         presence: &NobodyHeard,
+        earlier: &[],
     };
     let sign_in = token_digest(secret);
     let make = |db: &dyn Sql| -> Result<(), Error> {
-        identity_store(db, &order_seed, &authority, now)?;
+        root_store(db, authority.root)?;
+        keys_store(db, &seeds, &authority, now)?;
         directory::handle(db, &cx, DirectoryInput::CreateOwner { email: email.to_owned(), sign_in })?;
         Ok(())
     };

@@ -11,13 +11,14 @@ use anyhow::{Context as _, bail};
 use tidegate_core::call::Context;
 use tidegate_core::control;
 use tidegate_core::error::Error;
+use tidegate_core::keys::PublicKey;
 use tidegate_core::obstacle::{Obstacle, Obstructed};
-use tidegate_core::sql::Sql;
+use tidegate_core::sql::{ReadSql, Sql, SqlError};
 use tidegate_core::time::Timestamp;
 use tidegate_sqlite::{Store, Unusable};
 
 use crate::host::NobodyHeard;
-use crate::identity::identity_load;
+use crate::identity::{identity_load, root_load};
 use crate::schemas::migrate_all;
 use crate::{clock, data};
 
@@ -28,16 +29,47 @@ pub struct Restored {
     pub endpoints: u64,
     /// Where the database that was replaced is kept; `None`: there was none.
     pub replaced: Option<PathBuf>,
+    /// Which order key is in use.
+    pub keys: Keys,
+}
+
+/// Which order key a restored control plane uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// That of the backup; it is not known whether a newer one was made since.
+    OfBackup {
+        /// Its serial.
+        serial: u64,
+    },
+    /// That of the backup, and none that is newer was in use.
+    Same {
+        /// Its serial.
+        serial: u64,
+    },
+    /// A newer one than the backup's.
+    Carried {
+        /// Its serial.
+        serial: u64,
+    },
 }
 
 /// Puts the backup `from` in place of the database of the data directory `data`, which is made where it does not
 /// exist. `replace` permits that there is one already.
 ///
+/// The order key in use stays: where the database that is replaced has a newer one than the backup, it is carried over,
+/// since machines that have seen it obey no older one. Without a database the newer key comes from `keys_from`, a later
+/// backup.
+///
 /// # Errors
 ///
 /// When the directory is in use, has a database and `replace` is false, or the backup is damaged, no database of
 /// Tidegate's or of a newer program. Then the directory is as it was.
-pub fn restore(data: &Path, from: &Path, replace: bool) -> anyhow::Result<Restored> {
+pub fn restore(
+    data: &Path,
+    from: &Path,
+    replace: bool,
+    keys_from: Option<&Path>,
+) -> anyhow::Result<Restored> {
     if !from.is_file() {
         bail!(unusable(&format!("there is no backup `{}`", from.display())));
     }
@@ -52,10 +84,12 @@ pub fn restore(data: &Path, from: &Path, replace: bool) -> anyhow::Result<Restor
     let answer = (|| {
         remove_with_log(&copy)?;
         copy_backup(from, &copy).map_err(|error| of_backup(from, error))?;
+        let current = Some(database.as_path()).filter(|database| database.exists());
+        let keys = carry_keys(&copy, keys_from.or(current))?;
         let endpoints = close_order_logs(&copy).map_err(|error| of_backup(from, error))?;
         let replaced = take_place(&copy, &database, clock::now())
             .with_context(|| format!("failed to put the backup in place in `{}`", data.display()))?;
-        Ok(Restored { endpoints, replaced })
+        Ok(Restored { endpoints, replaced, keys })
     })();
     if answer.is_err() {
         // Nothing to add to the error when the copy cannot be removed either.
@@ -100,6 +134,50 @@ fn copy_file(from: &Path, copy: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Puts the newer order key of the database `current` into the copy of a backup.
+fn carry_keys(copy: &Path, current: Option<&Path>) -> anyhow::Result<Keys> {
+    let mut store = super::open(copy).context("failed to open the backup")?;
+    store.transaction(migrate_all).context("failed to bring the backup up to date")?;
+    let (root, serial) = store.read(|db| keys_held(db)).context("failed to read the backup's keys")?;
+    let Some(current) = current else { return Ok(Keys::OfBackup { serial }) };
+    let later = super::open(current)?;
+    let (later_root, later_serial) = later
+        .read(|db| keys_held(db))
+        .with_context(|| format!("failed to read the keys of `{}`", current.display()))?;
+    if later_root != root {
+        bail!(Obstructed::new(
+            Obstacle::BackupKeyOutdated,
+            format!("the backup and `{}` have different owners' root keys", current.display()),
+            "restore it into an empty data directory, if it is what you want; the data directory is as it was",
+        ));
+    }
+    if later_serial <= serial {
+        return Ok(Keys::Same { serial });
+    }
+    let rows = later.read(|db| {
+        db.query("SELECT serial, order_seed, statement_seed, certificate, created_at FROM order_key", &[])
+    })?;
+    let carry = |db: &dyn Sql| -> Result<(), SqlError> {
+        db.execute("DELETE FROM order_key", &[])?;
+        for row in &rows {
+            db.execute(
+                "INSERT INTO order_key (serial, order_seed, statement_seed, certificate, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                &row.0,
+            )?;
+        }
+        Ok(())
+    };
+    store.transaction(carry).context("failed to carry the current order key over")?;
+    Ok(Keys::Carried { serial: later_serial })
+}
+
+/// The root key of a database, and the serial of its newest order key.
+fn keys_held(db: &dyn ReadSql) -> Result<(Option<PublicKey>, u64), SqlError> {
+    let serials = db.query("SELECT coalesce(max(serial), 0) FROM order_key", &[])?;
+    Ok((root_load(db)?, serials.first().map_or(Ok(0), |row| row.unsigned(0))?))
+}
+
 /// Checks the copy, brings it up to date and closes every order log in it; answers how many endpoints it has.
 fn close_order_logs(copy: &Path) -> anyhow::Result<u64> {
     let mut store = super::open(copy).context("failed to open the backup")?;
@@ -113,6 +191,7 @@ fn close_order_logs(copy: &Path) -> anyhow::Result<u64> {
         keys: &identity.keys,
         authority: &identity.authority,
         presence: &NobodyHeard,
+        earlier: &identity.earlier,
     };
     let close = |db: &dyn Sql| -> Result<u64, Error> { control::restore_all(db, &cx) };
     let endpoints =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 
 use crate::data::sync_directory;
@@ -56,6 +56,24 @@ pub(super) fn write(file: &Path, seed: &[u8; 32]) -> anyhow::Result<()> {
     let failed = || misplaced(format!("failed to write the root key to `{}`", file.display()));
     let created = options.open(file).with_context(failed)?;
     store(created, pem.as_bytes(), &directory_of(file)).inspect_err(|_| remove(file)).with_context(failed)
+}
+
+/// Reads the seed of a root key that [`write`] wrote.
+///
+/// # Errors
+///
+/// When the file cannot be read or holds no Ed25519 key.
+pub(super) fn read(file: &Path) -> anyhow::Result<[u8; 32]> {
+    let failed = || {
+        Obstructed::new(
+            Obstacle::RootKeyUnusable,
+            format!("`{}` cannot be read as a root key", file.display()),
+            "name with --root-key the file that `tidegate admin owner` wrote; nothing was changed",
+        )
+    };
+    let pem = fs::read_to_string(file).with_context(failed)?;
+    let key = KeypairBytes::from_pkcs8_pem(&pem).map_err(|error| anyhow::anyhow!("{error}"));
+    Ok(key.with_context(failed)?.secret_key)
 }
 
 /// Removes a root key that nothing was signed with.

@@ -61,6 +61,7 @@ fn make(data: &Path, input: &DirectoryInput, failed: &'static str) -> anyhow::Re
         keys: &identity.keys,
         authority: &identity.authority,
         presence: &NobodyHeard,
+        earlier: &[],
     };
     let make = |db: &dyn Sql| -> Result<(), Error> { directory::handle(db, &cx, input.clone()).map(drop) };
     store.transaction(make).map_err(super::plain).context(failed)

@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) deliveries: Notify,
     /// The disk of the database.
     pub(crate) storage: Arc<Storage>,
+    /// A random number of this start.
+    start: u64,
 }
 
 impl World {
@@ -43,6 +45,7 @@ impl World {
             projections: Notify::new(),
             deliveries: Notify::new(),
             storage,
+            start: clock::entropy().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)),
         }
     }
 
@@ -54,6 +57,7 @@ impl World {
             keys: &self.identity.keys,
             authority: &self.identity.authority,
             presence: self,
+            earlier: &self.identity.earlier,
         }
     }
 
@@ -65,6 +69,7 @@ impl World {
             keys: &self.identity.keys,
             authority: &self.identity.authority,
             presence: self,
+            earlier: &self.identity.earlier,
         }
     }
 }
@@ -78,12 +83,20 @@ impl Presence for World {
         self.waiters.is_held(endpoint)
     }
 
+    fn start(&self) -> u64 {
+        self.start
+    }
+
     fn rhythm(&self, endpoint: EndpointId) -> Rhythm {
         self.contacts.rhythm(endpoint)
     }
 
     fn is_storage_full(&self) -> bool {
         self.storage.level() == Level::Full
+    }
+
+    fn room_bytes(&self) -> Option<u64> {
+        self.storage.free_bytes().map(|free| free.saturating_sub(self.storage.reserve_bytes()))
     }
 }
 
@@ -98,5 +111,9 @@ impl Presence for NobodyHeard {
 
     fn is_connected(&self, _: EndpointId) -> bool {
         false
+    }
+
+    fn start(&self) -> u64 {
+        0
     }
 }

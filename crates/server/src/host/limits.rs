@@ -3,16 +3,21 @@
 //! Guessing a code or a sign-in link is what the tight limit is against, so an attempt that succeeds gives its
 //! token back: fifty machines behind one address can enrol with good codes, and a wrong code costs one of twenty.
 //!
+//! An IPv6 address counts in its /64, /56 and /48: whoever rents a /48 has 65,536 of the smallest, and no more than
+//! sixteen times the attempts of one.
+//!
 //! Failed sign-ins count against the address they come from and never against the account they name. A limit on the
 //! account would be a way to lock somebody out: whoever knows an e-mail address need only guess wrong. What an attacker
 //! with many addresses gains is bounded by the length of passwords and by how many are compared at once.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidegate_web::{Admittance, RouteClass};
+
+use crate::net::tiers;
 
 /// Buckets in each of the two generations: with about 100 bytes each, both take 8 MiB at most. When a generation
 /// is full the older is forgotten, so an attacker needs this many addresses to refill a bucket early.
@@ -32,7 +37,9 @@ struct Rate {
 /// signature. From this machine itself they are not limited, or a proxy in front would be.
 fn rate(class: RouteClass, is_loopback: bool) -> Option<Rate> {
     match class {
-        RouteClass::SignIn | RouteClass::Enrol => Some(Rate { per_second: 10.0 / 60.0, burst: 20.0 }),
+        RouteClass::SignIn | RouteClass::SignInLink | RouteClass::Enrol => {
+            Some(Rate { per_second: 10.0 / 60.0, burst: 20.0 })
+        }
         RouteClass::Api | RouteClass::Page | RouteClass::Sync | RouteClass::Time | RouteClass::Other
             if is_loopback =>
         {
@@ -48,7 +55,8 @@ fn rate(class: RouteClass, is_loopback: bool) -> Option<Rate> {
 #[derive(Debug, Default)]
 pub(crate) struct Limits(Mutex<Generations>);
 
-type Key = (IpAddr, RouteClass);
+/// A network, the length of its prefix, and what was asked for.
+type Key = (IpAddr, u8, RouteClass);
 
 #[derive(Debug, Default)]
 struct Generations {
@@ -67,24 +75,53 @@ impl Limits {
     pub(crate) fn admit(&self, address: IpAddr, class: RouteClass, now: Instant) -> Admittance {
         let Some(rate) = rate(class, address.is_loopback()) else { return Admittance::Admitted };
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = generations.bucket((network(address), class), rate, now);
-        if bucket.tokens >= 1.0 {
-            bucket.tokens -= 1.0;
-            return Admittance::Admitted;
+        let mut wait_seconds: f64 = 0.0;
+        for (tier, network) in tiers(address) {
+            let rate = rate.of_tier(tier);
+            let tokens = generations.bucket((network, tier, class), rate, now).tokens;
+            wait_seconds = wait_seconds.max((1.0 - tokens) / rate.per_second);
         }
-        let wait = (1.0 - bucket.tokens) / rate.per_second;
-        Admittance::RetryAfter(Duration::from_secs_f64(wait.ceil()))
+        if wait_seconds > 0.0 {
+            return Admittance::RetryAfter(Duration::from_secs_f64(wait_seconds.ceil()));
+        }
+        for (tier, network) in tiers(address) {
+            generations.bucket((network, tier, class), rate.of_tier(tier), now).tokens -= 1.0;
+        }
+        Admittance::Admitted
     }
 
     /// Gives the token of a successful sign-in or enrolment back.
     pub(crate) fn succeeded(&self, address: IpAddr, class: RouteClass, now: Instant) {
-        if !matches!(class, RouteClass::SignIn | RouteClass::Enrol) {
+        if !is_guessable(class) {
             return;
         }
         let Some(rate) = rate(class, address.is_loopback()) else { return };
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = generations.bucket((network(address), class), rate, now);
-        bucket.tokens = (bucket.tokens + 1.0).min(rate.burst);
+        for (tier, network) in tiers(address) {
+            let rate = rate.of_tier(tier);
+            let bucket = generations.bucket((network, tier, class), rate, now);
+            bucket.tokens = (bucket.tokens + 1.0).min(rate.burst);
+        }
+    }
+}
+
+/// Whether an attempt of this class may be a guess at a secret.
+pub(crate) fn is_guessable(class: RouteClass) -> bool {
+    match class {
+        RouteClass::SignIn | RouteClass::SignInLink | RouteClass::Enrol => true,
+        RouteClass::Api | RouteClass::Page | RouteClass::Sync | RouteClass::Time | RouteClass::Other => false,
+    }
+}
+
+impl Rate {
+    /// The rate of a whole network of this prefix length, where `self` is that of the smallest.
+    fn of_tier(self, length: u8) -> Self {
+        let times = match length {
+            48 => 16.0,
+            56 => 4.0,
+            _ => 1.0,
+        };
+        Self { per_second: self.per_second * times, burst: self.burst * times }
     }
 }
 
@@ -103,17 +140,6 @@ impl Generations {
         bucket.tokens = (bucket.tokens + elapsed * rate.per_second).min(rate.burst);
         bucket.at = now;
         bucket
-    }
-}
-
-/// Whom an address stands for: one holder of IPv6 has a /64 at least (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 
@@ -167,8 +193,28 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_ipv6_network_is_one_address() {
-        let [one, two]: [IpAddr; 2] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse().unwrap());
-        assert_eq!(network(one), network(two));
+    fn a_whole_ipv6_network_is_one_address_and_a_rented_one_sixteen() {
+        let limits = Limits::default();
+        let now = Instant::now();
+        let admitted = |address: [u16; 8]| {
+            limits.admit(IpAddr::from(address), RouteClass::SignIn, now) == Admittance::Admitted
+        };
+        let one = (0..100).filter(|last| admitted([0x2001, 0xdb8, 0, 0, 0, 0, 0, *last])).count();
+        assert_eq!(one, 20);
+        let household = (1..256).filter(|last| admitted([0x2001, 0xdb8, 0, *last, 0, 0, 0, 1])).count();
+        assert_eq!(household, 3 * 20, "the /56 has four times as many, and its first /64 used a fourth");
+        let site = (256..=u16::MAX).filter(|last| admitted([0x2001, 0xdb8, 0, *last, 0, 0, 0, 1])).count();
+        assert_eq!(site, 12 * 20);
+        assert!(admitted([0x2001, 0xdb8, 1, 0, 0, 0, 0, 1]), "another site is free");
+    }
+
+    #[test]
+    fn links_passwords_and_codes_have_buckets_of_their_own() {
+        let limits = Limits::default();
+        let now = Instant::now();
+        for class in [RouteClass::Enrol, RouteClass::SignIn, RouteClass::SignInLink] {
+            assert_eq!(limits.admit(LOOPBACK, class, now), Admittance::Admitted, "{class:?}");
+            while limits.admit(LOOPBACK, class, now) == Admittance::Admitted {}
+        }
     }
 }

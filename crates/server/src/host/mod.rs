@@ -15,6 +15,7 @@ mod reads;
 mod refusals;
 mod shards;
 mod storage;
+mod tickets;
 mod waiters;
 mod writes;
 
@@ -32,7 +33,7 @@ use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
 use tidegate_sqlite::{DirectoryLock, Fatal, Writer};
 use tidegate_web::{
-    Admittance, Changes, ClientAddress, HOLD_MAX, Host, HostError, RouteClass, SignInAttempt, Watch,
+    Admittance, Changes, ClientAddress, Front, HOLD_MAX, Host, HostError, RouteClass, SignInAttempt, Watch,
 };
 use tokio::sync::watch;
 
@@ -43,11 +44,12 @@ use crate::schemas::migrate_all;
 pub(crate) use contacts::Unstored;
 pub(crate) use context::{NobodyHeard, World};
 use editors::Editors;
-use limits::Limits;
+use limits::{Limits, is_guessable};
 use passwords::Passwords;
 use reads::Reads;
 use refusals::Refusals;
 pub(crate) use storage::{Level, Storage, is_disk_full};
+use tickets::Tickets;
 
 /// Write-ahead log that is kept on the disk ahead of need: results and cancels of a few hundred sequences still find
 /// room there when others have filled the disk.
@@ -65,6 +67,8 @@ pub(crate) struct LocalHost {
     limits: Limits,
     passwords: Passwords,
     editors: Editors,
+    tickets: Tickets,
+    front: Front,
     writer: Writer,
     /// Outlives the writer: fields are dropped in their order.
     _lock: DirectoryLock,
@@ -77,6 +81,7 @@ impl LocalHost {
         database: &Path,
         lock: DirectoryLock,
         reserve_bytes: u64,
+        front: Front,
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Option<Self>> {
         let settings = tidegate_sqlite::Settings::server().with_log_reserve(LOG_RESERVE_BYTES);
@@ -92,7 +97,8 @@ impl LocalHost {
         let Some(identity) = reads.identity()? else { return Ok(None) };
         let storage = Arc::new(Storage::new(database, reserve_bytes));
         let world = Arc::new(World::new(identity, Arc::clone(&storage)));
-        let (limits, passwords, editors) = Default::default();
+        let (limits, passwords, editors, tickets): (Limits, Passwords, Editors, Tickets) = Default::default();
+        passwords.know(reads.sign_in_addresses()?);
         Ok(Some(Self {
             world,
             metrics,
@@ -103,6 +109,8 @@ impl LocalHost {
             limits,
             passwords,
             editors,
+            tickets,
+            front,
             writer,
             _lock: lock,
         }))
@@ -150,6 +158,14 @@ impl Host for LocalHost {
         self.world.contacts.keep(endpoint, seen);
     }
 
+    fn ticket_issued(&self, endpoint: EndpointId, ticket: &str) {
+        self.tickets.issued(endpoint, ticket);
+    }
+
+    fn admits_idle(&self, endpoint: EndpointId, ticket: &str, count: u64) -> bool {
+        self.tickets.admits(endpoint, ticket, count)
+    }
+
     fn now(&self) -> Timestamp {
         clock::now()
     }
@@ -170,8 +186,13 @@ impl Host for LocalHost {
         &self,
         password: String,
         hash: Option<String>,
+        address: Option<ClientAddress>,
     ) -> BoxFuture<'_, Result<bool, HostError>> {
-        self.passwords.verify(password, hash).boxed()
+        self.passwords.verify(password, hash, address.map(|ClientAddress(address)| address)).boxed()
+    }
+
+    fn front(&self) -> &Front {
+        &self.front
     }
 
     fn keys(&self) -> &dyn Sign {
@@ -206,9 +227,13 @@ impl Host for LocalHost {
         self.metrics.answered(class, status, took);
         let Some(ClientAddress(address)) = address else { return };
         tracing::debug!(class = class.as_str(), status, took_ms = took.as_millis() as u64, "answered");
-        if (200..300).contains(&status) {
+        // A page answers a good sign-in with a redirect.
+        if (200..400).contains(&status) {
             self.limits.succeeded(address, class, Instant::now());
-        } else if matches!(class, RouteClass::Enrol | RouteClass::SignIn) {
+            if matches!(class, RouteClass::SignIn | RouteClass::SignInLink) {
+                self.passwords.know([address]);
+            }
+        } else if is_guessable(class) {
             tracing::warn!(class = class.as_str(), status, %address, "an attempt was refused");
         }
     }

@@ -1,7 +1,9 @@
 //! Passwords, hashed and compared on blocking threads.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
@@ -9,12 +11,18 @@ use tidegate_core::error::{Code, Error};
 use tidegate_web::HostError;
 use tokio::sync::Semaphore;
 
-/// How many are worked on at once. Each takes 19 MiB and a core for some tens of milliseconds, and check-ins are to
-/// have the other cores.
-const AT_ONCE: usize = 2;
+use crate::net::network;
+
+/// How many are worked on at once in each lane. Each takes 19 MiB and a core for some tens of milliseconds, and check-ins
+/// are to have the other cores.
+const AT_ONCE: usize = 1;
 /// How many may wait besides. More are told to try again: a flood of attempts from many addresses is turned away after
 /// a second's worth of work, and takes no memory.
 const WAITING_MAX: usize = 32;
+
+/// Networks that are known at a time: people of a large organization, at home and in hotels. Past it the oldest half is
+/// forgotten, and has to get through with the strangers once.
+const KNOWN_MAX: usize = 4_096;
 
 /// What one guess costs, in KiB, passes and lanes: the first choice of OWASP's Password Storage Cheat Sheet (Argon2id)
 /// for a machine that has other things to do.
@@ -26,39 +34,81 @@ const LANES: u32 = 1;
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// The places where passwords are worked on.
-#[derive(Clone, Debug)]
+/// Where passwords are worked on: one lane for networks from which somebody signed in before, and one for the others.
+/// Strangers who guess from many addresses fill theirs, and people still get in. What is known is read from the sessions
+/// when the process starts, so a restart under attack locks nobody out.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Passwords {
+    strangers: Lane,
+    known: Lane,
+    networks: Arc<Mutex<Known>>,
+}
+
+#[derive(Clone, Debug)]
+struct Lane {
     places: Arc<Semaphore>,
     asked: Arc<AtomicUsize>,
 }
 
-impl Default for Passwords {
+impl Default for Lane {
     fn default() -> Self {
         Self { places: Arc::new(Semaphore::new(AT_ONCE)), asked: Arc::default() }
     }
 }
 
+/// Networks from which somebody signed in, in two generations.
+#[derive(Debug, Default)]
+struct Known {
+    young: HashSet<IpAddr>,
+    old: HashSet<IpAddr>,
+}
+
 impl Passwords {
-    /// Judges a new one.
+    /// Judges a new one, of a person who is signed in.
     pub(super) async fn judge(&self, password: String, email: String) -> Result<(), HostError> {
-        self.work(move || Ok(tidegate_web::check_password(&password, &email)?)).await
+        self.known.work(move || Ok(tidegate_web::check_password(&password, &email)?)).await
     }
 
-    /// Hashes with a salt made of `entropy`.
+    /// Notes that somebody signed in from these addresses.
+    pub(super) fn know(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        for address in addresses {
+            if networks.young.len() >= KNOWN_MAX / 2 {
+                networks.old = std::mem::take(&mut networks.young);
+            }
+            networks.young.insert(network(address));
+        }
+    }
+
+    /// Hashes with a salt made of `entropy`, for somebody who is signed in.
     pub(super) async fn hash(&self, password: String, entropy: [u8; 32]) -> Result<String, HostError> {
-        self.work(move || hash(&password, &entropy[..16])).await
+        self.known.work(move || hash(&password, &entropy[..16])).await
     }
 
-    /// Compares; `None` takes as long and is never right.
-    pub(super) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, HostError> {
-        self.work(move || {
+    /// Compares for a request from `address`; without a hash it takes as long and is never right.
+    pub(super) async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+        address: Option<IpAddr>,
+    ) -> Result<bool, HostError> {
+        let compare = move || {
             let is_right = verify(&password, hash.as_deref().unwrap_or(NOBODYS))?;
             Ok(is_right && hash.is_some())
-        })
-        .await
+        };
+        self.lane(address).work(compare).await
     }
 
+    fn lane(&self, address: Option<IpAddr>) -> &Lane {
+        let networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = address
+            .map(network)
+            .is_some_and(|network| networks.young.contains(&network) || networks.old.contains(&network));
+        if is_known { &self.known } else { &self.strangers }
+    }
+}
+
+impl Lane {
     /// Runs `work` when there is a place for it.
     async fn work<T: Send + 'static>(
         &self,
@@ -135,7 +185,7 @@ mod tests {
         assert_ne!(one, other, "the salt differs");
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
         let verify = |password: &str, hash: Option<&str>| {
-            passwords.verify(password.to_owned(), hash.map(str::to_owned))
+            passwords.verify(password.to_owned(), hash.map(str::to_owned), None)
         };
         assert_eq!(verify("correct horse battery", Some(&one)).await, Ok(true));
         assert_eq!(verify("Correct horse battery", Some(&one)).await, Ok(false));
@@ -154,42 +204,61 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_are_worked_on_at_once_some_wait_and_the_others_are_told() {
-        let passwords = Passwords::default();
+    async fn strangers_wait_in_a_lane_of_their_own_and_past_its_end_are_told() {
+        let [known, stranger] = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([198, 51, 100, 1])];
+        let all = Passwords::default();
+        all.know([known]);
+        let lane = all.lane(Some(stranger)).clone();
         let (release, released) = std::sync::mpsc::channel::<()>();
-        let released = Arc::new(std::sync::Mutex::new(released));
+        let released = Arc::new(Mutex::new(released));
         let (entered, mut entering) = tokio::sync::mpsc::unbounded_channel();
         let ask = || {
-            let (passwords, released, entered) = (passwords.clone(), Arc::clone(&released), entered.clone());
+            let (lane, released, entered) = (lane.clone(), Arc::clone(&released), entered.clone());
             tokio::spawn(async move {
                 let work = move || {
                     entered.send(()).unwrap();
                     released.lock().unwrap().recv().unwrap();
                     Ok(())
                 };
-                passwords.work(work).await
+                lane.work(work).await
             })
         };
         let asked: Vec<_> = (0..AT_ONCE + WAITING_MAX).map(|_| ask()).collect();
         for _ in 0..AT_ONCE {
             entering.recv().await.unwrap();
         }
-        while passwords.asked.load(Ordering::Relaxed) < asked.len() {
+        while lane.asked.load(Ordering::Relaxed) < asked.len() {
             tokio::task::yield_now().await;
         }
-        assert!(entering.try_recv().is_err(), "the third waits");
+        assert!(entering.try_recv().is_err(), "the next waits");
         let beyond = ask();
-        while !beyond.is_finished() && passwords.asked.load(Ordering::Relaxed) <= asked.len() {
+        while !beyond.is_finished() && lane.asked.load(Ordering::Relaxed) <= asked.len() {
             tokio::task::yield_now().await;
         }
         assert!(beyond.is_finished(), "it is told at once");
         assert_eq!(beyond.await.unwrap(), Err(HostError::Busy));
+        let right = all.hash("correct horse battery".into(), [1; 32]).await.unwrap();
+        let verify = |address| all.verify("correct horse battery".into(), Some(right.clone()), Some(address));
+        assert_eq!(verify(known).await, Ok(true), "who signed in from there before gets in");
+        assert_eq!(verify(stranger).await, Err(HostError::Busy));
         for _ in &asked {
             release.send(()).unwrap();
         }
         for one in asked {
             assert_eq!(one.await.unwrap(), Ok(()));
         }
-        assert_eq!(passwords.asked.load(Ordering::Relaxed), 0);
+        assert_eq!(lane.asked.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_known_is_bounded_and_a_whole_network_is_known() {
+        let passwords = Passwords::default();
+        passwords.know((0..100_000_u32).map(|number| IpAddr::V4(number.into())));
+        let networks = passwords.networks.lock().unwrap();
+        assert!(networks.young.len() + networks.old.len() <= KNOWN_MAX);
+        drop(networks);
+        passwords.know(["2001:db8::1".parse().unwrap()]);
+        assert!(std::ptr::eq(passwords.lane("2001:db8::2".parse().ok()), &raw const passwords.known));
+        assert!(std::ptr::eq(passwords.lane(None), &raw const passwords.strangers));
     }
 }

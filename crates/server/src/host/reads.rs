@@ -1,5 +1,6 @@
 //! Calls that only read.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use anyhow::Context as _;
 use tidegate_core::call::{
     Answer, Context, DirectoryQuestion, EndpointQuestion, ObjectId, Question, SyncNeed,
 };
+use tidegate_core::directory::session_addresses;
 use tidegate_core::error::{Code, Error};
 use tidegate_core::sql::ReadSql;
 use tidegate_sqlite::{Fatal, ReadError, Readers, Settings};
@@ -48,6 +50,13 @@ impl Reads {
     /// The stored identity; `None`: there is none.
     pub(super) fn identity(&self) -> anyhow::Result<Option<Identity>> {
         self.short.with(identity_load).context("failed to read the control plane's keys")
+    }
+
+    /// The addresses from which people signed in lately.
+    pub(super) fn sign_in_addresses(&self) -> anyhow::Result<Vec<IpAddr>> {
+        let addresses = self.short.with(session_addresses);
+        let addresses = addresses.map_err(host_error).context("failed to read the sessions")?;
+        Ok(addresses.iter().filter_map(|address| address.parse().ok()).collect())
     }
 }
 
@@ -93,16 +102,26 @@ impl LocalHost {
     }
 }
 
+/// Largest content of a sync, in bytes, that is checked where it is asked: a few milliseconds. Larger ones, which take
+/// up to a tenth of a second each, would hold up every check-in that shares the thread.
+const SHORT_SYNC_BYTES_MAX: usize = 256 * 1024;
+
 /// Whether a question reads a row or two by their key.
 fn is_short(question: &Question) -> bool {
-    matches!(
-        question,
-        Question::Directory(
+    match question {
+        Question::Directory(question) => matches!(
+            question,
             DirectoryQuestion::Authenticate(_)
                 | DirectoryQuestion::Session(_)
                 | DirectoryQuestion::IsDeactivated(_)
-        ) | Question::Endpoint(EndpointQuestion::Sync(_) | EndpointQuestion::IdleSync(_))
-    )
+        ),
+        Question::Endpoint(EndpointQuestion::Sync(request)) => {
+            request.content_bytes() <= SHORT_SYNC_BYTES_MAX
+        }
+        Question::Endpoint(question) => {
+            matches!(question, EndpointQuestion::SyncLine(_) | EndpointQuestion::IdleSync(_))
+        }
+    }
 }
 
 fn host_error(error: ReadError<Error>) -> HostError {

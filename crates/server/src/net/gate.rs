@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::network::network;
+
 /// Connections in all. With a held sync each takes some 10 KiB, so they fit a small server; past it new ones wait
 /// in the kernel's queue until others end.
 pub(crate) const CONNECTIONS_MAX: usize = 20_000;
@@ -40,18 +42,10 @@ impl Gate {
         permit.expect("the semaphore of connections is never closed")
     }
 
-    /// Lets a connection from `address` in; `None`: it has too many already.
-    pub(super) fn enter(self: &Arc<Self>, address: IpAddr, room: OwnedSemaphorePermit) -> Option<Pass> {
-        if !address.is_loopback() {
-            let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = addresses.entry(address).or_default();
-            if *count >= PER_ADDRESS_MAX {
-                return None;
-            }
-            *count += 1;
-        }
+    /// Lets a connection in that is not counted for an address yet.
+    pub(super) fn enter(self: &Arc<Self>, room: OwnedSemaphorePermit) -> Pass {
         self.open.fetch_add(1, Ordering::Relaxed);
-        Some(Pass { gate: Arc::clone(self), address, _room: room })
+        Pass { gate: Arc::clone(self), counted: None, _room: room }
     }
 
     /// Connections that are open.
@@ -64,18 +58,43 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct Pass {
     gate: Arc<Gate>,
-    pub(super) address: IpAddr,
+    counted: Option<IpAddr>,
     _room: OwnedSemaphorePermit,
+}
+
+impl Pass {
+    /// Counts the connection for `address`, once; false: that address has too many already.
+    pub(super) fn count(&mut self, address: IpAddr) -> bool {
+        if address.is_loopback() {
+            return true;
+        }
+        let network = network(address);
+        let mut addresses = self.gate.addresses();
+        let count = addresses.entry(network).or_default();
+        if *count >= PER_ADDRESS_MAX {
+            return false;
+        }
+        *count += 1;
+        self.counted = Some(network);
+        true
+    }
+}
+
+impl Gate {
+    fn addresses(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, u32>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         self.gate.open.fetch_sub(1, Ordering::Relaxed);
-        let mut addresses = self.gate.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = addresses.get_mut(&self.address) {
+        let Some(network) = self.counted else { return };
+        let mut addresses = self.gate.addresses();
+        if let Some(count) = addresses.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
-                addresses.remove(&self.address);
+                addresses.remove(&network);
             }
         }
     }
@@ -91,10 +110,14 @@ mod tests {
         let address = IpAddr::from([192, 0, 2, 1]);
         let mut passes = Vec::new();
         for _ in 0..PER_ADDRESS_MAX {
-            passes.push(gate.enter(address, gate.room().await).unwrap());
+            let mut pass = gate.enter(gate.room().await);
+            assert!(pass.count(address));
+            passes.push(pass);
         }
-        assert!(gate.enter(address, gate.room().await).is_none());
-        assert!(gate.enter(IpAddr::from([127, 0, 0, 1]), gate.room().await).is_some());
+        let mut beyond = gate.enter(gate.room().await);
+        assert!(!beyond.count(address));
+        assert!(beyond.count(IpAddr::from([127, 0, 0, 1])));
+        drop(beyond);
         assert_eq!(gate.open(), passes.len());
         drop(passes);
         assert!(gate.addresses.lock().unwrap().is_empty());

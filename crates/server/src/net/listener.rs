@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
-use super::connection::{Serving, serve};
+pub(crate) use super::connection::Serving;
+use super::connection::serve;
 pub(crate) use super::gate::{CONNECTIONS_MAX, Gate};
 use crate::stop::stopped;
 
@@ -58,31 +57,32 @@ fn unbindable(address: SocketAddr, kind: io::ErrorKind) -> Obstructed {
 pub(crate) struct Listener {
     /// The socket.
     pub(crate) socket: TcpListener,
-    /// The routes.
-    pub(crate) router: Router,
-    /// `None`: plain HTTP.
-    pub(crate) tls: Option<TlsAcceptor>,
+    /// How its connections are served.
+    pub(crate) serving: Serving,
     /// Shared with the other listener.
     pub(crate) gate: Arc<Gate>,
-    /// When to end.
-    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 impl Listener {
     /// Serves until `stopping`, then until every answer under way is sent, for at most [`DRAIN_TIME_MAX`].
     pub(crate) async fn run(self) {
-        let Self { socket, router, tls, gate, mut stopping } = self;
-        let serving = Serving { router, tls, stopping: stopping.clone() };
+        let Self { socket, serving, gate } = self;
+        let mut stopping = serving.stopping.clone();
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 () = stopped(&mut stopping) => break,
                 Some(_) = connections.join_next() => {}
                 (accepted, room) = accept(&socket, &gate) => match accepted {
-                    Ok((stream, peer)) => match gate.enter(peer.ip().to_canonical(), room) {
-                        Some(pass) => { connections.spawn(serve(stream, pass, serving.clone())); }
-                        None => tracing::warn!(address = %peer.ip(), "too many connections from one address"),
-                    },
+                    Ok((stream, peer)) => {
+                        let (peer, mut pass) = (peer.ip().to_canonical(), gate.enter(room));
+                        // A trusted proxy has as many as it needs: whose they are it says on each.
+                        if serving.proxies.trust(peer) || pass.count(peer) {
+                            connections.spawn(serve(stream, peer, pass, serving.clone()));
+                        } else {
+                            tracing::warn!(address = %peer, "too many connections from one address");
+                        }
+                    }
                     Err(error) => rest(&error).await,
                 },
             }

@@ -59,7 +59,7 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<Response, hyper::Error> {
-        let mut request = Request::builder().method(method).uri(path).header("host", "tidegate.test");
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -31,6 +31,7 @@ pub(crate) struct Machine {
     orders: Option<Head<LogId>>,
     unsent: Vec<Entry>,
     pub(crate) ticket: Option<String>,
+    idle_count: u64,
 }
 
 impl Machine {
@@ -47,6 +48,7 @@ impl Machine {
             orders: None,
             unsent: Vec::new(),
             ticket: None,
+            idle_count: 0,
         };
         machine.write(&JournalBody::Booted {
             version: "0.0.0".to_owned(),
@@ -119,7 +121,8 @@ impl Machine {
         let request = RequestId::fresh(&mut self.entropy);
         let (endpoint, ticket) = (self.endpoint.unwrap(), self.ticket.clone().unwrap());
         let hold_ms = u64::try_from(hold.as_millis()).unwrap();
-        IdleSync { endpoint, request, ticket, hold_ms }.write().into()
+        self.idle_count += 1;
+        IdleSync { endpoint, request, ticket, hold_ms, count: self.idle_count }.write().into()
     }
 
     fn take(&mut self, answer: &SyncAnswer) -> Vec<OrderKind> {
@@ -144,6 +147,7 @@ impl Machine {
             endpoint: self.endpoint.unwrap(),
             request: RequestId::fresh(&mut self.entropy),
             boot: self.boot,
+            serial: 1,
             wall: now(),
             clock: None,
             journal: self.journal,
@@ -152,6 +156,7 @@ impl Machine {
             content: None,
             gap: false,
             failures: None,
+            proofs: 0,
         }
     }
 

@@ -5,7 +5,9 @@
 mod accounts;
 mod admin;
 mod client;
+mod flood;
 mod flow;
+mod front;
 mod hostile;
 mod machine;
 mod operations;

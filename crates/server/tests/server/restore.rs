@@ -39,7 +39,7 @@ async fn a_backup_made_while_people_write_is_consistent() {
     let written = writer.await.unwrap();
     running.shutdown().await;
 
-    let restored = restore(&home.data(), &home.beside("backup.db"), true).unwrap();
+    let restored = restore(&home.data(), &home.beside("backup.db"), true, None).unwrap();
     assert!(restored.replaced.is_some());
     let running = home.serve().await;
     let mut owner = home.owner(&running).await;
@@ -62,7 +62,7 @@ async fn a_restore_closes_order_logs_and_the_machine_goes_on() {
     backup(&home.data(), &home.beside("backup.db")).unwrap();
     running.shutdown().await;
 
-    let restored = restore(&home.data(), &home.beside("backup.db"), true).unwrap();
+    let restored = restore(&home.data(), &home.beside("backup.db"), true, None).unwrap();
     assert_eq!(restored.endpoints, 1);
     let running = home.serve().await;
     let mut line = Client::connect(running.addresses().people, None).await;
@@ -75,10 +75,10 @@ async fn a_restore_does_not_touch_what_is_used_or_was_not_to_be_replaced() {
     let home = Home::new();
     let out = home.beside("backup.db");
     backup(&home.data(), &out).unwrap();
-    let refused = restore(&home.data(), &out, false).unwrap_err();
+    let refused = restore(&home.data(), &out, false, None).unwrap_err();
     assert!(refused.to_string().contains("has a database already"), "{refused:#}");
     let running = home.serve().await;
-    let refused = restore(&home.data(), &out, true).unwrap_err();
+    let refused = restore(&home.data(), &out, true, None).unwrap_err();
     assert!(refused.to_string().contains("is in use"), "{refused:#}");
     running.shutdown().await;
 }
@@ -93,9 +93,9 @@ async fn a_damaged_backup_leaves_everything_as_it_was() {
     bytes[middle..].fill(0xa5);
     fs::write(&out, bytes).unwrap();
     let before = fs::read(home.data().join("tidegate.db")).unwrap();
-    restore(&home.data(), &out, true).unwrap_err();
+    restore(&home.data(), &out, true, None).unwrap_err();
     fs::write(&out, "no database").unwrap();
-    restore(&home.data(), &out, true).unwrap_err();
+    restore(&home.data(), &out, true, None).unwrap_err();
     assert_eq!(fs::read(home.data().join("tidegate.db")).unwrap(), before);
     let names: Vec<_> = fs::read_dir(home.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_string_lossy().contains("restoring")), "{names:?}");
@@ -108,7 +108,7 @@ async fn a_backup_moves_to_another_machine() {
     let out = home.beside("backup.db");
     backup(&home.data(), &out).unwrap();
     let elsewhere = home.beside("elsewhere");
-    let restored = restore(&elsewhere, &out, false).unwrap();
+    let restored = restore(&elsewhere, &out, false, None).unwrap();
     assert_eq!((restored.endpoints, restored.replaced), (0, None));
     let options = tidegate_server::ServeOptions { data: elsewhere, ..home.options() };
     let running = tidegate_server::Server::start(options).await.unwrap();

@@ -107,7 +107,8 @@ pub(super) async fn confirmed(host: &dyn Host, viewer: &Viewer, form: &Form) -> 
         Confirmation::Password(_) => RefusedWith::Password,
         Confirmation::Link(_) => RefusedWith::Link,
     };
-    match confirm_session(host, viewer.principal.clone(), viewer.session, confirmation).await {
+    let by = viewer.principal.clone();
+    match confirm_session(host, by, viewer.session, confirmation, viewer.address).await {
         Ok(principal) => Ok(Viewer { principal, ..*viewer }),
         Err(error) => {
             let problem = Problem::from(error);

@@ -5,7 +5,7 @@ use axum::http::header::CONTENT_TYPE;
 use tidegate_core::error::Code;
 
 use crate::Shared;
-use crate::body::{SEQUENCE_BODY_BYTES_MAX, read};
+use crate::body::{SEQUENCE_BODY_BYTES_MAX, SMALL_BYTES_MAX, read};
 use crate::problem::Problem;
 
 /// Most fields: a sequence of 100 steps with 40 arguments each.
@@ -40,22 +40,37 @@ impl Form {
     }
 }
 
+/// A form of a few short fields, such as a person without a session may send.
+pub(super) struct SmallForm(pub(super) Form);
+
 impl FromRequest<Shared> for Form {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
-        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        // A form without fields has no body, and some browsers then say no type.
-        if !essence.is_empty() && !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            let detail = "a form here is sent as `application/x-www-form-urlencoded`";
-            return Err(Problem::new(Code::UnsupportedMediaType, detail));
-        }
-        let bytes = read(request, SEQUENCE_BODY_BYTES_MAX).await?;
-        let fields: Vec<_> = form_urlencoded::parse(&bytes).into_owned().take(FIELDS_MAX + 1).collect();
-        if fields.len() > FIELDS_MAX {
-            return Err(Problem::new(Code::TooLarge, format!("a form here has at most {FIELDS_MAX} fields")));
-        }
-        Ok(Self(fields))
+        parse(request, SEQUENCE_BODY_BYTES_MAX).await
     }
+}
+
+impl FromRequest<Shared> for SmallForm {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        parse(request, SMALL_BYTES_MAX).await.map(Self)
+    }
+}
+
+async fn parse(request: Request, bytes_max: usize) -> Result<Form, Problem> {
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    // A form without fields has no body, and some browsers then say no type.
+    if !essence.is_empty() && !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let detail = "a form here is sent as `application/x-www-form-urlencoded`";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+    }
+    let bytes = read(request, bytes_max).await?;
+    let fields: Vec<_> = form_urlencoded::parse(&bytes).into_owned().take(FIELDS_MAX + 1).collect();
+    if fields.len() > FIELDS_MAX {
+        return Err(Problem::new(Code::TooLarge, format!("a form here has at most {FIELDS_MAX} fields")));
+    }
+    Ok(Form(fields))
 }

@@ -44,12 +44,14 @@ use crate::Shared;
 
 pub(crate) use deliver::deliver;
 pub(crate) use refusal::{is_page, refuse};
+pub(crate) use viewer::AskedToSignIn;
 
 /// The pages and what they need.
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/", get(overnight::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/link", post(sign_in::submit))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/confirm", post(confirm::submit))
         .route("/machines", get(machines::show))
@@ -63,6 +65,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/machines/{id}/revoke", post(machine::revoke))
         .route("/machines/{id}/transcript", get(transcript::show))
         .route("/machines/{id}/transcript/file", get(transcript::file))
+        .route("/machines/{id}/transcript/{number}", get(transcript::one))
         .route("/machines/{id}/drafts", post(draft::create))
         .route("/sequences/{id}", get(result::show))
         .route("/sequences/{id}/act", post(result::act))

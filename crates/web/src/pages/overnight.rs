@@ -188,6 +188,11 @@ fn card(item: &OvernightItem, now: Timestamp) -> Markup {
                 p .attention { "! It would usually have been heard by " (moment.at(missed_at)) " " (moment.zone_name()) "." }
             }
             (care(item, &moment))
+            @if item.more_of_machine > 0 {
+                p .fine {
+                    a href={ "/machines/" (machine.endpoint_id) } { (item.more_of_machine) " more from this machine" }
+                }
+            }
         }
     }
 }

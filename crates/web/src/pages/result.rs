@@ -300,6 +300,12 @@ fn attempt(
                         dl { @for (name, value) in &result.data { div { dt { (words::label(name)) } dd { (words::fact(value)) } } } }
                     }
                 }
+                @if let Some(left_out) = &result.left_out {
+                    p .fine {
+                        "Details and output are left out here: the results of this sequence are too large for one page. "
+                        a href={ (transcript::place(machine.id)) "/" (left_out.number) } { "Show this one, " (bytes(left_out.bytes)) }
+                    }
+                }
                 (stream("Output", &result.output, find))
                 @if let Some(error_output) = &result.error_output { (stream("Error output", error_output, find)) }
             }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tidegate_core::directory::RefusedWith;
 use tidegate_core::error::{Code, Error};
 
-use super::form::Form;
+use super::form::{Form, SmallForm};
 use super::layout::outside;
 use super::viewer::{Stranger, Viewer, local, secret, with_session};
 use crate::Shared;
@@ -43,7 +43,7 @@ pub(super) async fn submit(
     State(host): State<Shared>,
     address: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
-    sent: Form,
+    SmallForm(sent): SmallForm,
 ) -> Result<Response, Problem> {
     let next = sent.text("next");
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -56,7 +56,7 @@ pub(super) async fn submit(
                 None if by_link => after_link(host.as_ref(), &opened).await?,
                 _ => local(next),
             };
-            Ok(with_session(place, Some(&opened.secret), &headers))
+            Ok(with_session(place, Some(&opened.secret), host.front().is_secure()))
         }
         Err(error) => {
             let problem = Problem::from(error);
@@ -78,7 +78,7 @@ pub(super) async fn submit(
 /// Ends the session.
 pub(super) async fn sign_out(State(host): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     end(host.as_ref(), &headers).await?;
-    Ok(with_session("/sign-in", None, &headers))
+    Ok(with_session("/sign-in", None, host.front().is_secure()))
 }
 
 /// Where one begins who came by a link: it is used up, so without a password one could not come again.
@@ -114,7 +114,7 @@ fn is_unknown(error: &HostError) -> bool {
 }
 
 async fn end(host: &dyn Host, headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(secret) = secret(headers) else { return Ok(()) };
+    let Some(secret) = secret(headers, host.front().is_secure()) else { return Ok(()) };
     if let Some((principal, session)) = authenticate_session(host, secret, false).await? {
         end_session(host, principal, session).await?;
     }
@@ -134,7 +134,7 @@ fn form(next: Option<&str>, wrong: Option<&str>) -> Html<String> {
                 button .primary { "Sign in" }
             }
             h2 { "With a one-time link" }
-            form .stack method="post" action="/sign-in" data-from-fragment="secret" {
+            form .stack method="post" action="/sign-in/link" data-from-fragment="secret" {
                 (back(next))
                 label { "One-time link, or an API token"
                     input name="secret" type="password" autocomplete="off" required spellcheck="false";

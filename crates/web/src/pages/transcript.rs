@@ -16,10 +16,11 @@ use super::places::Places;
 use super::viewer::Viewer;
 use crate::Shared;
 use crate::call::ask_endpoint;
-use crate::extract::{Id, Query, paging, present};
+use crate::extract::{Id, NoQuery, Query, paging, present};
 use crate::host::Host;
 use crate::problem::Problem;
 use crate::routes::export;
+use crate::routes::transcript::{EntryPath, entry_of, entry_read};
 
 /// Entries of a page: a night of a busy machine, and some 10 KB on the way.
 const ENTRIES: u32 = 100;
@@ -66,7 +67,7 @@ pub(super) async fn show(
         @if let Some(sequence) = sequence {
             p .notice { "Only what is about " a href={ "/sequences/" (sequence) } { "one sequence" } ". " a href=(place(id)) { "Show everything" } }
         }
-        (table(&entries.items, &moment))
+        (table(id, &entries.items, &moment))
         (ways(id, sequence, entries.next.as_deref(), is_newest))
     };
     // Older entries never change.
@@ -81,6 +82,36 @@ pub(super) async fn file(
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Problem> {
     export::whole(host, id).await
+}
+
+/// One entry with its whole body.
+pub(super) async fn one(
+    State(host): State<Shared>,
+    viewer: Viewer,
+    path: EntryPath,
+    _: NoQuery,
+) -> Result<Html<String>, Problem> {
+    let (id, number) = entry_of(path)?;
+    let entry = entry_read(host.as_ref(), id, number).await?;
+    let machine = machine::read(host.as_ref(), id).await?;
+    let places = Places::read(host.as_ref()).await?;
+    let moment = Moment::new(host.now(), places.zone(machine.site_id));
+    let body = entry.body.as_ref().map(|body| format!("{body:#}"));
+    let main = html! {
+        (machine::strip(&machine, &places, &moment))
+        div .heading {
+            h2 .title { "Entry " (number) " of the transcript" }
+            p .no-print { a href=(place(id)) { "Whole transcript" } }
+        }
+        p { (kind_words(&entry.kind)) ", " (actor_words(&entry.actor)) ", " (moment.second(entry.at)) }
+        @match body {
+            Some(body) => { (super::output::text(&body, "")) }
+            None => p { "Its body was erased." },
+        }
+        p .fine { "SHA-256 of its header " code { (entry.hash) } }
+    };
+    let title = format!("Entry {number} of the transcript of {}", machine.name);
+    Ok(page(&viewer, Section::Machines, &title, &Live::Never, &main))
 }
 
 /// Where the record of a machine is read.
@@ -101,7 +132,7 @@ async fn read(
     }
 }
 
-fn table(entries: &[TranscriptEntryView], moment: &Moment) -> Markup {
+fn table(id: EndpointId, entries: &[TranscriptEntryView], moment: &Moment) -> Markup {
     html! {
         @if entries.is_empty() { p .empty-line { "There is nothing older." } }
         @else {
@@ -113,7 +144,7 @@ fn table(entries: &[TranscriptEntryView], moment: &Moment) -> Markup {
                             td data-label="No." { (entry.number) }
                             td data-label="When" { (moment.second(entry.at)) }
                             td data-label="Who" { (actor_words(&entry.actor)) }
-                            td data-label="What" { (what(entry, moment)) }
+                            td data-label="What" { (what(id, entry, moment)) }
                         }
                     }
                 }
@@ -122,15 +153,17 @@ fn table(entries: &[TranscriptEntryView], moment: &Moment) -> Markup {
     }
 }
 
-fn what(entry: &TranscriptEntryView, moment: &Moment) -> Markup {
+fn what(id: EndpointId, entry: &TranscriptEntryView, moment: &Moment) -> Markup {
     let kind = kind_words(&entry.kind);
     let description = describe(entry, moment.zone());
     html! {
-        @match entry.sequence_id {
+        // There is no page for what only the machine tells of.
+        @match entry.sequence_id.filter(|_| !entry.claimed) {
             Some(sequence) => a href={ "/sequences/" (sequence) } { (kind) },
             None => strong { (kind) },
         }
         @if !description.is_empty() { ": " (description) }
+        @if entry.left_out.is_some() { " " a href={ (place(id)) "/" (entry.number) } { "Show it" } }
     }
 }
 

@@ -11,6 +11,7 @@ use tidegate_core::digest::Digest;
 use crate::Shared;
 use crate::host::ClientAddress;
 use crate::problem::Problem;
+use crate::room;
 use crate::sessions::authenticate_session;
 
 /// The cookie over TLS. The prefix makes browsers refuse one that another host or an unprotected page set
@@ -51,9 +52,11 @@ impl FromRequestParts<Shared> for Viewer {
     type Rejection = Stranger;
 
     async fn from_request_parts(parts: &mut Parts, host: &Shared) -> Result<Self, Stranger> {
-        let Some(secret) = secret(&parts.headers) else { return Err(sign_in(parts)) };
+        let is_secure = host.front().is_secure();
+        let Some(secret) = secret(&parts.headers, is_secure) else { return Err(sign_in(parts)) };
         match authenticate_session(host.as_ref(), secret, is_use(parts)).await {
             Ok(Some((principal, session))) => {
+                room::prove(parts.extensions.get());
                 let address = parts.extensions.get::<ClientAddress>().copied();
                 Ok(Self { principal, session, address })
             }
@@ -81,11 +84,16 @@ fn sign_in(parts: &Parts) -> Stranger {
     Stranger::SignIn(format!("/sign-in?next={back}"))
 }
 
+/// Marks the answer to a request that proved no session, whatever its status says to a browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedToSignIn;
+
 impl IntoResponse for Stranger {
     fn into_response(self) -> Response {
         match self {
             Self::SignIn(place) => {
                 let mut response = Redirect::to(&place).into_response();
+                response.extensions_mut().insert(AskedToSignIn);
                 // A script that asked for a part of a page is told to take the whole page there.
                 if let Ok(value) = HeaderValue::from_str(&place) {
                     response.headers_mut().insert("hx-redirect", value);
@@ -97,34 +105,24 @@ impl IntoResponse for Stranger {
     }
 }
 
-/// The secret in the cookie, if there is exactly one that may be ours.
-pub(super) fn secret(headers: &HeaderMap) -> Option<&str> {
-    let cookies = || {
-        let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='))
-    };
-    let named = |name| cookies().filter(move |(key, _)| *key == name).map(|(_, value)| value);
-    let secret = named(COOKIE_SECURE).next().or_else(|| named(COOKIE_PLAIN).next())?;
+/// The secret in the cookie, if there is one that may be ours. Over TLS only the protected cookie counts: any page of a
+/// sibling host, or of this one over plain HTTP, can plant the other.
+pub(super) fn secret(headers: &HeaderMap, is_secure: bool) -> Option<&str> {
+    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, secret) = pairs.find(|(key, _)| *key == cookie_name(is_secure))?;
     ((1..=SECRET_BYTES_MAX).contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic()))
         .then_some(secret)
 }
 
-/// Whether the browser holds a session that it only sends over TLS.
-pub(super) fn is_over_tls(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.any(|(name, _)| name == COOKIE_SECURE)
+fn cookie_name(is_secure: bool) -> &'static str {
+    if is_secure { COOKIE_SECURE } else { COOKIE_PLAIN }
 }
 
 /// Leads to `place` and gives the browser a session; `None` takes it away.
-pub(super) fn with_session(place: &str, secret: Option<&str>, headers: &HeaderMap) -> Response {
+pub(super) fn with_session(place: &str, secret: Option<&str>, is_secure: bool) -> Response {
     let mut response = (StatusCode::SEE_OTHER, [("location", place.to_owned())]).into_response();
-    // A browser says itself over what it came.
-    let origin = headers.get("origin").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (name, secure) = match origin.starts_with("https://") {
-        true => (COOKIE_SECURE, "; Secure"),
-        false => (COOKIE_PLAIN, ""),
-    };
+    let (name, secure) = (cookie_name(is_secure), if is_secure { "; Secure" } else { "" });
     let cookie = match secret {
         Some(secret) => {
             format!("{name}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={MAX_AGE_SECONDS}{secure}")
@@ -175,17 +173,31 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_cookie_counts_and_the_protected_one_first() {
-        let read = |value: &str| {
+    fn only_our_own_cookie_counts_and_over_tls_only_the_protected_one() {
+        let read = |value: &str, is_secure| {
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, HeaderValue::from_str(value).unwrap());
-            secret(&headers).map(str::to_owned)
+            secret(&headers, is_secure).map(str::to_owned)
         };
-        assert_eq!(read("a=b; tidegate=tgs_x"), Some("tgs_x".to_owned()));
-        assert_eq!(read("tidegate=planted; __Host-tidegate=tgs_y"), Some("tgs_y".to_owned()));
+        assert_eq!(read("a=b; tidegate=tgs_x", false), Some("tgs_x".to_owned()));
+        let both = "tidegate=planted; __Host-tidegate=tgs_y";
+        assert_eq!(read(both, true), Some("tgs_y".to_owned()));
+        assert_eq!(read(both, false), Some("planted".to_owned()), "plain HTTP cannot tell");
+        assert_eq!(read("tidegate=planted", true), None);
         for value in ["", "tidegate=", "tidegatex=a", "other=tidegate", "tidegate=a b"] {
-            assert_ne!(read(value), Some("a b".to_owned()), "{value}");
+            assert_eq!(read(value, false), None, "{value}");
         }
-        assert_eq!(read(&format!("tidegate={}", "a".repeat(201))), None);
+        assert_eq!(read(&format!("tidegate={}", "a".repeat(201)), false), None);
+    }
+
+    #[test]
+    fn over_tls_the_cookie_is_never_sent_in_the_clear() {
+        let cookie = |is_secure| {
+            let response = with_session("/", Some("tgs_x"), is_secure);
+            response.headers()[SET_COOKIE].to_str().unwrap().to_owned()
+        };
+        assert!(cookie(true).starts_with("__Host-tidegate=tgs_x; Path=/; HttpOnly; SameSite=Lax"));
+        assert!(cookie(true).ends_with("; Secure"));
+        assert!(cookie(false).starts_with("tidegate=tgs_x; ") && !cookie(false).contains("Secure"));
     }
 }

@@ -17,7 +17,7 @@ mod sequences;
 mod sign_in;
 mod sites;
 mod tokens;
-mod transcript;
+pub(crate) mod transcript;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -53,6 +53,7 @@ pub(crate) fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(endpoints::retire))
         .routes(routes!(sequences::create))
         .routes(routes!(transcript::read))
+        .routes(routes!(transcript::entry))
         .routes(routes!(export::download))
         .routes(routes!(history::contacts))
         .routes(routes!(history::previous))

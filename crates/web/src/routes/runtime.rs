@@ -1,7 +1,7 @@
 //! What endpoints say: enrol, ask for the time, sync.
 
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use tidegate_core::call::{DirectoryInput, EndpointInput, Input, ObjectId, Reply};
@@ -11,17 +11,21 @@ use tidegate_core::id::EndpointId;
 use tidegate_core::keys::{Role, Sign};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{
-    Authority, EnrolAnswer, EnrolRequest, EnrolmentCertificate, PROTOCOL_VERSION, RecoverRequest,
-    SYNC_BYTES_MAX, SyncMessage, SyncParseError, TimeAnswer, TimeRequest, TimeStatement,
+    Authority, EnrolAnswer, EnrolRequest, EnrolmentCertificate, FirstLine, PROTOCOL_VERSION, RecoverRequest,
+    SYNC_BYTES_MAX, SYNC_LINE_BYTES_MAX, SyncMessage, SyncParseError, SyncRequest, TimeAnswer, TimeRequest,
+    TimeStatement,
 };
 
 use crate::Shared;
+use crate::arriving::Arriving;
 use crate::body::{SmallJson, parse};
+use crate::encoding::Encoding;
 use crate::extract::NoQuery;
 use crate::hold::{self, Arrival};
 use crate::host::{ClientAddress, Host};
 use crate::problem::Problem;
-use crate::runtime_body::{RuntimeBody, compressed_json};
+use crate::room::{self, BodyRoom};
+use crate::runtime_body::{RuntimeBody, compressed_json, require_runtime_type};
 
 /// Largest request to enrol, decompressed: a full catalogue of probes and generous facts, in base 64.
 const ENROL_BYTES_MAX: usize = 512 * 1024;
@@ -83,16 +87,50 @@ pub(crate) async fn sync(
     State(host): State<Shared>,
     address: Option<Extension<ClientAddress>>,
     _: NoQuery,
-    RuntimeBody { bytes, accepted }: RuntimeBody<SYNC_BYTES_MAX>,
+    request: Request,
 ) -> Result<Response, Problem> {
     let at = host.now();
-    let message = SyncMessage::parse(&bytes).map_err(|error| unreadable_sync(&error))?;
-    // The entries are copied out; a request that is held must not keep megabytes.
-    drop(bytes);
+    require_runtime_type(request.headers())?;
+    let accepted = Encoding::accepted(request.headers());
+    let room = request.extensions().get().cloned();
+    let arriving = Arriving::open(request, SYNC_BYTES_MAX)?;
+    let message = message(host.as_ref(), arriving, room.as_ref()).await?;
     let address = address.map(|Extension(ClientAddress(address))| address.to_string());
     match hold::answer(host.as_ref(), Arrival { message, address, at }).await? {
         Some(answer) => compressed_json(&answer, accepted),
         None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+/// Reads a sync in two steps: nothing after the first line is read until a key of the endpoint is known to have signed
+/// that line.
+async fn message(
+    host: &dyn Host,
+    mut arriving: Arriving,
+    room: Option<&BodyRoom>,
+) -> Result<SyncMessage, Problem> {
+    let Some(bytes) = arriving.line(SYNC_LINE_BYTES_MAX).await? else {
+        return Err(unreadable_sync(&SyncParseError::LineTooLong));
+    };
+    match FirstLine::parse(&bytes).map_err(|error| unreadable_sync(&error))? {
+        FirstLine::Idle(idle) => {
+            let nothing =
+                |_: &[u8]| Err(Problem::invalid("an idle sync is one line, and something follows it"));
+            arriving.rest(nothing).await?;
+            // It may be held for minutes, and says nothing that is kept.
+            if let Some(BodyRoom(room)) = room {
+                room.give_back();
+            }
+            Ok(SyncMessage::Idle(idle))
+        }
+        FirstLine::Signed(first) => {
+            let first = hold::verified(host, *first).await?;
+            room::prove(room);
+            let mut content = first.content(bytes.len());
+            arriving.rest(|piece| content.push(piece).map_err(|error| unreadable_sync(&error))).await?;
+            let request = SyncRequest::complete(first, content).map_err(|error| unreadable_sync(&error))?;
+            Ok(SyncMessage::Signed(Box::new(request)))
+        }
     }
 }
 
@@ -105,7 +143,7 @@ pub(crate) fn time_answer(
 ) -> TimeAnswer {
     let statement = TimeStatement { v: PROTOCOL_VERSION, nonce, at: now };
     TimeAnswer {
-        time: Envelope::seal(&statement, keys, Role::Order),
+        time: Envelope::seal(&statement, keys, Role::Statement),
         authority: authority.certificate.clone(),
         root: authority.root,
     }
@@ -142,7 +180,10 @@ async fn enrolled(
 
 fn unreadable_sync(error: &SyncParseError) -> Problem {
     match error {
-        SyncParseError::TooLarge | SyncParseError::Entries => Problem::new(Code::TooLarge, error.to_string()),
+        SyncParseError::TooLarge
+        | SyncParseError::LineTooLong
+        | SyncParseError::Entries
+        | SyncParseError::Proofs => Problem::new(Code::TooLarge, error.to_string()),
         SyncParseError::Line(_) | SyncParseError::Envelope(_) | SyncParseError::Content => {
             Problem::invalid(error.to_string())
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tidegate_web::Host as _;
+use tidegate_web::{Host as _, RouteClass};
 
 use crate::machine::{ENDPOINT, Machine};
 use crate::pages::{Browser, location, text};
@@ -193,6 +193,17 @@ async fn a_confirmation_leads_to_no_place_but_a_sensitive_form_here() {
     );
     let nothing = browser.submit("/confirm", &[to]).await;
     assert_eq!(nothing.status, 422, "a confirmation without a proof is none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_is_led_to_the_sign_in_counts_as_a_refused_attempt() {
+    let world = World::new();
+    let mut stranger = Browser::new(&world);
+    for path in ["/confirm", "/settings/you/password"] {
+        let led = stranger.submit(path, &[("confirm_to", "/settings/people")]).await;
+        assert!(led.status == 303 && location(&led).starts_with("/sign-in"), "{path}");
+        assert_eq!(world.answered.lock().unwrap().last(), Some(&(RouteClass::SignIn, 401)), "{path}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,8 @@ async fn next(body: &mut Body) -> Option<String> {
 async fn a_change_is_a_hint_and_silence_a_comment() {
     let world = World::new();
     Machine::enrolled(&world).await;
-    let request = Request::get("/api/v1/events").header("authorization", BEARER).body(Body::empty()).unwrap();
+    let request = Request::get("http://desk.example/api/v1/events").header("authorization", BEARER);
+    let request = request.body(Body::empty()).unwrap();
     let response = tidegate_web::people_router(world.clone()).oneshot(request).await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut body = response.into_body();

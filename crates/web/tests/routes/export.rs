@@ -22,8 +22,8 @@ async fn an_export_is_its_head_and_every_entry_up_to_it_unaltered() {
     let text = String::from_utf8(export.bytes).unwrap();
     let mut lines = text.strip_suffix('\n').unwrap().split('\n');
     let head: ExportHead = serde_json::from_str(lines.next().unwrap()).unwrap();
-    let order_key = head.authority.order_key().unwrap();
-    let head: TranscriptHead = head.head.open(&order_key).unwrap();
+    let statement_key = head.authority.open().unwrap().statement_key;
+    let head: TranscriptHead = head.head.open(&statement_key).unwrap();
     let file = export.headers["content-disposition"].to_str().unwrap();
     assert_eq!(file, format!("attachment; filename=\"tidegate-{ENDPOINT}-{}.ndjson\"", head.number));
     let (mut number, mut hash) = (0, Digest::ZERO);
@@ -52,4 +52,16 @@ async fn a_transcript_reads_in_pages_from_its_beginning() {
     assert_eq!(second["items"][0], whole["items"][1]);
     let elsewhere = format!("{path}?sequence=0000000000000000-0000000000000000");
     assert_eq!(world.get(&elsewhere).await.problem().0, "invalid_request");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_entry_is_read_by_its_number_as_the_listing_has_it() {
+    let world = World::new();
+    Machine::enrolled(&world).await;
+    let path = format!("/api/v1/endpoints/{ENDPOINT}/transcript");
+    let listed = world.get(&path).await.json();
+    assert_eq!(world.get(&format!("{path}/1")).await.json(), listed["items"][0]);
+    for absent in ["0", "4000", "18446744073709551615", "x", "-1", "1.5"] {
+        assert_eq!(world.get(&format!("{path}/{absent}")).await.problem().0, "not_found", "{absent}");
+    }
 }

@@ -97,6 +97,7 @@ impl Machine {
             endpoint: ENDPOINT,
             request: RequestId::from_bytes([self.requests; 10]),
             boot: BootId::from_bytes([9; 10]),
+            serial: 1,
             wall: self.world.now(),
             clock: None,
             journal: Head { id: journal, number: 0, hash: Digest::ZERO },
@@ -105,6 +106,7 @@ impl Machine {
             content: None,
             gap: false,
             failures: None,
+            proofs: 0,
         }
     }
 
@@ -120,7 +122,7 @@ impl Machine {
         self.requests += 1;
         let request = RequestId::from_bytes([self.requests; 10]);
         let hold_ms = u64::try_from(hold.as_millis()).unwrap();
-        IdleSync { endpoint: ENDPOINT, request, ticket, hold_ms }
+        IdleSync { endpoint: ENDPOINT, request, ticket, hold_ms, count: self.requests.into() }
     }
 
     /// Sends the bytes of a sync.

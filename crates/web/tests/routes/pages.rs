@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::json;
+use tidegate_web::Front;
 
 use crate::machine::{ENDPOINT, Machine};
-use crate::world::{Response, TOKEN, World};
+use crate::world::{BEARER, Response, TOKEN, World};
 
 /// A browser: it keeps the cookie it is given and follows nothing by itself.
 pub(crate) struct Browser {
@@ -129,19 +130,63 @@ async fn a_wrong_proof_is_asked_for_again_in_words() {
 
 #[tokio::test]
 async fn a_session_is_in_a_cookie_that_scripts_and_other_sites_do_not_get() {
-    let world = World::new();
-    let sign_in = |origin: &'static str| {
-        let mut browser = Browser::new(&world);
-        async move { browser.submit_from(origin, "/sign-in", &[("secret", TOKEN)]).await }
+    let sign_in = |front, origin: &'static str| {
+        let mut browser = Browser::new(&World::at(front));
+        async move { browser.submit_from(origin, "/sign-in/link", &[("secret", TOKEN)]).await }
     };
-    let plain = sign_in("http://desk:8080").await.headers["set-cookie"].to_str().unwrap().to_owned();
+    let plain = sign_in(Front::new(None, false, |_| true), "https://desk:8080").await;
+    let plain = plain.headers["set-cookie"].to_str().unwrap().to_owned();
     assert!(plain.starts_with("tidegate=tgs_") && !plain.contains("Secure"), "{plain}");
-    let protected = sign_in("https://desk.example").await.headers["set-cookie"].to_str().unwrap().to_owned();
+    let public = Front::new("https://desk.example".parse().ok(), false, |_| false);
+    let protected = sign_in(public, "https://desk.example").await;
+    assert_eq!(protected.headers["strict-transport-security"], "max-age=31536000");
+    let protected = protected.headers["set-cookie"].to_str().unwrap().to_owned();
     assert!(protected.starts_with("__Host-tidegate=tgs_") && protected.ends_with("; Secure"), "{protected}");
     for cookie in [plain, protected] {
         assert!(cookie.contains("; HttpOnly; SameSite=Lax; ") && cookie.contains("; Path=/;"), "{cookie}");
         assert!(!cookie.contains(TOKEN), "{cookie}");
     }
+}
+
+#[tokio::test]
+async fn over_tls_only_the_protected_cookie_counts_whatever_the_browser_says_of_itself() {
+    let world = World::at(Front::new(None, true, |name| name == "desk.example"));
+    for headers in [&[][..], &[("origin", "null"), ("sec-fetch-site", "same-origin")]] {
+        let mut request =
+            Request::post("/sign-in/link").header("content-type", "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Body::from(format!("secret={TOKEN}"));
+        let answer = world.send(request.body(body).unwrap()).await;
+        let set = answer.headers["set-cookie"].to_str().unwrap();
+        assert!(set.starts_with("__Host-tidegate=tgs_") && set.ends_with("; Secure"), "{set}");
+        let secret = set.split(['=', ';']).nth(1).unwrap();
+        for (cookie, status) in [("__Host-tidegate", 200), ("tidegate", 303)] {
+            let request = Request::get("/machines").header("cookie", format!("{cookie}={secret}"));
+            assert_eq!(world.send(request.body(Body::empty()).unwrap()).await.status, status, "{cookie}");
+        }
+    }
+    let api = world.get("/api/v1/clients").await;
+    assert_eq!(api.headers["strict-transport-security"], "max-age=31536000");
+}
+
+#[tokio::test]
+async fn another_name_is_answered_by_nothing_that_people_use_and_no_link_leads_there() {
+    let world = World::at(Front::new("https://desk.example".parse().ok(), false, |_| true));
+    for host in ["evil.example", "localhost", "desk.example:8080"] {
+        for path in ["/", "/sign-in", "/api/v1/clients", "/api/openapi.json", "/nothing"] {
+            let request = Request::get(path).header("host", host).header("authorization", BEARER);
+            assert_eq!(world.send(request.body(Body::empty()).unwrap()).await.status, 421, "{host} {path}");
+        }
+        let request = Request::post("/runtime/v1/sync").header("host", host).body(Body::from("[]")).unwrap();
+        assert_eq!(world.send(request).await.status, 400, "a machine is answered at every name");
+    }
+    let mut browser = Browser::new(&world);
+    browser.submit_from("https://desk.example", "/sign-in/link", &[("secret", TOKEN)]).await;
+    let fields = [("email", "kim@example.com")];
+    let made = browser.submit_from("https://desk.example", "/settings/people", &fields).await;
+    assert!(text(&made).contains("https://desk.example/sign-in#"), "{}", text(&made));
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Adding a machine, and the codes for it, as a browser without script meets them.
 
 use tidegate_core::keys::{KeyPair, Role};
+use tidegate_web::Front;
 
 use crate::machine::Machine;
 use crate::pages::{Browser, location, text};
-use crate::pages_settings::{HOSTILE, assert_inert, between, field, with_site};
+use crate::pages_settings::{HOSTILE, assert_inert, between, field, with_site, with_site_at};
 use crate::world::World;
 
 fn asked(site: &str) -> [(&str, &str); 3] {
@@ -13,7 +14,7 @@ fn asked(site: &str) -> [(&str, &str); 3] {
 
 #[tokio::test]
 async fn a_code_is_shown_once_with_the_commands_that_use_it() {
-    let (world, mut owner, site) = with_site().await;
+    let (world, mut owner, site) = with_site_at(Front::new(None, true, |_| true)).await;
     assert!(location(&Browser::new(&world).get("/machines/new").await).starts_with("/sign-in"));
     let chosen = text(&owner.get(&format!("/machines/new?site={site}")).await);
     assert!(chosen.contains(&format!("<option value=\"{site}\" selected>Plant 3")), "{chosen}");

@@ -80,6 +80,19 @@ async fn the_transcript_is_read_newest_first_and_page_by_page() {
 }
 
 #[tokio::test]
+async fn one_entry_of_the_transcript_is_a_page_with_its_whole_body() {
+    let (world, _, mut browser) = opened().await;
+    noted(&world, &format!("{}<script>alert(1)</script>", "x".repeat(9_000))).await;
+    let path = format!("/api/v1/endpoints/{ENDPOINT}/transcript?limit=500");
+    let all = world.get(&path).await.json()["items"].as_array().unwrap().len();
+    let page = text(&browser.get(&place(&format!("/transcript/{all}"))).await);
+    assert!(page.contains(&"x".repeat(9_000)) && !page.contains("<script>alert"), "{page}");
+    for absent in ["0", "4000", "x"] {
+        assert_eq!(browser.get(&place(&format!("/transcript/{absent}"))).await.status, 404, "{absent}");
+    }
+}
+
+#[tokio::test]
 async fn the_transcript_of_one_sequence_has_nothing_else() {
     let (world, _, mut browser) = opened().await;
     let spec = json!({ "steps": [{ "probe": "shell", "with": { "command": "true" } }] });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use tidegate_web::Front;
 
 use crate::pages::{Browser, location, text};
 use crate::world::{Response, World};
@@ -297,7 +298,15 @@ async fn what_does_not_read_is_refused_and_does_nothing() {
 
 /// A world and its owner, who has one site.
 pub(crate) async fn with_site() -> (Arc<World>, Browser, String) {
-    let world = World::new();
+    with_site_in(World::new()).await
+}
+
+/// The same where people reach it in this way.
+pub(crate) async fn with_site_at(front: Front) -> (Arc<World>, Browser, String) {
+    with_site_in(World::at(front)).await
+}
+
+async fn with_site_in(world: Arc<World>) -> (Arc<World>, Browser, String) {
     let mut owner = Browser::signed_in(&world).await;
     let (_, site) = place(&mut owner, "Nordwerk", "Plant 3").await;
     (world, owner, site)

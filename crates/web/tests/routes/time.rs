@@ -14,8 +14,9 @@ async fn the_time_is_bound_to_the_nonce_by_a_key_that_the_root_key_certified() {
     assert_eq!(response.status, StatusCode::OK);
     let answer: TimeAnswer = serde_json::from_slice(&response.bytes).unwrap();
     assert_eq!(answer.root, world.root());
-    let order_key = Authority { root: answer.root, certificate: answer.authority }.order_key().unwrap();
-    let statement: TimeStatement = answer.time.open(&order_key).unwrap();
+    let authority = Authority { root: answer.root, certificate: answer.authority };
+    let statement_key = authority.open().unwrap().statement_key;
+    let statement: TimeStatement = answer.time.open(&statement_key).unwrap();
     assert_eq!(statement.nonce, nonce);
     assert_eq!(statement.at, world.now());
     assert_eq!(*world.answered.lock().unwrap(), [(RouteClass::Time, 200)]);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use http_body_util::BodyExt as _;
@@ -17,6 +17,7 @@ use tidegate_core::call::{
     Seen,
 };
 use tidegate_core::control;
+use tidegate_core::control::TicketUses;
 use tidegate_core::digest::Digest;
 use tidegate_core::directory::{self, token_digest};
 use tidegate_core::envelope::Envelope;
@@ -26,10 +27,11 @@ use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign};
 use tidegate_core::schema::migrate;
 use tidegate_core::sql::{self, ReadSql, Row, SqlError};
 use tidegate_core::time::Timestamp;
-use tidegate_core::wire::{Authority, OrderKeyCertificate, PROTOCOL_VERSION};
+use tidegate_core::wire::{Authority, OrderKeyCertificate};
 use tidegate_sqlite::{ReadError, Settings, Store, WriteError};
 use tidegate_web::{
-    Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, SignInAttempt, Watch, Woken,
+    Admittance, Change, Changes, ClientAddress, Front, Host, HostError, RouteClass, SignInAttempt, Watch,
+    Woken,
 };
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -64,10 +66,12 @@ pub(crate) struct World {
     began: Instant,
     draws: AtomicU64,
     presence: Heard,
+    front: Front,
     changes: broadcast::Sender<EndpointId>,
     shutdown: watch::Sender<bool>,
     /// Who has which draft open.
     editors: Mutex<BTreeMap<SequenceId, BTreeSet<String>>>,
+    tickets: Mutex<BTreeMap<EndpointId, TicketUses>>,
     /// Whether requests are turned away.
     pub(crate) is_closed: AtomicBool,
     /// Whether calls panic.
@@ -99,13 +103,15 @@ struct Heard {
 
 impl World {
     pub(crate) fn new() -> Arc<Self> {
+        Self::at(Front::new(None, false, |name| matches!(name, "desk" | "desk.example")))
+    }
+
+    /// A world that people reach in this way.
+    pub(crate) fn at(front: Front) -> Arc<Self> {
         let keys = KeyPair::from_seed(Role::Order, &[1; 32]);
         let root = KeyPair::from_seed(Role::Order, &[2; 32]);
-        let certificate = OrderKeyCertificate {
-            v: PROTOCOL_VERSION,
-            order_key: keys.public_key(Role::Order),
-            issued_at: Timestamp::from_milliseconds(BEGINNING_MS),
-        };
+        let issued_at = Timestamp::from_milliseconds(BEGINNING_MS);
+        let certificate = OrderKeyCertificate::new(1, &keys, issued_at);
         let authority = Authority {
             root: root.public_key(Role::Order),
             certificate: Envelope::seal(&certificate, &root, Role::Order),
@@ -121,9 +127,11 @@ impl World {
             began: Instant::now(),
             draws: AtomicU64::new(0),
             presence: Heard::default(),
+            front,
             changes: broadcast::Sender::new(16),
             shutdown: watch::Sender::new(false),
             editors: Mutex::default(),
+            tickets: Mutex::default(),
             is_closed: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
             verified: AtomicU64::new(0),
@@ -145,7 +153,10 @@ impl World {
     }
 
     /// Sends a request to both routers on one listener.
-    pub(crate) async fn send(self: &Arc<Self>, request: Request<Body>) -> Response {
+    pub(crate) async fn send(self: &Arc<Self>, mut request: Request<Body>) -> Response {
+        if request.uri().authority().is_none() {
+            request.headers_mut().entry("host").or_insert(HeaderValue::from_static("desk.example"));
+        }
         let router = self.router.get_or_init(|| tidegate_web::whole_router(self.clone())).clone();
         let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -243,6 +254,7 @@ impl World {
             keys: &self.keys,
             authority: &self.authority,
             presence: &self.presence,
+            earlier: &[],
         }
     }
 
@@ -303,6 +315,14 @@ impl Host for World {
         self.presence.seen.lock().unwrap().insert(endpoint, seen);
     }
 
+    fn ticket_issued(&self, endpoint: EndpointId, ticket: &str) {
+        self.tickets.lock().unwrap().entry(endpoint).or_default().issued(ticket);
+    }
+
+    fn admits_idle(&self, endpoint: EndpointId, ticket: &str, count: u64) -> bool {
+        self.tickets.lock().unwrap().entry(endpoint).or_default().admits(ticket, count)
+    }
+
     fn now(&self) -> Timestamp {
         let elapsed_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap();
         Timestamp::from_milliseconds(BEGINNING_MS + elapsed_ms)
@@ -325,9 +345,14 @@ impl Host for World {
         &self,
         password: String,
         hash: Option<String>,
+        _: Option<ClientAddress>,
     ) -> BoxFuture<'_, Result<bool, HostError>> {
         self.verified.fetch_add(1, Ordering::Relaxed);
         ready(Ok(hash == Some(format!("$argon2id$of {password}")))).boxed()
+    }
+
+    fn front(&self) -> &Front {
+        &self.front
     }
 
     fn keys(&self) -> &dyn Sign {
@@ -369,6 +394,10 @@ impl Host for World {
 impl Presence for Heard {
     fn last_seen(&self, endpoint: EndpointId) -> Option<Seen> {
         self.seen.lock().unwrap().get(&endpoint).copied()
+    }
+
+    fn start(&self) -> u64 {
+        0
     }
 
     fn is_connected(&self, endpoint: EndpointId) -> bool {

@@ -247,4 +247,6 @@ fn an_export_of_the_log_proves_itself_and_whatever_is_changed_shows() {
     let earlier = AuditExportHead { exported_at: world.now.shifted_by_ms(1), ..head };
     let dated = with(0, &serde_json::to_string(&earlier).unwrap());
     assert!(!verified(&dated, Some(root)).is_sound());
+    let spaced = verified(&with(0, &lines[0].replacen(':', ": ", 1)), Some(root));
+    assert!(spaced.problems.iter().any(|problem| matches!(problem.fault, Fault::Writing)), "{spaced:?}");
 }

@@ -7,6 +7,7 @@ mod confirmations;
 mod listings;
 mod memory;
 mod overnight;
+mod page_bytes;
 mod passwords;
 mod people;
 mod playbooks;

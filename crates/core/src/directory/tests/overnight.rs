@@ -173,6 +173,30 @@ fn a_machine_whose_identity_is_in_doubt_needs_a_person_and_one_with_a_wrong_cloc
     assert_eq!(overnight(&world, world.now, 9).machines.items.len(), 1, "it was cleared");
 }
 
+#[test]
+fn a_machine_with_many_faults_hides_no_other() {
+    for state in
+        [SequenceState::Failed, SequenceState::Held, SequenceState::Running, SequenceState::Succeeded]
+    {
+        let mut world = World::new();
+        let site = world.some_site();
+        for (machine, count, age) in [(1, 8, "1h"), (2, 1, "20h")] {
+            let at = earlier(&world, age);
+            let mut told = projection(1, endpoint_view(machine, &format!("hmi-{machine}"), &site));
+            let sequences = (1..=count).map(|number| summary(endpoint_id(machine), number, state, at));
+            told.sequences = sequences.collect();
+            world.project(told);
+        }
+        let view = overnight(&world, earlier(&world, "1d"), 6);
+        let groups = [&view.needs_person, &view.held_or_missed, &view.waiting, &view.clean];
+        let group = groups.iter().find(|group| !group.items.is_empty()).unwrap();
+        let machines: Vec<_> = group.items.iter().map(|item| &*item.machine.endpoint_name).collect();
+        assert_eq!(machines, ["hmi-1", "hmi-1", "hmi-1", "hmi-1", "hmi-1", "hmi-2"], "{state:?}");
+        let more: Vec<_> = group.items.iter().map(|item| item.more_of_machine).collect();
+        assert_eq!((more, group.rest), (vec![0, 0, 0, 0, 3, 0], 3), "{state:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -195,13 +219,15 @@ proptest! {
         let groups = [&whole.needs_person, &whole.held_or_missed, &whole.waiting, &whole.clean];
         let mut shown: Vec<String> = groups.iter().flat_map(|group| ids(&group.items)).collect();
         let drafts = told.iter().filter(|(state, ..)| STATES[*state] == SequenceState::Draft).count();
-        prop_assert_eq!(shown.len(), told.len() - drafts);
+        let hidden: u64 = groups.iter().map(|group| group.rest).sum();
+        prop_assert_eq!(shown.len() as u64 + hidden, (told.len() - drafts) as u64);
+        let all = shown.len();
         shown.sort();
         shown.dedup();
-        prop_assert_eq!(shown.len(), told.len() - drafts);
+        prop_assert_eq!(shown.len(), all);
         let cut = overnight(&world, earlier(&world, "4d"), limit);
         for (cut, whole) in [&cut.needs_person, &cut.held_or_missed, &cut.waiting, &cut.clean].iter().zip(groups) {
-            prop_assert_eq!(cut.items.len() as u64 + cut.rest, whole.items.len() as u64);
+            prop_assert_eq!(cut.items.len() as u64 + cut.rest, whole.items.len() as u64 + whole.rest);
             prop_assert_eq!(cut.items.len(), whole.items.len().min(limit as usize));
         }
         let since = earlier(&world, "1d");

@@ -45,7 +45,7 @@ impl World {
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
         let keys = KeyPair::from_seed(Role::Order, &[1; 32]);
         let order_key = keys.public_key(Role::Order);
-        let certificate = OrderKeyCertificate { v: PROTOCOL_VERSION, order_key, issued_at: now };
+        let certificate = OrderKeyCertificate::new(1, &keys, now);
         let certificate = Envelope::seal(&certificate, &keys, Role::Order);
         let authority = Authority { root: order_key, certificate };
         let db = Memory::new();
@@ -166,7 +166,7 @@ fn context<'a>(
     authority: &'a Authority,
     heard: &'a Heard,
 ) -> Context<'a> {
-    Context { now, entropy, keys, authority, presence: heard }
+    Context { now, entropy, keys, authority, presence: heard, earlier: &[] }
 }
 
 pub(super) fn anna() -> Principal {
@@ -242,6 +242,7 @@ pub(super) fn endpoint_view(number: u32, name: &str, site: &SiteView) -> Endpoin
         tags: Vec::new(),
         address: None,
         notes: Vec::new(),
+        claimed: 0,
         enrolled_at: site.created_at,
         revision: 0,
     }
@@ -321,6 +322,10 @@ pub(super) struct Heard {
 impl Presence for Heard {
     fn last_seen(&self, endpoint: EndpointId) -> Option<Seen> {
         self.seen.get(&endpoint).copied()
+    }
+
+    fn start(&self) -> u64 {
+        0
     }
 
     fn is_connected(&self, endpoint: EndpointId) -> bool {

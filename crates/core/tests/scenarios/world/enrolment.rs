@@ -18,13 +18,15 @@ use super::machine::{Machine, MachineClock, MachineIndex, Snapshot};
 use super::{FIRST, World};
 
 /// The authority of a root key made from `seed`.
-pub(super) fn authority(seed: &[u8; 32], order_keys: &KeyPair) -> Authority {
+pub(super) fn authority(
+    seed: &[u8; 32],
+    order_keys: &KeyPair,
+    serial: u64,
+    now: Timestamp,
+    revoked: Vec<u64>,
+) -> Authority {
     let root = ed25519_dalek::SigningKey::from_bytes(seed);
-    let certificate = OrderKeyCertificate {
-        v: PROTOCOL_VERSION,
-        order_key: order_keys.public_key(Role::Order),
-        issued_at: Timestamp::from_milliseconds(0),
-    };
+    let certificate = OrderKeyCertificate { revoked, ..OrderKeyCertificate::new(serial, order_keys, now) };
     let root_key = PublicKey(root.verifying_key().to_bytes());
     Authority { root: root_key, certificate: sealed_by_root(&certificate, &root) }
 }
@@ -149,7 +151,8 @@ impl World {
         }
         let (reading, journal) = (target.clock.read(self.now), target.first_journal);
         let created = target.disk.transaction(|db| {
-            runtime::create(db, journal, answer.at, &reading, tidegate_core::wire::Policy::default())?;
+            let policy = tidegate_core::wire::Policy::default();
+            runtime::create(db, journal, answer.at, &reading, policy, &answer.authority)?;
             runtime::document_save(db, "enrolment", &answer.enrolment)
         });
         created.expect("a state directory can be made");
@@ -165,7 +168,7 @@ impl World {
         let request = RecoverRequest {
             v: PROTOCOL_VERSION,
             enrolment: enrolment.expect("an enrolled machine holds its certificate"),
-            authority: (*self.authority).clone(),
+            authority: runtime::authority(&target.disk).expect("an enrolled machine has pinned one"),
             journal: self.journal(machine).expect("an enrolled machine has a journal"),
             facts: serde_json::Map::new(),
             probes: self.catalogue.clone(),

@@ -33,6 +33,8 @@ pub(crate) struct Power {
     pub(crate) boot: BootId,
     pub(crate) outstanding: Option<RequestId>,
     pub(crate) ticket: Option<Ticket>,
+    /// Requests since the program started.
+    pub(crate) requests: u64,
     pub(crate) process: Option<Attempt>,
     /// Processes that were ended and whose end is not told yet.
     pub(crate) killed: VecDeque<Attempt>,

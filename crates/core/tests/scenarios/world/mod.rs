@@ -14,12 +14,14 @@ mod truth;
 mod wire;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use tidegate_core::control;
+use tidegate_core::control::{self, TicketUses};
 use tidegate_core::digest::Digest;
 use tidegate_core::entropy::Entropy;
-use tidegate_core::id::{EndpointId, JournalId};
+use tidegate_core::envelope::Envelope;
+use tidegate_core::id::{EndpointId, JournalId, RequestId};
 use tidegate_core::keys::{KeyPair, Role};
 use tidegate_core::probe::{ArgumentKind, ArgumentSpec, Catalogue, ProbeSpec, Risk};
 use tidegate_core::runtime::Limits;
@@ -49,12 +51,23 @@ pub(crate) struct World {
     pub(crate) catalogue: Catalogue,
     pub(crate) limits: Limits,
     pub(crate) host: Known,
+    /// What the control plane's program remembers of idle syncs.
+    pub(crate) tickets: TicketUses,
+    /// The signed requests that the control plane took last, newest last; none from before a restore.
+    pub(crate) delivered: Vec<RequestId>,
+    /// Every idle request that it took.
+    pub(crate) delivered_idle: BTreeSet<Vec<u8>>,
     order_keys: Rc<KeyPair>,
+    root_seed: [u8; 32],
+    earlier: Vec<Envelope>,
     authority: Rc<Authority>,
     seed: u64,
     drawn: Cell<u64>,
     crash: Crash,
 }
+
+/// Keys of a control plane.
+pub(crate) struct PlaneKeys(Rc<KeyPair>, Rc<Authority>);
 
 /// When the power goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,8 +90,10 @@ impl World {
     /// A control plane and no machine.
     pub(crate) fn empty(seed: u64, crash_after: Option<u64>) -> Self {
         let mut entropy = Entropy::new(Digest::of(seed.to_be_bytes()).0);
+        let now = Timestamp::from_milliseconds(1_800_000_000_000);
         let order_keys = Rc::new(KeyPair::from_seed(Role::Order, &entropy.bytes()));
-        let authority = Rc::new(enrolment::authority(&entropy.bytes(), &order_keys));
+        let root_seed = entropy.bytes();
+        let authority = Rc::new(enrolment::authority(&root_seed, &order_keys, 1, now, Vec::new()));
         let probe = |name: &str, risk| ProbeSpec {
             name: name.to_owned(),
             about: "A probe of the tests.".to_owned(),
@@ -93,7 +108,7 @@ impl World {
             example: serde_json::Map::new(),
         };
         Self {
-            now: Timestamp::from_milliseconds(1_800_000_000_000),
+            now,
             endpoint: EndpointId::fresh(&mut entropy),
             control: empty_control(),
             machines: Vec::new(),
@@ -102,7 +117,12 @@ impl World {
             catalogue: Catalogue(vec![probe("look", Risk::Observe), probe("act", Risk::Change)]),
             limits: Limits::default(),
             host: Known::default(),
+            tickets: TicketUses::default(),
+            delivered: Vec::new(),
+            delivered_idle: BTreeSet::new(),
             order_keys,
+            root_seed,
+            earlier: Vec::new(),
             authority,
             seed,
             drawn: Cell::new(0),
@@ -133,6 +153,31 @@ impl World {
     /// Lets time pass.
     pub(crate) fn pass_seconds(&mut self, seconds: i64) {
         self.now = self.now.shifted_by_ms(seconds * 1_000);
+    }
+
+    /// The owner gives the control plane new keys, and says whether somebody else may have the ones before.
+    pub(crate) fn rotate(&mut self, revokes: bool) {
+        let serial = self.authority.serial();
+        let keys = KeyPair::from_seed(Role::Order, &self.entropy());
+        let mut revoked = self.authority.open().expect("the authority holds").revoked;
+        if revokes && revoked.len() < tidegate_core::wire::REVOKED_MAX {
+            revoked.push(serial);
+        }
+        let authority = enrolment::authority(&self.root_seed, &keys, serial + 1, self.now, revoked);
+        self.earlier.push(self.authority.certificate.clone());
+        (self.order_keys, self.authority) = (Rc::new(keys), Rc::new(authority));
+        self.control_restart();
+    }
+
+    /// The keys that the control plane speaks with, to put them in use again later.
+    pub(crate) fn keys(&self) -> PlaneKeys {
+        PlaneKeys(Rc::clone(&self.order_keys), Rc::clone(&self.authority))
+    }
+
+    /// Puts keys in use, as somebody does who stole them.
+    pub(crate) fn use_keys(&mut self, keys: &PlaneKeys) {
+        (self.order_keys, self.authority) = (Rc::clone(&keys.0), Rc::clone(&keys.1));
+        self.control_restart();
     }
 
     /// 32 bytes that no other call was given.

@@ -6,7 +6,7 @@ use tidegate_core::api::{EndpointView, Paging, SequenceSummary, SequenceView};
 use tidegate_core::call::{
     Answer, Context, EndpointInput, EndpointQuestion, Presence, Reply, Seen, SyncNeed,
 };
-use tidegate_core::control;
+use tidegate_core::control::{self, TicketUses};
 use tidegate_core::error::{Code, Error};
 use tidegate_core::id::{EndpointId, SequenceId};
 use tidegate_core::rhythm::Rhythm;
@@ -33,6 +33,9 @@ pub(crate) struct Known {
     pub(crate) is_connected: bool,
     pub(crate) rhythm: Rhythm,
     pub(crate) is_storage_full: bool,
+    /// Which start of the program it is.
+    pub(crate) start: u64,
+    pub(crate) room_bytes: Option<u64>,
 }
 
 impl Presence for Known {
@@ -44,12 +47,20 @@ impl Presence for Known {
         self.is_connected
     }
 
+    fn start(&self) -> u64 {
+        self.start
+    }
+
     fn rhythm(&self, _: EndpointId) -> Rhythm {
         self.rhythm
     }
 
     fn is_storage_full(&self) -> bool {
         self.is_storage_full
+    }
+
+    fn room_bytes(&self) -> Option<u64> {
+        self.room_bytes
     }
 }
 
@@ -61,6 +72,7 @@ impl World {
             keys: &*self.order_keys,
             authority: &self.authority,
             presence: &self.host,
+            earlier: &self.earlier,
         })
     }
 
@@ -75,6 +87,7 @@ impl World {
         if answer.is_ok() {
             self.observed.look(&self.control);
             if self.commit() {
+                self.control_restart();
                 return None;
             }
         }
@@ -96,12 +109,29 @@ impl World {
                 (EndpointQuestion::IdleSync(Arc::clone(&idle)), EndpointInput::IdleSync(idle))
             }
         };
-        match self.with_control(|cx| control::query(&self.control, cx, endpoint, question)) {
-            Ok(Answer::Sync(SyncNeed::Wait)) => None,
-            Ok(Answer::Sync(SyncNeed::Handle)) => self.control_handle(input),
+        let need = match self.with_control(|cx| control::query(&self.control, cx, endpoint, question)) {
+            Ok(Answer::Sync(need)) => need,
             Ok(other) => panic!("a question about a sync was answered with {other:?}"),
-            Err(error) => Some(Err(error)),
+            Err(error) => return Some(Err(error)),
+        };
+        if let EndpointInput::IdleSync(idle) = &input
+            && !self.tickets.admits(&idle.ticket, idle.count)
+        {
+            return Some(Err(Error::problem(
+                Code::TokenExpired,
+                "sent before, or not issued since the start",
+            )));
         }
+        match need {
+            SyncNeed::Wait => None,
+            SyncNeed::Handle => self.control_handle(input),
+        }
+    }
+
+    /// The control plane's program starts again: what only its memory held is gone.
+    pub(crate) fn control_restart(&mut self) {
+        self.tickets = TicketUses::default();
+        self.host.start += 1;
     }
 
     /// Lets the control plane do what time asks of it.
@@ -129,6 +159,8 @@ impl World {
     /// Puts a copy in place, as a virtual machine's snapshot does: nobody says so.
     pub(crate) fn restore_silently(&mut self, backup: &Backup) {
         self.control = backup.database.copy();
+        self.control_restart();
+        self.delivered.clear();
         self.observed = backup.observed.clone();
         let made_since = self.truth.queued.keys().filter(|id| !backup.queued.contains(id));
         self.truth.forgettable.extend(made_since.copied());

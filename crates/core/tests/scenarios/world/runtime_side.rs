@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use tidegate_core::error::Error;
 use tidegate_core::id::BootId;
-use tidegate_core::keys::{Role, Sign};
 use tidegate_core::runtime::{self, Effect, Input};
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 
@@ -36,7 +35,8 @@ impl World {
     fn program_start(&mut self, machine: MachineIndex) {
         let boot = self.fresh(BootId::fresh);
         let (outstanding, ticket, process, killed) = (None, None, None, VecDeque::new());
-        self.machines[machine].power = Some(Power { boot, outstanding, ticket, process, killed });
+        let requests = 0;
+        self.machines[machine].power = Some(Power { boot, outstanding, ticket, requests, process, killed });
         self.machine_handle(machine, Input::Booted { version: "1".to_owned(), leftovers: 0 });
     }
 
@@ -54,7 +54,6 @@ impl World {
             entropy: self.entropy(),
             keys: &*machine.keys,
             endpoint: self.endpoint,
-            order_key: self.order_keys.public_key(Role::Order),
             probes: &self.catalogue,
             boot,
             limits: machine.limits,
@@ -99,6 +98,7 @@ impl World {
                     power.process = Some((sequence, step, attempt));
                     self.truth.start((sequence, step, attempt), machine);
                 }
+                Effect::KeepTicket(ticket) => power.ticket = ticket,
                 Effect::Kill { sequence, step, attempt } => {
                     if power.process == Some((sequence, step, attempt)) {
                         power.process = None;

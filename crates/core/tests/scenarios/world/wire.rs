@@ -4,14 +4,20 @@ use std::collections::BTreeSet;
 
 use tidegate_core::api::JournalState;
 use tidegate_core::call::Reply;
+use tidegate_core::digest::Digest;
 use tidegate_core::error::{Code, Error};
 use tidegate_core::id::{LogId, RequestId};
-use tidegate_core::runtime::{self, Input, Ticket};
+use tidegate_core::runtime::{self, Idle, Input};
 use tidegate_core::sql::ReadSql;
-use tidegate_core::wire::{Head, Order, OrderKind, SyncAnswer, SyncMessage};
+use tidegate_core::wire::{
+    Head, Order, OrderKind, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncMessage, SyncRequest,
+};
 
 use super::World;
 use super::machine::MachineIndex;
+
+/// How many signed requests of an endpoint are known again, whatever came in between.
+const REQUESTS_REMEMBERED: usize = 8;
 
 /// A request as bytes.
 #[derive(Clone)]
@@ -64,18 +70,87 @@ impl World {
     /// Builds the machine's next request, which is the outstanding one from here on; `None`: it is off.
     pub(crate) fn request(&mut self, machine: MachineIndex) -> Option<Message> {
         let id = self.fresh(RequestId::fresh);
-        let ticket = self.machines[machine].power.as_ref()?.ticket.clone();
+        let power = self.machines[machine].power.as_mut()?;
+        power.requests += 1;
+        let (ticket, count) = (power.ticket.clone(), power.requests);
         let request = self.with_machine(machine, |machine, context| {
-            runtime::request(&machine.disk, context, id, ticket.as_ref(), 0)
+            let idle = ticket.as_ref().map(|ticket| Idle { ticket, hold_ms: 0, count });
+            runtime::request(&machine.disk, context, id, idle)
         });
         let request = request?.expect("an enrolled machine can ask");
         self.machines[machine].power.as_mut()?.outstanding = Some(id);
         Some(Message(request.bytes))
     }
 
-    /// Brings a request to the control plane.
+    /// A request of the machine's that claims the head of an order log that nobody opened.
+    pub(crate) fn request_claiming_another_log(&self, machine: MachineIndex) -> Message {
+        let orders = Some(Head { id: self.fresh(LogId::fresh), number: 1, hash: Digest::ZERO });
+        let line = SyncLine { orders, ..self.line(machine) };
+        Message(SyncRequest::seal(line, None, &[], &*self.machines[machine].keys))
+    }
+
+    /// The first line of a request of the machine's that brings nothing.
+    pub(crate) fn line(&self, machine: MachineIndex) -> SyncLine {
+        let status = self.machines[machine].status_at(self.now).expect("the machine is enrolled");
+        let power = self.machines[machine].power.as_ref().expect("the machine is on");
+        SyncLine {
+            v: PROTOCOL_VERSION,
+            endpoint: self.endpoint,
+            request: self.fresh(RequestId::fresh),
+            boot: power.boot,
+            serial: 1,
+            wall: self.now,
+            clock: None,
+            journal: status.journal,
+            orders: status.orders,
+            after: None,
+            content: None,
+            gap: false,
+            failures: None,
+            proofs: 0,
+        }
+    }
+
+    /// Brings a request to the control plane. One that it took before moves nothing but what it proves (R5).
     pub(crate) fn deliver(&mut self, message: &Message) -> Delivered {
-        let Ok(message) = SyncMessage::parse(&message.0) else { return Delivered::Nothing };
+        let Ok(parsed) = SyncMessage::parse(&message.0) else { return Delivered::Nothing };
+        let signed = match &parsed {
+            SyncMessage::Signed(request) => Some(request.line.request),
+            SyncMessage::Idle(_) => None,
+        };
+        let is_repeat = match signed {
+            Some(request) => self.delivered.contains(&request),
+            None => self.delivered_idle.contains(&message.0),
+        };
+        let delivered = if is_repeat { self.deliver_repeat(parsed) } else { self.deliver_parsed(parsed) };
+        match (&delivered, signed) {
+            (Delivered::Refused(_), _) => {}
+            (_, Some(request)) => {
+                self.delivered.push(request);
+                let excess = self.delivered.len().saturating_sub(REQUESTS_REMEMBERED);
+                self.delivered.drain(..excess);
+            }
+            (_, None) => {
+                self.delivered_idle.insert(message.0.clone());
+            }
+        }
+        delivered
+    }
+
+    fn deliver_repeat(&mut self, parsed: SyncMessage) -> Delivered {
+        let seen_at = |world: &Self| world.endpoint_seen().and_then(|seen| seen.last_seen_at);
+        let before = seen_at(self);
+        let delivered = self.deliver_parsed(parsed);
+        assert_eq!(seen_at(self), before, "R5: a repeat counts as a contact");
+        if let Delivered::Answer(bytes) = &delivered {
+            let answer: SyncAnswer = serde_json::from_slice(bytes).expect("answers read");
+            let is_told = !answer.offered.is_empty() || answer.void.is_some() || answer.transcript.is_some();
+            assert!(!is_told && answer.ticket.is_none(), "R5: a repeat is told something: {answer:?}");
+        }
+        delivered
+    }
+
+    fn deliver_parsed(&mut self, message: SyncMessage) -> Delivered {
         let asked = match &message {
             SyncMessage::Signed(request) => Some(request.line.journal),
             SyncMessage::Idle(_) => None,
@@ -84,6 +159,9 @@ impl World {
             None => Delivered::Nothing,
             Some(Ok(Reply::Synced(synced))) => {
                 let answer = self.with_control(|cx| synced.seal(cx.keys));
+                if let Some(ticket) = &answer.ticket {
+                    self.tickets.issued(ticket);
+                }
                 self.check_orders(&answer, asked.unwrap_or(answer.journal.head));
                 Delivered::Answer(serde_json::to_vec(&answer).expect("answers serialize"))
             }
@@ -101,12 +179,7 @@ impl World {
         if answer.request == outstanding {
             power.outstanding = None;
         }
-        let ticket = answer.ticket.clone();
         self.machine_handle(machine, Input::SyncAnswered { request: outstanding, answer: Box::new(answer) });
-        let status = self.machines[machine].status_at(self.now);
-        if let (Some(power), Some(status)) = (self.machines[machine].power.as_mut(), status) {
-            power.ticket = ticket.map(|text| Ticket::new(text, &status));
-        }
     }
 
     /// One round trip on a path that works; a ticket that admits no more is given up and the sync sent signed.

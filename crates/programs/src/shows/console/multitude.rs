@@ -127,7 +127,7 @@ async fn session(world: &World) -> anyhow::Result<String> {
     let mut connection = Connection::open(to, loopback(0)).await?;
     // A token is letters, digits and underscores: nothing of it has to be escaped.
     let form = format!("secret={}", world.plane.token);
-    let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", "http://tidegate.test")];
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", "http://localhost")];
     connection.exchange(&request_bytes("POST", "/sign-in", &headers, form.as_bytes())).await?;
     let said = String::from_utf8_lossy(connection.received()).into_owned();
     let cookie = said.lines().find_map(|line| line.strip_prefix("set-cookie: "));

@@ -310,7 +310,7 @@ impl Draft {
         let mut bytes = format!("{} ", self.method).into_bytes();
         // A space or line end would end the line; that kind of garbage is `noise`.
         bytes.extend(self.path.iter().copied().filter(|byte| *byte > b' '));
-        bytes.extend_from_slice(b" HTTP/1.1\r\nhost: tidegate.test\r\n");
+        bytes.extend_from_slice(b" HTTP/1.1\r\nhost: localhost\r\n");
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");

@@ -4,6 +4,7 @@ mod clone;
 mod re_image;
 mod restore;
 mod rollback;
+mod rotate;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,7 @@ pub(super) use clone::run as clone;
 pub(super) use re_image::run as re_image;
 pub(super) use restore::run as restore;
 pub(super) use rollback::run as rollback;
+pub(super) use rotate::run as rotate;
 
 use crate::harness::{Machine, World, wait_for};
 

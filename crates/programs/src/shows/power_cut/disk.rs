@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_core::chain::{Entry, Link};
 use tidegate_core::journal::JournalHeader;
+use tidegate_core::packed::unpack;
 use tidegate_core::transcript::TranscriptHeader;
 
 /// A database as the cut left it.
@@ -78,15 +79,32 @@ pub(super) fn machine_state(db: &Connection) -> anyhow::Result<Value> {
 
 /// Recomputes every link of a transcript; answers its length, and what does not hold.
 pub(super) fn transcript(db: &Connection, endpoint: &str) -> anyhow::Result<(u64, Vec<String>)> {
-    let sql = format!("SELECT header, body FROM transcript WHERE endpoint_id = '{endpoint}' ORDER BY number");
+    let sql = format!(
+        "SELECT header, body, packed FROM transcript WHERE endpoint_id = '{endpoint}' ORDER BY number"
+    );
     let link = |header: &str| -> anyhow::Result<Link> { Ok(read::<TranscriptHeader>(header)?.link) };
-    let (hashes, mut wrong) = chain("transcript", &rows(db, &sql)?, link)?;
+    let (hashes, mut wrong) = chain("transcript", &bodies(db, &sql)?, link)?;
     let sql = format!("SELECT transcript_hash FROM endpoint WHERE endpoint_id = '{endpoint}'");
     let head = rows::<1>(db, &sql)?;
     if head.first().map(|[hash]| hash) != hashes.values().next_back() {
         wrong.push("the transcript's head is not its last entry".to_owned());
     }
     Ok((hashes.len() as u64, wrong))
+}
+
+/// Headers and bodies of a transcript, unpacked.
+fn bodies(db: &Connection, sql: &str) -> anyhow::Result<Vec<[String; 2]>> {
+    let mut statement = db.prepare(sql)?;
+    let read = statement.query_map([], |row| {
+        let (header, body, packed) = (row.get(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?);
+        Ok::<(String, _, Option<Vec<u8>>), _>((header, body, packed))
+    })?;
+    read.map(|row| {
+        let (header, body, packed) = row?;
+        let body = packed.map(|packed| unpack(&packed)).transpose()?.or(body).unwrap_or_default();
+        Ok([header, body])
+    })
+    .collect()
 }
 
 /// Recomputes every link of a machine's journal; answers the hashes by number, and what does not hold.

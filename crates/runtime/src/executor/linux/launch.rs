@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::environment;
 use super::group::{self, Group};
 use super::guard::{NAME, SUBCOMMAND, WATCH};
 use super::sweep;
@@ -127,12 +128,7 @@ impl Launcher {
         ours.set_nonblocking(true)?;
         let mut command = Command::new(&self.options.guard_program);
         command.arg0(NAME).args([SUBCOMMAND, WATCH, &self.options.state_id]);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| is_private(&name.to_string_lossy())) {
-            command.env_remove(name);
-        }
-        if std::env::var_os("PATH").is_none() {
-            command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        }
+        command.env_clear().envs(environment::of_commands());
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn()?;
         if let (Some(output), Some(errors)) = (&child.stdout, &child.stderr) {
@@ -171,12 +167,6 @@ impl Launcher {
         let _ = guard.start_kill();
         let _ = timeout(DRAIN_PATIENCE, guard.wait()).await;
     }
-}
-
-/// What a service manager tells the runtime and what the runtime is told by `TIDEGATE_…` is not the step's.
-fn is_private(name: &str) -> bool {
-    let of_the_service = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY"];
-    name.starts_with("TIDEGATE_") || name.starts_with("LISTEN_") || of_the_service.contains(&name)
 }
 
 async fn read_both(guard: &mut Child, output: &mut dyn Intake, errors: &mut Capture) {

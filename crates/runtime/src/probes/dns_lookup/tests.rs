@@ -11,7 +11,9 @@ async fn asked(with: Value) -> Report {
     let with: Map<String, Value> = example(with);
     DnsLookup.spec().check(&with).unwrap();
     let with = arguments(with).unwrap_or_else(|Refusal(reason)| panic!("{reason}"));
-    look_up(with, Resolver::default()).await.unwrap_or_else(|Refusal(reason)| panic!("{reason}"))
+    look_up(with, Resolver::default(), &Policy::default())
+        .await
+        .unwrap_or_else(|Refusal(reason)| panic!("{reason}"))
 }
 
 /// The question made into an answer with these flags and records.
@@ -157,10 +159,34 @@ async fn a_server_that_is_no_address_is_refused_and_none_at_all_is_found() {
         server: server.map(Into::into),
         timeout_ms: 100,
     };
-    let refused = look_up(with(Some("dns.example"), "a"), Resolver::default()).await;
+    let refused = look_up(with(Some("dns.example"), "a"), Resolver::default(), &Policy::default()).await;
     assert!(matches!(refused, Err(Refusal(_))));
-    assert!(matches!(look_up(with(Some("::1"), "a..b"), Resolver::default()).await, Err(Refusal(_))));
-    let report = look_up(with(None, "a"), Resolver::default()).await.unwrap_or_else(|_| panic!());
+    assert!(matches!(
+        look_up(with(Some("::1"), "a..b"), Resolver::default(), &Policy::default()).await,
+        Err(Refusal(_))
+    ));
+    let report =
+        look_up(with(None, "a"), Resolver::default(), &Policy::default()).await.unwrap_or_else(|_| panic!());
     assert_eq!(report.result.finding, Finding::Attention);
     assert!(report.result.summary.contains("/etc/resolv.conf"));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_server_that_the_policy_does_not_allow_is_not_asked() {
+    let ask = |server: &str| Arguments {
+        name: "a.example".into(),
+        kind: "MX".into(),
+        server: Some(server.into()),
+        timeout_ms: 100,
+    };
+    let policy = Policy { net: Some(vec!["10.20.0.1:53".into()]), ..Policy::default() };
+    for (server, policy) in
+        [("127.0.0.1:5353", &policy), ("10.20.0.1:54", &policy), ("169.254.169.254", &Policy::default())]
+    {
+        let refused = look_up(ask(server), Resolver::default(), policy).await;
+        assert!(
+            matches!(&refused, Err(Refusal(words)) if words.contains("--allow-net")),
+            "{server}: {refused:?}"
+        );
+    }
 }

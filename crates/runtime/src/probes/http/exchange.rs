@@ -11,13 +11,15 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
+use tidegate_core::wire::Policy;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use super::trust::Witness;
-use crate::probes::connect::{self, Attempt};
+use crate::probes::Refusal;
+use crate::probes::connect::{self, Attempt, NoWay};
 use crate::probes::words::milliseconds;
 
 /// Most bytes read of a body; a check looks at a page and does not load a file.
@@ -66,7 +68,12 @@ pub(in crate::probes) struct Answer {
 
 /// Why there is no answer, in words.
 #[derive(Debug)]
-pub(in crate::probes) struct Unanswered(pub(in crate::probes) String);
+pub(in crate::probes) enum Unanswered {
+    /// None came.
+    Silent(String),
+    /// This machine's policy does not allow to ask.
+    Denied(Refusal),
+}
 
 /// Asks, and notes in `phases` how far it got. To be dropped when `patience` is over.
 pub(in crate::probes) async fn ask(
@@ -74,16 +81,20 @@ pub(in crate::probes) async fn ask(
     method: Method,
     witness: &Arc<Witness>,
     patience: Duration,
+    policy: &Policy,
     phases: &mut Phases,
 ) -> Result<Answer, Unanswered> {
     let begin = Instant::now();
-    let resolved = connect::look_up(&target.host, target.port, patience).await;
-    let resolved = resolved.map_err(|unreached| Unanswered(unreached.words))?;
+    let resolved = connect::destinations(&target.host, target.port, patience, policy).await;
+    let resolved = resolved.map_err(|no_way| match no_way {
+        NoWay::Unreached(unreached) => Unanswered::Silent(unreached.words),
+        NoWay::Denied(refusal) => Unanswered::Denied(refusal),
+    })?;
     phases.dns_ms = resolved.dns_ms;
     let stream = connect::first_connected(&resolved.addresses, patience, &mut phases.attempts).await;
     let last = phases.attempts.last();
     let words = || last.map(|attempt| attempt.words(patience)).unwrap_or_default();
-    let stream = stream.ok_or_else(|| Unanswered(words()))?;
+    let stream = stream.ok_or_else(|| Unanswered::Silent(words()))?;
     phases.connect_ms = last.map(|attempt| attempt.ms);
     let answer = if target.is_tls {
         let handshake = Instant::now();
@@ -102,13 +113,13 @@ async fn shake_hands(
     stream: TcpStream,
     witness: &Arc<Witness>,
 ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Unanswered> {
-    let config = witness.config().map_err(|error| Unanswered(error.to_string()))?;
+    let config = witness.config().map_err(|error| Unanswered::Silent(error.to_string()))?;
     let name = ServerName::try_from(target.host.clone())
-        .map_err(|_| Unanswered(format!("no certificate can be for `{}`", target.host)))?;
+        .map_err(|_| Unanswered::Silent(format!("no certificate can be for `{}`", target.host)))?;
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
-        .map_err(|error| Unanswered(format!("no TLS with {}:{}: {error}", target.host, target.port)))
+        .map_err(|error| Unanswered::Silent(format!("no TLS with {}:{}: {error}", target.host, target.port)))
 }
 
 async fn exchange(
@@ -118,7 +129,7 @@ async fn exchange(
     phases: &mut Phases,
 ) -> Result<Answer, Unanswered> {
     let no_http = |error: hyper::Error| {
-        Unanswered(format!("no HTTP answer from {}:{}: {error}", target.host, target.port))
+        Unanswered::Silent(format!("no HTTP answer from {}:{}: {error}", target.host, target.port))
     };
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
@@ -156,5 +167,5 @@ fn request(target: &Target, method: Method) -> Result<Request<Empty<Bytes>>, Una
         .header(USER_AGENT, concat!("tidegate-runtime/", env!("CARGO_PKG_VERSION")))
         .header(ACCEPT, "*/*")
         .header(CONNECTION, "close");
-    request.body(Empty::new()).map_err(|error| Unanswered(error.to_string()))
+    request.body(Empty::new()).map_err(|error| Unanswered::Silent(error.to_string()))
 }

@@ -16,7 +16,9 @@ async fn asked(with: Value, roots: RootCertStore) -> Report {
     HttpCheck.spec().check(&with).unwrap();
     let arguments: Arguments = arguments(with).unwrap_or_else(|Refusal(reason)| panic!("{reason}"));
     let target = target(&arguments).unwrap_or_else(|Refusal(reason)| panic!("{reason}"));
-    check(&arguments, &target, roots, Capture::new(1_024), Undecodable::Escape).await
+    let policy = Policy::default();
+    let checked = check(&arguments, &target, roots, &policy, Capture::new(1_024), Undecodable::Escape);
+    checked.await.unwrap_or_else(|Refusal(reason)| panic!("{reason}"))
 }
 
 async fn answer_with(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &str) {
@@ -206,6 +208,76 @@ async fn statuses_texts_and_redirects_are_judged() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_redirect_is_told_without_its_secrets() {
+    let moved = "HTTP/1.1 302 x\r\nlocation: http://user:hunter2@plc7/in?token=hunter2#hunter2\r\n\
+                 via: http://user:hunter2@proxy/\r\ncontent-length: 0\r\n\r\n";
+    let url = format!("http://{}/a?key=hunter2", server(moved).await);
+    let report = asked(json!({ "url": url }), RootCertStore::empty()).await;
+    assert!(
+        report.result.summary.starts_with("302 Found to http://•••@plc7/in?token=•••#••• in "),
+        "{report:?}"
+    );
+    assert!(!serde_json::to_string(&report.result).unwrap().contains("hunter2"), "{report:?}");
+    let long = format!("http://user:{}@plc7/", "hunter2".repeat(100));
+    let long: &'static str =
+        format!("HTTP/1.1 302 x\r\nlocation: {long}\r\ncontent-length: 0\r\n\r\n").leak();
+    let report =
+        asked(json!({ "url": format!("http://{}", server(long).await) }), RootCertStore::empty()).await;
+    assert!(!serde_json::to_string(&report.result).unwrap().contains("hunter2"), "{report:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn of_a_body_only_the_lines_with_the_text_come_back() {
+    let long = format!("{}mark{}", "x".repeat(1_000), "y".repeat(1_000));
+    let many = "mark here\n".repeat(50);
+    let body = format!("hidden\nmark http://a:pw@b/?k=v\n{long}\nhidden too\n{many}");
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let url = format!("http://{}", server(answer.leak()).await);
+    let report = asked(json!({ "url": url.clone(), "contains": "mark" }), RootCertStore::empty()).await;
+    let text = &report.result.output.head;
+    assert!(text.starts_with("mark http://•••@b/?k=•••\nxxx"), "{text}");
+    assert!(!text.contains("hidden") && text.contains("xmarky"), "{text}");
+    assert_eq!((text.lines().count(), text.lines().nth(1).unwrap().len()), (LINES_MAX, LINE_BYTES_MAX));
+    let report = asked(json!({ "url": url }), RootCertStore::empty()).await;
+    assert_eq!((report.result.output.bytes, &report.result.data["body_bytes"]), (0, &json!(body.len())));
+}
+
+async fn refusal(with: Value, policy: &Policy) -> Option<String> {
+    let arguments: Arguments = arguments(example(with)).unwrap_or_else(|Refusal(reason)| panic!("{reason}"));
+    let target = target(&arguments).unwrap_or_else(|Refusal(reason)| panic!("{reason}"));
+    let (roots, capture) = (RootCertStore::empty(), Capture::new(1_024));
+    let checked = check(&arguments, &target, roots, policy, capture, Undecodable::Escape).await;
+    checked.err().map(|Refusal(reason)| reason)
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_key_does_not_come_back_line_by_line() {
+    let key = "HTTP/1.1 200 OK\r\ncontent-length: 34\r\n\r\n-----BEGIN PRIVATE KEY-----\nMC4CAQ";
+    let url = format!("http://{}", server(key).await);
+    let words = refusal(json!({ "url": url, "contains": "MC" }), &Policy::default()).await.unwrap();
+    assert!(words.contains("a private key"), "{words}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_address_that_the_policy_does_not_allow_is_never_asked() {
+    let fine = server(FINE).await;
+    let only = |net: &str| Policy { net: Some(vec![net.to_owned()]), ..Policy::default() };
+    let url = json!({ "url": format!("http://localhost:{}/", fine.port()) });
+    for net in ["127.0.0.0/8".to_owned(), "localhost".to_owned(), fine.to_string()] {
+        assert_eq!(refusal(url.clone(), &only(&net)).await, None, "{net}");
+    }
+    for net in ["10.0.0.0/8", "127.0.0.1:1", "other.example"] {
+        let words = refusal(url.clone(), &only(net)).await.unwrap();
+        assert!(words.contains("--allow-net") && words.contains(net), "{words}");
+    }
+    for host in ["169.254.169.254", "0xA9FEA9FE", "2852039166", "[::ffff:169.254.169.254]", "[fd00:ec2::254]"]
+    {
+        let words = refusal(json!({ "url": format!("http://{host}/") }), &Policy::default()).await;
+        assert!(words.unwrap().contains("metadata service"), "{host}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_body_without_end_is_read_to_its_bound() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -220,7 +292,7 @@ async fn a_body_without_end_is_read_to_its_bound() {
         (&data["body_bytes"], &data["body_is_whole"]),
         (&json!(exchange::BODY_BYTES_MAX), &json!(false))
     );
-    assert!(report.result.output.dropped_bytes > 0);
+    assert_eq!(report.result.output.bytes, 0, "nothing of a body comes back unasked");
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use rustix::fs::{StatVfs, StatVfsMountFlags};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::files::{Files, NotOpened, Purpose};
 use crate::probes::disk_usage::{FileSystem, Usage};
+use crate::probes::masked::masked_url;
 
 /// Most file systems told.
 const MOUNTS_MAX: usize = 128;
@@ -84,23 +87,22 @@ pub(in crate::probes) async fn file_systems() -> io::Result<Vec<FileSystem>> {
     Ok(found)
 }
 
-/// The file system that holds `path`, links resolved; `judge` says whether its real path may be looked at.
+/// The file system that holds `path`, links resolved, if a check may look there.
 pub(in crate::probes) async fn file_system_of(
     path: PathBuf,
-    judge: impl Fn(&Path) -> bool + Send + 'static,
-) -> io::Result<Option<FileSystem>> {
+    files: Arc<Files>,
+) -> Result<FileSystem, NotOpened> {
     let looked = aside(move || {
-        let file = super::files::open_untouched(&path)?;
-        let real = super::files::real_path(&file)?;
-        if !judge(&real) {
-            return Ok(None);
-        }
-        Ok(Some((mount_of(&file, &real)?, usage(&rustix::fs::fstatvfs(&file)?))))
+        let checked = files.open(&path, Purpose::Place)?;
+        let file = checked.untouched();
+        let usage = usage(&rustix::fs::fstatvfs(file).map_err(io::Error::from)?);
+        Ok((mount_of(file, checked.real_path())?, usage))
     });
     // One that hangs is given up by the step's own limit.
-    let found: io::Result<Option<(Mount, Usage)>> =
-        looked.await.unwrap_or_else(|_| Err(io::Error::other("too many file systems have not answered yet")));
-    Ok(found?.map(|(mount, usage)| file_system(mount, Ok(usage))))
+    let found: Result<(Mount, Usage), NotOpened> = looked
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("too many file systems have not answered yet").into()));
+    found.map(|(mount, usage)| file_system(mount, Ok(usage)))
 }
 
 fn mount_of(file: &File, real: &Path) -> io::Result<Mount> {
@@ -153,7 +155,9 @@ fn usage(stat: &StatVfs) -> Usage {
 }
 
 fn file_system(mount: Mount, usage: Result<Usage, String>) -> FileSystem {
-    FileSystem::new(mount.point.to_string_lossy().into_owned(), mount.kind, mount.source, usage)
+    // The source of a share or of a FUSE file system can hold a password.
+    let source = masked_url(&mount.source);
+    FileSystem::new(mount.point.to_string_lossy().into_owned(), mount.kind, source, usage)
 }
 
 fn mounts(text: &str) -> Vec<Mount> {
@@ -225,12 +229,16 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn this_machine_has_a_file_system_that_the_test_is_on() {
         let here = std::env::current_dir().unwrap();
-        let found = file_system_of(here.clone(), |_| true).await.unwrap().unwrap();
+        let files = Arc::new(Files::default());
+        let found = file_system_of(here.clone(), files.clone()).await.unwrap();
         assert!(here.starts_with(&found.mount_point), "{found:?}");
         let usage = found.usage.unwrap();
         assert!(usage.total_bytes >= usage.used_bytes && usage.used_bytes > 0, "{usage:?}");
-        assert!(file_system_of(here, |_| false).await.unwrap().is_none());
-        assert!(file_system_of("/no/such/place".into(), |_| true).await.is_err());
+        let elsewhere =
+            tidegate_core::wire::Policy { paths: Some(vec!["/usr".into()]), ..Default::default() };
+        let elsewhere = Arc::new(Files::new(&elsewhere, None));
+        assert!(matches!(file_system_of(here, elsewhere).await, Err(NotOpened::Denied(_))));
+        assert!(file_system_of("/no/such/place".into(), files).await.is_err());
         assert!(!file_systems().await.unwrap().is_empty());
     }
 

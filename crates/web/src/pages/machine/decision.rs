@@ -18,7 +18,21 @@ pub(super) fn attention(machine: &EndpointView) -> Markup {
                 p { "To clear it: " (words::sentence(&attention.clears)) }
             }
         }
+        @if machine.claimed > 0 { (claimed(machine)) }
         @if !undecided.is_empty() { (decision(machine, &undecided)) }
+    }
+}
+
+/// Sequences that only the machine tells of: no alarm, since nobody here asked for them.
+fn claimed(machine: &EndpointView) -> Markup {
+    html! {
+        div .notice role="note" {
+            p {
+                strong { "Claimed by the machine: " (words::count(usize::try_from(machine.claimed).unwrap_or(usize::MAX), "sequence")) }
+                " that this record does not have and for which the machine shows no signed work. They are in no list. "
+                a href={ "/machines/" (machine.id) "/transcript" } { "The transcript" } " has what it reported."
+            }
+        }
     }
 }
 
