@@ -111,7 +111,7 @@ mod tests {
             "tidegate tokens --json",
             "tidegate tokens create backup --expires-in 30d",
             "tidegate tokens revoke 0123456789abcdef",
-            "tidegate admin sign-in-link --data d --email e@x --url https://tg.example",
+            "tidegate admin sign-in-link --data d --email e@x --public-url https://tg.example",
             "tidegate admin backup --data d --out f",
             "tidegate admin restore --data d --from f",
             "tidegate login https://tg.example/sign-in#s",

@@ -72,7 +72,8 @@ Example:
 It works once and for 24 hours, and replaces a link that was made before.
 
 Example:
-  tidegate admin sign-in-link --data /var/lib/tidegate --email kim@msp.example")]
+  tidegate admin sign-in-link --data /var/lib/tidegate --email kim@msp.example \\
+      --public-url https://tidegate.example")]
     SignInLink {
         /// The data directory
         #[arg(long, value_name = "DIR")]
@@ -80,9 +81,16 @@ Example:
         /// Whose link it is
         #[arg(long, value_name = "ADDRESS")]
         email: String,
-        /// Where people reach the control plane
-        #[arg(long, env = "TIDEGATE_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080")]
-        url: String,
+        /// Where people reach the control plane, as for `serve`: the link leads there
+        #[arg(
+            long,
+            alias = "url",
+            value_name = "URL",
+            env = "TIDEGATE_PUBLIC_URL",
+            hide_env_values = true,
+            default_value = "http://127.0.0.1:8080"
+        )]
+        public_url: PublicUrl,
     },
     /// Write a consistent copy of everything durable, also while `serve` runs
     Backup {
@@ -137,8 +145,8 @@ pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
             ));
             screen.line(token)?;
         }
-        Act::SignInLink { data, email, url } => {
-            let link = host::create_sign_in_link(&data, &email, &url)?;
+        Act::SignInLink { data, email, public_url } => {
+            let link = host::create_sign_in_link(&data, &email, &public_url.to_string())?;
             screen.note("The link works once, for 24 hours. Give it to that person only.");
             screen.line(link)?;
         }

@@ -18,7 +18,7 @@ use tidegate_core::verify::{AuditVerifier, Verifier};
 
 use super::Goldens;
 use super::fixed::{
-    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, digest, endpoint_key, json,
+    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, by_statement_key, digest, endpoint_key, json,
     order_key, order_keys, root, sequence,
 };
 use super::messages::{enrolment, facts, first_entry, head_envelope, probes, sync_line};
@@ -102,7 +102,7 @@ fn audit_export() -> String {
         tidegate_audit_export: AUDIT_EXPORT_VERSION,
         exported_at: at(60),
         authority: authority(),
-        head: by_order_key(&last),
+        head: by_statement_key(&last),
     };
     let text = [json(&head), header, text].join("\n");
     let mut verifier = AuditVerifier::new(Some(root().fingerprint()));
