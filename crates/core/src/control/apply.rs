@@ -10,7 +10,7 @@ use crate::sequence::{
     Amendment, EndState, EndpointTime, FinishedStep, HoldCause, Sequence, Standing, ToldWait,
 };
 use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
-use crate::wire::{SyncLine, TranscriptHead};
+use crate::wire::{Head, SyncLine, TranscriptHead};
 
 use super::object::Object;
 use super::outages;
@@ -222,6 +222,37 @@ impl Object<'_> {
         if sequence.is_live() && evidence.is_current {
             sequence.end_open_steps(EndState::Refused, now);
             sequence.end_by_journal(SequenceState::Refused, now, Some(reason));
+        }
+        Ok(())
+    }
+
+    /// Ends what the endpoint holds an order for and does not list: it never became work there. The entry that said so is in
+    /// a gap. `orders` is how far the endpoint holds the open log.
+    pub(super) fn held_unlisted_apply(&mut self, orders: Head<LogId>, known: &Known) -> Result<(), Error> {
+        let is_ours = self.row.log.is_some_and(|open| open.id == orders.id)
+            && super::orders::order_hash(self.db, self.id, orders.id, orders.number)? == Some(orders.hash);
+        if !is_ours {
+            return Ok(());
+        }
+        let now = self.cx.now;
+        let listed: BTreeSet<_> = known.outcomes.iter().map(|outcome| outcome.sequence).collect();
+        for (number, id) in self.orders_run(orders.id, orders.number)? {
+            let issued_at = self.issued_at(id)?;
+            let Some(sequence) = self.theirs(id)?.filter(|_| !listed.contains(&id)) else { continue };
+            if !matches!(sequence.standing, Standing::Offered { log } if log == orders.id) {
+                continue;
+            }
+            if issued_at.is_none_or(|issued_at| issued_at < known.complete_since) {
+                let reason = "the machine no longer remembers it: it may have run before";
+                sequence.lose(reason, now);
+                self.record(
+                    ACTOR_CONTROL_PLANE,
+                    Some(id),
+                    &TranscriptBody::Lost { reason: reason.to_owned() },
+                )?;
+            } else {
+                self.voided_apply(orders.id, number)?;
+            }
         }
         Ok(())
     }

@@ -125,7 +125,10 @@ impl Object<'_> {
         let is_current = journal.state == JournalState::Current;
         match line.orders {
             // Its `opened` may be in the gap, and this list, being newer, says all that it said.
-            Some(orders) => self.opened_apply(is_current, orders.id, &gap.known),
+            Some(orders) => {
+                self.opened_apply(is_current, orders.id, &gap.known)?;
+                if is_current { self.held_unlisted_apply(orders, &gap.known) } else { Ok(()) }
+            }
             None => (gap.known.outcomes.iter())
                 .try_for_each(|outcome| self.outcome_apply(outcome, is_current, None)),
         }

@@ -5,7 +5,7 @@ use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::id::{EndpointId, JournalId, LogId, SequenceId};
 use crate::keys::Role;
-use crate::sql::{ReadSql, Row};
+use crate::sql::{ReadSql, Row, SqlError};
 use crate::transcript::{ACTOR_CONTROL_PLANE, TranscriptBody};
 use crate::wire::{Head, Offered, Order, OrderKind, PROTOCOL_VERSION, Void};
 
@@ -158,6 +158,16 @@ impl Object<'_> {
             &[self.id.into(), log.into(), number.into()],
         )?;
         Ok(rows.first().map(|row| row.parsed(0)).transpose()?)
+    }
+
+    /// The places and sequences of the `run` orders of `log` up to `number`.
+    pub(super) fn orders_run(&self, log: LogId, number: u64) -> Result<Vec<(u64, SequenceId)>, Error> {
+        let rows = self.db.query(
+            "SELECT number, sequence_id FROM order_entry
+             WHERE endpoint_id = ?1 AND log_id = ?2 AND number <= ?3 AND kind = 'run' ORDER BY number",
+            &[self.id.into(), log.into(), number.into()],
+        )?;
+        Ok(rows.iter().map(|row| Ok((row.unsigned(0)?, row.parsed(1)?))).collect::<Result<_, SqlError>>()?)
     }
 
     /// The `void` about the order at `number`, made at the first call (R13).

@@ -18,6 +18,9 @@ use super::{Effect, work};
 /// How long acknowledged entries are kept for a control plane that is restored (R10).
 const KEPT_FOR: Milliseconds = Milliseconds::from_days(30);
 
+/// Hashes of pruned entries that are kept: about 400 KiB, months of ordinary work.
+const PRUNED_HASHES_MAX: u64 = 4_096;
+
 impl Object<'_> {
     /// Uses the answer to the outstanding request `expected`; any other is dropped whole, its ticket included (R5).
     pub(super) fn answered(&mut self, expected: RequestId, answer: &SyncAnswer) -> Result<(), Error> {
@@ -75,7 +78,7 @@ impl Object<'_> {
         if held.number == 0 {
             return Ok(false);
         }
-        // A pruned entry cannot be compared: it was acknowledged once, so it is believed.
+        // An entry whose hash is pruned too cannot be compared: it was acknowledged once, so it is believed.
         Ok(entry_hash(self.db, &self.state, held.number)?.is_some_and(|hash| hash != held.hash))
     }
 
@@ -87,6 +90,7 @@ impl Object<'_> {
         let old = self.state.journal;
         let known = work::known(self.db, &self.state)?;
         self.db.execute("DELETE FROM journal", &[])?;
+        self.db.execute("DELETE FROM pruned", &[])?;
         self.state.close_log();
         let fresh = JournalId::fresh(&mut self.entropy);
         self.state.journal = Head { id: fresh, number: 0, hash: Digest::ZERO };
@@ -130,6 +134,12 @@ impl Object<'_> {
             if !dropped {
                 return Ok(());
             }
+            self.db.execute(
+                "INSERT INTO pruned (number, hash) SELECT number, hash FROM journal WHERE number <= ?1",
+                &[self.state.pruned.into()],
+            )?;
+            let oldest = self.state.pruned.saturating_sub(PRUNED_HASHES_MAX);
+            self.db.execute("DELETE FROM pruned WHERE number <= ?1", &[oldest.into()])?;
             self.db.execute("DELETE FROM journal WHERE number <= ?1", &[self.state.pruned.into()])?;
         }
     }

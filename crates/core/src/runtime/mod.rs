@@ -41,7 +41,11 @@ use work::RunningStep;
 /// The tables of a state directory.
 pub const SCHEMA: Schema = Schema {
     name: "runtime",
-    migrations: &[include_str!("schema/0001_runtime.sql"), include_str!("schema/0003_quota.sql")],
+    migrations: &[
+        include_str!("schema/0001_runtime.sql"),
+        include_str!("schema/0003_quota.sql"),
+        include_str!("schema/0004_pruned.sql"),
+    ],
 };
 
 /// How much an endpoint keeps.

@@ -247,7 +247,7 @@ pub(super) fn entries_after(
         .collect()
 }
 
-/// The hash of the journal at `number`; `None`: pruned or not there.
+/// The hash of the journal at `number`; `None`: not there, or pruned so long ago that its hash is too.
 pub(super) fn entry_hash(db: &dyn ReadSql, state: &State, number: u64) -> Result<Option<Digest>, Error> {
     if number == state.journal.number {
         return Ok(Some(state.journal.hash));
@@ -255,6 +255,9 @@ pub(super) fn entry_hash(db: &dyn ReadSql, state: &State, number: u64) -> Result
     if number == state.pruned {
         return Ok(Some(state.pruned_hash));
     }
-    let rows = db.query("SELECT hash FROM journal WHERE number = ?1", &[number.into()])?;
+    let rows = db.query(
+        "SELECT hash FROM journal WHERE number = ?1 UNION ALL SELECT hash FROM pruned WHERE number = ?1",
+        &[number.into()],
+    )?;
     Ok(rows.first().map(|row| row.parsed(0)).transpose()?)
 }

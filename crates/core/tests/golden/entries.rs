@@ -18,8 +18,8 @@ use tidegate_core::verify::{AuditVerifier, Verifier};
 
 use super::Goldens;
 use super::fixed::{
-    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, by_statement_key, digest, endpoint_key, json,
-    order_key, order_keys, root, sequence,
+    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, by_statement_key, digest,
+    endpoint_key, json, order_key, order_keys, root, sequence,
 };
 use super::messages::{enrolment, facts, first_entry, head_envelope, probes, sync_line};
 use super::orders::{outcome, work};

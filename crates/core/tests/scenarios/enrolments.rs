@@ -35,7 +35,7 @@ fn an_endpoint_enrolled_after_the_backup_is_recovered_and_runs_nothing_new_until
             let known = world.queue(steps(&["act", "look"]));
             world.sync(machine);
             world.restore_as(&before, announced);
-            for _ in 0..3 {
+            for _ in 0..4 {
                 world.sync(machine);
             }
             world.expect_journal(FIRST, Some(JournalState::Candidate));

@@ -226,6 +226,65 @@ fn an_attempt_that_a_copy_makes_of_lost_work_is_lost_until_its_end_is_told() {
     );
 }
 
+#[test]
+fn work_that_was_taken_back_in_a_gap_ends_after_a_restore_that_forgot_it() {
+    let altered = |altered| Action::Sync(0, Fate::Altered(altered));
+    run(
+        false,
+        &[
+            Action::Queue(0),
+            altered(Altered::Work),
+            altered(Altered::OrderSignature),
+            altered(Altered::OrderSignature),
+            Action::Backup,
+            Action::PruneAtOnce(0),
+            Action::Sync(0, Fate::Fine),
+            Action::Sync(0, Fate::AnswerTwice),
+            Action::Restore(0),
+        ],
+        |_| false,
+    );
+}
+
+/// Outside of G2, and known to be: only the copy knows the work, and the control plane was set back to before it.
+#[test]
+fn a_restore_forgets_what_only_a_copy_of_the_machine_ran() {
+    run(
+        true,
+        &[
+            Action::Snapshot(0),
+            Action::Clone(0),
+            Action::Queue(0),
+            Action::Backup,
+            Action::PowerCut(1),
+            Action::Sync(1, Fate::Fine),
+            Action::Restore(0),
+        ],
+        |_| false,
+    );
+}
+
+/// The entries that would show the fork are pruned on one of the two machines: their hashes still do.
+#[test]
+fn a_copy_is_noticed_although_the_entries_that_differ_are_pruned() {
+    run(
+        true,
+        &[
+            Action::Queue(0),
+            Action::Snapshot(0),
+            Action::PruneAtOnce(0),
+            Action::Backup,
+            Action::Sync(0, Fate::Fine),
+            Action::Clone(0),
+            Action::Sync(0, Fate::AnswerTwice),
+            Action::Restore(0),
+            Action::Queue(128),
+            Action::Sync(1, Fate::AnswerTwice),
+        ],
+        |_| false,
+    );
+}
+
 fn run(is_announced: bool, actions: &[Action], departs: fn(usize) -> bool) {
     let mut run = Run {
         world: World::new(2, Some(0)),

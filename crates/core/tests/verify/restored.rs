@@ -21,7 +21,7 @@ fn a_restore_that_was_announced_explains_the_history_that_the_endpoint_had_confi
     world.settle();
     let report = verify(&world.export());
     assert!(report.is_sound() && report.is_fully_endorsed());
-    assert_snapshot!(shown(&report), @"complete to 22, endorsed by the endpoint to 21 (what follows is the record of that endorsement); the control plane was set back at entry 10, the endpoint had confirmed another record to 16");
+    assert_snapshot!(shown(&report), @"complete to 23, endorsed by the endpoint to 22 (what follows is the record of that endorsement); the control plane was set back at entry 10, the endpoint had confirmed another record to 16");
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_restore_that_nobody_announced_is_explained_by_the_entry_that_proves_it() {
     world.settle();
     let report = verify(&world.export());
     assert!(report.is_sound() && report.is_fully_endorsed());
-    assert_snapshot!(shown(&report), @"complete to 22, endorsed by the endpoint to 21 (what follows is the record of that endorsement); the control plane was set back at entry 16, the endpoint had confirmed another record to 16");
+    assert_snapshot!(shown(&report), @"complete to 23, endorsed by the endpoint to 22 (what follows is the record of that endorsement); the control plane was set back at entry 16, the endpoint had confirmed another record to 16");
 }
 
 #[test]

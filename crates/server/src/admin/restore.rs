@@ -13,7 +13,7 @@ use tidegate_core::control;
 use tidegate_core::error::Error;
 use tidegate_core::keys::PublicKey;
 use tidegate_core::obstacle::{Obstacle, Obstructed};
-use tidegate_core::sql::{ReadSql, Sql, SqlError};
+use tidegate_core::sql::{ReadSql, Row, Sql, SqlError};
 use tidegate_core::time::Timestamp;
 use tidegate_sqlite::{Store, Unusable};
 
@@ -84,8 +84,15 @@ pub fn restore(
     let answer = (|| {
         remove_with_log(&copy)?;
         copy_backup(from, &copy).map_err(|error| of_backup(from, error))?;
-        let current = Some(database.as_path()).filter(|database| database.exists());
-        let keys = carry_keys(&copy, keys_from.or(current))?;
+        check(&copy).map_err(|error| of_backup(from, error))?;
+        let later = match keys_from {
+            Some(later) => Some(keys_load(later)?),
+            // What is replaced may be damaged: then only the backup's key is known.
+            None => Some(&database)
+                .filter(|database| database.exists())
+                .and_then(|database| keys_load(database).ok()),
+        };
+        let keys = carry_keys(&copy, later)?;
         let endpoints = close_order_logs(&copy).map_err(|error| of_backup(from, error))?;
         let replaced = take_place(&copy, &database, clock::now())
             .with_context(|| format!("failed to put the backup in place in `{}`", data.display()))?;
@@ -134,32 +141,53 @@ fn copy_file(from: &Path, copy: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Puts the newer order key of the database `current` into the copy of a backup.
-fn carry_keys(copy: &Path, current: Option<&Path>) -> anyhow::Result<Keys> {
+/// Checks the copy and brings it up to date.
+fn check(copy: &Path) -> anyhow::Result<()> {
     let mut store = super::open(copy).context("failed to open the backup")?;
+    store.check_integrity().context("the backup is damaged")?;
     store.transaction(migrate_all).context("failed to bring the backup up to date")?;
+    Ok(())
+}
+
+/// Every order key of a database.
+struct HeldKeys {
+    root: Option<PublicKey>,
+    serial: u64,
+    rows: Vec<Row>,
+}
+
+fn keys_load(database: &Path) -> anyhow::Result<HeldKeys> {
+    let failed = || format!("failed to read the keys of `{}`", database.display());
+    let store = super::open(database).with_context(failed)?;
+    let load = |db: &dyn ReadSql| -> Result<HeldKeys, SqlError> {
+        let (root, serial) = keys_held(db)?;
+        let rows = db.query(
+            "SELECT serial, order_seed, statement_seed, certificate, created_at FROM order_key",
+            &[],
+        )?;
+        Ok(HeldKeys { root, serial, rows })
+    };
+    store.read(load).with_context(failed)
+}
+
+/// Puts newer order keys into the copy of a backup.
+fn carry_keys(copy: &Path, later: Option<HeldKeys>) -> anyhow::Result<Keys> {
+    let mut store = super::open(copy).context("failed to open the backup")?;
     let (root, serial) = store.read(|db| keys_held(db)).context("failed to read the backup's keys")?;
-    let Some(current) = current else { return Ok(Keys::OfBackup { serial }) };
-    let later = super::open(current)?;
-    let (later_root, later_serial) = later
-        .read(|db| keys_held(db))
-        .with_context(|| format!("failed to read the keys of `{}`", current.display()))?;
-    if later_root != root {
+    let Some(later) = later else { return Ok(Keys::OfBackup { serial }) };
+    if later.root != root {
         bail!(Obstructed::new(
             Obstacle::BackupKeyOutdated,
-            format!("the backup and `{}` have different owners' root keys", current.display()),
+            "the backup and the database that it would replace have different owners' root keys".to_owned(),
             "restore it into an empty data directory, if it is what you want; the data directory is as it was",
         ));
     }
-    if later_serial <= serial {
+    if later.serial <= serial {
         return Ok(Keys::Same { serial });
     }
-    let rows = later.read(|db| {
-        db.query("SELECT serial, order_seed, statement_seed, certificate, created_at FROM order_key", &[])
-    })?;
     let carry = |db: &dyn Sql| -> Result<(), SqlError> {
         db.execute("DELETE FROM order_key", &[])?;
-        for row in &rows {
+        for row in &later.rows {
             db.execute(
                 "INSERT INTO order_key (serial, order_seed, statement_seed, certificate, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -169,7 +197,7 @@ fn carry_keys(copy: &Path, current: Option<&Path>) -> anyhow::Result<Keys> {
         Ok(())
     };
     store.transaction(carry).context("failed to carry the current order key over")?;
-    Ok(Keys::Carried { serial: later_serial })
+    Ok(Keys::Carried { serial: later.serial })
 }
 
 /// The root key of a database, and the serial of its newest order key.
@@ -178,11 +206,9 @@ fn keys_held(db: &dyn ReadSql) -> Result<(Option<PublicKey>, u64), SqlError> {
     Ok((root_load(db)?, serials.first().map_or(Ok(0), |row| row.unsigned(0))?))
 }
 
-/// Checks the copy, brings it up to date and closes every order log in it; answers how many endpoints it has.
+/// Closes every order log in the copy; answers how many endpoints it has.
 fn close_order_logs(copy: &Path) -> anyhow::Result<u64> {
     let mut store = super::open(copy).context("failed to open the backup")?;
-    store.check_integrity().context("the backup is damaged")?;
-    store.transaction(migrate_all).context("failed to bring the backup up to date")?;
     let identity = store.read(|db| identity_load(db)).context("failed to read the backup's keys")?;
     let Some(identity) = identity else { bail!("the backup holds no control plane") };
     let cx = Context {

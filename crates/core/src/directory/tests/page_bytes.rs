@@ -88,9 +88,13 @@ fn a_night_is_read_without_the_facts_of_its_machines() {
     let mut world = World::new();
     let view = largest(&mut world);
     let at = world.now;
-    let sequences =
-        (0..300).map(|number| summary(endpoint_id(1), number, SequenceState::Queued, at)).collect();
-    world.project(Projection { sequences, ..projection(1, view) });
+    // Five of each machine are listed.
+    for machine in 1..=60 {
+        let id = endpoint_id(machine);
+        let sequences = (0..5).map(|number| summary(id, number, SequenceState::Queued, at)).collect();
+        let view = EndpointView { id, ..view.clone() };
+        world.project(Projection { sequences, ..projection(u64::from(machine), view) });
+    }
     let question = DirectoryQuestion::Overnight { since: at, limit: Paging::LIMIT_MAX };
     let Ok(Answer::Overnight(night)) = world.try_ask(question) else { panic!("a night") };
     assert_eq!(night.machines.items[0].attention[0].code, "identity_conflict");

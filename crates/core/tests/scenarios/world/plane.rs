@@ -169,9 +169,21 @@ impl World {
             .filter(|(sequence, _)| matches!(sequence.standing, Standing::Ended { by_journal: true, .. }))
             .map(|(sequence, _)| sequence.id)
             .collect();
-        let forgotten = self.truth.queued.keys().filter(|id| !ended.contains(id)).copied();
+        let forgotten: Vec<_> = self.truth.queued.keys().filter(|id| !ended.contains(id)).copied().collect();
+        self.leave_out_what_a_copy_alone_knows(&forgotten);
         self.truth.forgotten_by_control.extend(forgotten);
         self.truth.leave_out_what_both_forgot();
+    }
+
+    /// Leaves out of G2 what some copies of the machine know and others do not, once the control plane forgot it: those
+    /// that do not know it agree with the control plane that it never was.
+    fn leave_out_what_a_copy_alone_knows(&mut self, forgotten: &[SequenceId]) {
+        let known: Vec<Vec<SequenceId>> =
+            self.machines.iter().map(|machine| super::machine::known(&machine.disk)).collect();
+        let of_one = |id: &&SequenceId| {
+            known.iter().any(|known| known.contains(*id)) && !known.iter().all(|known| known.contains(*id))
+        };
+        self.truth.outside.extend(forgotten.iter().filter(of_one));
     }
 
     /// Restores as `admin restore` does.

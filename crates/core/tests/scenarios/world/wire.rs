@@ -125,6 +125,8 @@ impl World {
         let delivered = if is_repeat { self.deliver_repeat(parsed) } else { self.deliver_parsed(parsed) };
         match (&delivered, signed) {
             (Delivered::Refused(_), _) => {}
+            // A repeat is remembered no longer for having come again.
+            _ if is_repeat => {}
             (_, Some(request)) => {
                 self.delivered.push(request);
                 let excess = self.delivered.len().saturating_sub(REQUESTS_REMEMBERED);

@@ -21,8 +21,8 @@ fn two(story: &mut Story) -> anyhow::Result<(Machine, Machine)> {
     let state = story.world.directory.path().join("copy-of-the-machine");
     copy_directory(&machine.state, &state)?;
     let mut copy = machine.on_copy(&state);
-    machine.environment.push(("MACHINE".to_owned(), "original".to_owned()));
-    copy.environment.push(("MACHINE".to_owned(), "copy".to_owned()));
+    machine.environment.push(("TZ".to_owned(), "original".to_owned()));
+    copy.environment.push(("TZ".to_owned(), "copy".to_owned()));
     Ok((machine, copy))
 }
 

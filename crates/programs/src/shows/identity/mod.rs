@@ -48,7 +48,11 @@ impl Story {
 
     /// A step that leaves `mark`, and the name of the machine it ran on where that has one.
     fn step(&self, mark: &str) -> Value {
-        let command = format!("echo \"{mark}${{MACHINE:+ on $MACHINE}}\" >> '{}'", self.traces.display());
+        // Of the environment of a runtime its steps get `PATH` and `TZ` alone.
+        let command = format!(
+            "case \"$TZ\" in original|copy) on=\" on $TZ\";; *) on=;; esac; echo \"{mark}$on\" >> '{}'",
+            self.traces.display()
+        );
         json!({ "probe": "shell", "with": { "command": command } })
     }
 

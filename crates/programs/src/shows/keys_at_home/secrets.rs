@@ -41,7 +41,7 @@ impl Secrets {
             secrets.add(name, &seed, false);
         }
         let order_seed: Vec<u8> = Connection::open(data.join("tidegate.db"))?.query_row(
-            "SELECT order_seed FROM control_plane WHERE id = 1",
+            "SELECT order_seed FROM order_key ORDER BY serial DESC LIMIT 1",
             [],
             |row| row.get(0),
         )?;
