@@ -16,7 +16,7 @@ pub const SIGNATURES_MAX: usize = 8;
 /// A signed payload as it travels and as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// What the payload is: `application/vnd.tidegate.….v1+json`.
+    /// What the payload is: `application/vnd.tidegate.….v2+json`.
     #[serde(rename = "payloadType")]
     pub payload_type: String,
     /// Base 64 of the exact payload bytes.

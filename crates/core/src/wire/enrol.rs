@@ -110,7 +110,7 @@ impl OrderKeyCertificate {
 }
 
 impl Payload for OrderKeyCertificate {
-    const TYPE: &'static str = "application/vnd.tidegate.order-key.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.order-key.v2+json";
 }
 
 /// The root key and the order key it certified: what an endpoint pins and what a control plane speaks with.
@@ -179,7 +179,7 @@ pub struct EnrolRequest {
 }
 
 impl Payload for EnrolRequest {
-    const TYPE: &'static str = "application/vnd.tidegate.enrol.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.enrol.v2+json";
 }
 
 /// What an enrolled endpoint presents to a control plane that does not know it (R15); signed by its key.
@@ -201,7 +201,7 @@ pub struct RecoverRequest {
 }
 
 impl Payload for RecoverRequest {
-    const TYPE: &'static str = "application/vnd.tidegate.recover.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.recover.v2+json";
 }
 
 /// What the order key signs about an endpoint.
@@ -224,7 +224,7 @@ pub struct EnrolmentCertificate {
 }
 
 impl Payload for EnrolmentCertificate {
-    const TYPE: &'static str = "application/vnd.tidegate.enrolment.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.enrolment.v2+json";
 }
 
 /// The answer to both requests. Repeating a request whose answer was lost gives the same endpoint.

@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn what_is_neither_short_nor_signed_is_refused() {
-        let long = format!(r#"[1,"{}",0]"#, "a".repeat(IDLE_BYTES_MAX));
-        for text in ["", "{}", "[]", r#"[1,"",0,1]"#, r#"[9,"a.b.c",0,1]"#, r#"[1,"a.b.c",0]"#, &long] {
+        let long = format!(r#"[2,"{}",0]"#, "a".repeat(IDLE_BYTES_MAX));
+        for text in ["", "{}", "[]", r#"[2,"",0,1]"#, r#"[9,"a.b.c",0,1]"#, r#"[2,"a.b.c",0]"#, &long] {
             assert!(SyncMessage::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

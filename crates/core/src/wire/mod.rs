@@ -25,4 +25,4 @@ pub use sync_request::{SignedLine, SyncContent, SyncParseError, SyncRequest};
 pub use time::{TimeAnswer, TimeRequest, TimeStatement};
 
 /// The version of the protocol that this program speaks; every message carries it as `v`.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

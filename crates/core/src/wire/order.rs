@@ -50,7 +50,7 @@ pub struct WorkStep {
 }
 
 impl Payload for Work {
-    const TYPE: &'static str = "application/vnd.tidegate.work.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.work.v2+json";
 }
 
 /// One entry of an order log. Its hash is the digest of its exact payload bytes.
@@ -106,7 +106,7 @@ pub enum OrderKind {
 }
 
 impl Payload for Order {
-    const TYPE: &'static str = "application/vnd.tidegate.order.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.order.v2+json";
 }
 
 /// What an endpoint lets run, judged when a step starts.
@@ -156,7 +156,7 @@ pub struct Void {
 }
 
 impl Payload for Void {
-    const TYPE: &'static str = "application/vnd.tidegate.void.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.void.v2+json";
 }
 
 /// The control plane's signed statement about its transcript, which the endpoint keeps in its journal.
@@ -183,7 +183,7 @@ pub struct TranscriptHead {
 }
 
 impl Payload for TranscriptHead {
-    const TYPE: &'static str = "application/vnd.tidegate.transcript-head.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.transcript-head.v2+json";
 }
 
 /// An order on its way, with the work it names.

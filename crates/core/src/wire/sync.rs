@@ -103,7 +103,7 @@ pub struct LineClock {
 }
 
 impl Payload for SyncLine {
-    const TYPE: &'static str = "application/vnd.tidegate.sync.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.sync.v2+json";
 }
 
 /// How often the order after the cursor came altered.

@@ -37,5 +37,5 @@ pub struct TimeAnswer {
 }
 
 impl Payload for TimeStatement {
-    const TYPE: &'static str = "application/vnd.tidegate.time.v1+json";
+    const TYPE: &'static str = "application/vnd.tidegate.time.v2+json";
 }

@@ -169,7 +169,7 @@ async fn what_does_not_read_as_a_message_of_an_endpoint_is_refused() {
         }
     }
     let envelope =
-        json!({ "payloadType": "application/vnd.tidegate.order.v1+json", "payload": "", "signatures": [] });
+        json!({ "payloadType": "application/vnd.tidegate.order.v2+json", "payload": "", "signatures": [] });
     let response = post(&world, "/runtime/v1/enrol", &[], envelope.to_string()).await;
     assert!(response.problem().1.contains("no request to enrol"), "{response:?}");
 }

@@ -109,7 +109,7 @@ fn a_request_of_another_version_or_without_a_name_is_refused_and_uses_nothing() 
     let site = world.some_site();
     let code = read(&world.code(new_code(site.id)));
     let keys = KeyPair::from_seed(Role::Endpoint, &[1; 32]);
-    let newer = crate::wire::EnrolRequest { v: 2, ..enrol_request(1, &code) };
+    let newer = crate::wire::EnrolRequest { v: crate::wire::PROTOCOL_VERSION + 1, ..enrol_request(1, &code) };
     let nameless = crate::wire::EnrolRequest { name: "\n".into(), ..enrol_request(1, &code) };
     for request in [newer, nameless] {
         let envelope = Envelope::seal(&request, &keys, Role::Endpoint);

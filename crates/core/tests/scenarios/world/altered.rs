@@ -43,7 +43,7 @@ impl Altered {
 /// Changes a digit of the payload so that it still reads.
 fn flip(envelope: &mut Envelope) {
     let text = String::from_utf8(envelope.payload_bytes().expect("ours")).expect("JSON");
-    let changed = text.replacen("\"v\":1", "\"v\":2", 1);
+    let changed = text.replacen("\"v\":2", "\"v\":3", 1);
     assert_ne!(text, changed, "every payload has a version");
     envelope.payload = BASE64.encode(changed.as_bytes());
 }

@@ -129,7 +129,7 @@ fn body(body: &Body, hostile: &mut Hostile, chance: &mut Chance) -> Vec<u8> {
                 0 => payload.to_string().into_bytes(),
                 _ => mutate_json(payload, chance),
             };
-            let sealed = envelope(keys, &format!("application/vnd.tidegate.{kind}.v1+json"), &payload);
+            let sealed = envelope(keys, &format!("application/vnd.tidegate.{kind}.v2+json"), &payload);
             if chance.once_in(4) { mutate_json(&sealed, chance) } else { sealed.to_string().into_bytes() }
         }
         Body::Sync => hostile.sync(chance),

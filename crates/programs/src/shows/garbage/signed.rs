@@ -18,7 +18,7 @@ use tidegate_core::wire::SyncRequest;
 use super::chance::Chance;
 use super::text::{mutate_bytes, mutate_json};
 
-const SYNC: &str = "application/vnd.tidegate.sync.v1+json";
+const SYNC: &str = "application/vnd.tidegate.sync.v2+json";
 
 /// A machine that has gone wrong.
 pub(super) struct Hostile {
