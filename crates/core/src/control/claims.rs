@@ -81,12 +81,13 @@ impl Object<'_> {
         Ok(self.claims.unwrap_or_default())
     }
 
-    /// The ids that the machine is to show work for, at most [`PROOFS_MAX`].
-    pub(super) fn claims_ask(&mut self) -> Result<Vec<SequenceId>, Error> {
+    /// The ids that the machine is to show work for, at most [`PROOFS_MAX`]: those that the journal numbered `ordinal` told
+    /// of last. Another machine of the endpoint has nothing to show.
+    pub(super) fn claims_ask(&mut self, ordinal: u64) -> Result<Vec<SequenceId>, Error> {
         let rows = self.db.query(
-            "SELECT sequence_id FROM claim WHERE endpoint_id = ?1 AND answered = 0 AND asked < 8
+            "SELECT sequence_id FROM claim WHERE endpoint_id = ?1 AND answered = 0 AND asked < 8 AND told = ?3
              ORDER BY sequence_id LIMIT ?2",
-            &[self.id.into(), (PROOFS_MAX as u64).into()],
+            &[self.id.into(), (PROOFS_MAX as u64).into(), ordinal.into()],
         )?;
         let asked: Vec<SequenceId> = rows.iter().map(|row| row.parsed(0)).collect::<Result<_, _>>()?;
         for id in &asked {
@@ -111,8 +112,8 @@ impl Object<'_> {
                 Some((work, envelope)) => self.claim_prove(&work, envelope, &claim)?,
                 None => {
                     self.db.execute(
-                        "UPDATE claim SET answered = 1 WHERE endpoint_id = ?1 AND sequence_id = ?2",
-                        &[self.id.into(), id.into()],
+                        "UPDATE claim SET answered = 1 WHERE endpoint_id = ?1 AND sequence_id = ?2 AND told = ?3",
+                        &[self.id.into(), id.into(), self.speaker.into()],
                     )?;
                 }
             }

@@ -156,7 +156,7 @@ fn finish(
         object.orders_answer(asks, &mut answer)?;
         head = object.transcript_head()?;
     }
-    answer.unknown = object.claims_ask()?;
+    answer.unknown = object.claims_ask(journal.ordinal)?;
     let is_quiet = answer.authority.is_none()
         && answer.unknown.is_empty()
         && answer.offered.is_empty()

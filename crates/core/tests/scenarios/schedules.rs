@@ -285,6 +285,25 @@ fn a_copy_is_noticed_although_the_entries_that_differ_are_pruned() {
     );
 }
 
+#[test]
+fn a_machine_that_was_replaced_does_not_answer_for_a_copy_that_has_the_work() {
+    run(
+        true,
+        &[
+            Action::Backup,
+            Action::Queue(0),
+            Action::Sync(0, Fate::Fine),
+            Action::Restore(0),
+            Action::Sync(0, Fate::Fine),
+            Action::Snapshot(0),
+            Action::Sync(0, Fate::RequestTwice),
+            Action::Clone(0),
+            Action::Reimage(0),
+        ],
+        |_| false,
+    );
+}
+
 fn run(is_announced: bool, actions: &[Action], departs: fn(usize) -> bool) {
     let mut run = Run {
         world: World::new(2, Some(0)),
