@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    admin, clients, codes, demo, endpoints, export, link, login, overnight, playbooks, run, sequences, serve,
-    sites, transcript, verify,
+    admin, audit, clients, codes, demo, endpoints, export, link, login, overnight, playbooks, run, sequences,
+    serve, sites, tokens, transcript, verify,
 };
 use crate::exit;
 
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Sites(sites::Args),
     /// Codes that admit machines
     EnrolmentCodes(codes::Args),
+    /// API tokens for scripts
+    Tokens(tokens::Args),
     /// The machines
     Endpoints(endpoints::Args),
     /// What happened while nobody looked, by what it asks of a person
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Sequences(sequences::Args),
     /// What happened on a machine, with all times
     Transcript(transcript::Args),
+    /// Who did what, and which sign-ins were refused
+    Audit(audit::Args),
     /// Write a machine's whole record to a file that proves itself
     Export(export::Args),
     /// Prove an exported record: nothing changed, dropped, reordered or cut off
@@ -103,6 +107,11 @@ mod tests {
             "tidegate demo --data d --exit",
             "tidegate admin owner --data d --email e@x --root-key f",
             "tidegate admin token --data d --email e@x",
+            "tidegate admin token --data d --email e@x --expires-in never",
+            "tidegate tokens --json",
+            "tidegate tokens create backup --expires-in 30d",
+            "tidegate tokens revoke 0123456789abcdef",
+            "tidegate admin sign-in-link --data d --email e@x --public-url https://tg.example",
             "tidegate admin backup --data d --out f",
             "tidegate admin restore --data d --from f",
             "tidegate login https://tg.example/sign-in#s",
@@ -140,6 +149,8 @@ mod tests {
             "tidegate transcript a --format csv --sequence x",
             "tidegate transcript a --follow",
             "tidegate export a --out f --force",
+            "tidegate audit --format csv --limit 10",
+            "tidegate audit export --out f",
             "tidegate verify f --json",
             "tidegate link --listen 127.0.0.1:0 --to 127.0.0.1:1 --schedule open",
             "tidegate link --listen 127.0.0.1:0 --to a:1 --always-open --rate up:8kbit/s --rate down:32kbit/s --json",
@@ -155,11 +166,13 @@ mod tests {
             "tidegate run a --file s -- ls",
             "tidegate run a --draft --wait -- ls",
             "tidegate run a --expires-in 7 -- ls",
+            "tidegate tokens create backup --expires-in 400d",
             "tidegate serve --data d --tls-cert c",
             "tidegate playbooks run x",
             "tidegate playbooks run x --endpoint a --set host",
             "tidegate clients --token x",
             "tidegate overnight --limit 501",
+            "tidegate audit --limit 0",
             "tidegate link --listen 127.0.0.1:0 --to a:1",
             "tidegate link --listen 127.0.0.1:0 --to a:1 --always-open --rate 32",
         ] {

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use tidegate_core::api::TokenLife;
 use tidegate_core::digest::Digest;
-use tidegate_core::verify::{Report, Verifier};
+use tidegate_core::verify::{AuditReport, AuditVerifier, Report, Verifier};
 pub(crate) use tidegate_server::{ProxyNetwork, PublicUrl};
 
 /// What `serve` is told.
@@ -114,8 +115,17 @@ pub(crate) fn create_owner(options: &OwnerOptions) -> Result<Owner> {
 /// # Errors
 ///
 /// Where there is no such person, or the data directory cannot be written.
-pub(crate) fn create_token(data: &Path, email: &str) -> Result<String> {
-    tidegate_server::admin::create_token(data, email)
+pub(crate) fn create_token(data: &Path, email: &str, life: TokenLife) -> Result<String> {
+    tidegate_server::admin::create_token(data, email, life)
+}
+
+/// Makes a sign-in link of the person with the address `email`, who reaches the control plane at `url`.
+///
+/// # Errors
+///
+/// Where there is no such person, or the data directory cannot be written.
+pub(crate) fn create_sign_in_link(data: &Path, email: &str, url: &str) -> Result<String> {
+    tidegate_server::admin::create_sign_in_link(data, email, url)
 }
 
 /// Writes a consistent copy of the data directory to `out`, also while `serve` runs.
@@ -139,6 +149,24 @@ pub(crate) fn restore(
     keys_from: Option<&Path>,
 ) -> Result<tidegate_server::admin::Restored> {
     tidegate_server::admin::restore(data, from, true, keys_from)
+}
+
+/// Verifies an export of the audit log with nothing but the file, as [`verify`] does.
+///
+/// # Errors
+///
+/// Where the file cannot be read; what is wrong in it is in the report.
+pub(crate) fn verify_audit(mut export: impl Read, root: Option<Digest>) -> io::Result<AuditReport> {
+    let mut verifier = AuditVerifier::new(root);
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match export.read(&mut piece) {
+            Ok(0) => return Ok(verifier.finish()),
+            Ok(count) => verifier.feed(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Verifies an export with nothing but the file, and where it is given the fingerprint of the owner's root key.

@@ -63,6 +63,8 @@ codes! {
     InvalidPlaybook = "invalid_playbook", 422, "The playbook does not hold, or the values do not fit it";
     /// No or no valid credentials.
     Unauthenticated = "unauthenticated", 401, "No valid credentials";
+    /// The time of the API token is over.
+    ApiTokenExpired = "api_token_expired", 401, "The API token has expired";
     /// The endpoint's signature or token does not hold.
     InvalidSignature = "invalid_signature", 401, "The signature does not hold";
     /// The idle token has run out: send the sync again, signed.
@@ -73,6 +75,8 @@ codes! {
     InvalidCode = "invalid_code", 403, "The enrolment code does not admit";
     /// The principal may not do this, or a page of another site asked for it in their browser.
     Forbidden = "forbidden", 403, "Not allowed";
+    /// A sensitive act in a session that was not confirmed lately.
+    ConfirmationRequired = "confirmation_required", 403, "Confirm that it is you";
     /// Nothing there of that name.
     NotFound = "not_found", 404, "Not found";
     /// The request names a host at which this control plane does not answer.

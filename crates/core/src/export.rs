@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Payload};
 use crate::id::{EndpointId, JournalId};
 use crate::keys::{PublicKey, Role, Sign};
 use crate::time::Timestamp;
@@ -81,4 +81,39 @@ impl ExportHead {
         self.head = Envelope::seal(&head, keys, Role::Statement);
         self
     }
+}
+
+/// The version of the audit log's format that this program writes and reads.
+pub const AUDIT_EXPORT_VERSION: u32 = 1;
+
+/// The first line of an export of the directory's audit log. Two lines an entry follow, as in an export of a transcript;
+/// no body of these is ever erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditExportHead {
+    /// [`AUDIT_EXPORT_VERSION`].
+    pub tidegate_audit_export: u32,
+    /// When it was made.
+    pub exported_at: Timestamp,
+    /// The root key and the order key it certified.
+    pub authority: Authority,
+    /// A signed [`AuditHead`] of the last entry in the file.
+    pub head: Envelope,
+}
+
+/// The control plane's signed statement about its audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// [`crate::wire::PROTOCOL_VERSION`].
+    pub v: u32,
+    /// The last entry's place; 0: there is none.
+    pub number: u64,
+    /// Its hash; zeros where there is none.
+    pub hash: Digest,
+    /// When it was signed.
+    pub at: Timestamp,
+}
+
+impl Payload for AuditHead {
+    const TYPE: &'static str = "application/vnd.tidegate.audit-head.v1+json";
 }

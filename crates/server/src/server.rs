@@ -99,8 +99,10 @@ impl Server {
         };
         let mut tasks = vec![
             tokio::spawn(tasks::projections_task(host.clone())),
+            tokio::spawn(tasks::deliveries_task(host.clone())),
             tokio::spawn(tasks::deadlines_task(host.clone())),
             tokio::spawn(tasks::contacts_task(host.clone())),
+            tokio::spawn(tasks::refusals_task(host.clone())),
             tokio::spawn(tasks::storage_task(host.clone())),
             tokio::spawn(tasks::memory_task(host.stopping.clone())),
         ];
@@ -132,6 +134,7 @@ impl Running {
             }
         }
         tasks::contacts_store(&host).await;
+        tasks::refusals_store(&host).await;
         let closing = tokio::task::spawn_blocking(move || host.close());
         if let Err(error) = closing.await {
             tracing::error!(%error, "the database was not closed well");

@@ -30,7 +30,8 @@
     if (isAsking || document.hidden) { pending = true; return; }
     isAsking = true; pending = false;
     try {
-      const headers = entity ? { "if-none-match": entity } : {};
+      // A page that asks by itself does not keep its session alive.
+      const headers = { "x-tidegate-refresh": "1", ...(entity && { "if-none-match": entity }) };
       const answer = await fetch(location.href, { headers, cache: "no-store", credentials: "same-origin" });
       if (answer.redirected) { location.reload(); return; }
       if (answer.status === 200) {

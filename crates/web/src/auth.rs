@@ -5,13 +5,15 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use tidegate_core::call::{Answer, DirectoryQuestion, ObjectId, Principal, Question};
+use tidegate_core::call::{
+    Answer, Authenticated, DirectoryInput, DirectoryQuestion, Input, ObjectId, Principal, Question,
+};
 use tidegate_core::digest::Digest;
-use tidegate_core::directory::token_digest;
+use tidegate_core::directory::{RefusedWith, token_digest};
 use tidegate_core::error::Code;
 
 use crate::Shared;
-use crate::host::Host;
+use crate::host::{ClientAddress, Host, SignInAttempt};
 use crate::problem::Problem;
 use crate::room;
 
@@ -44,21 +46,42 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, host: &Shared) -> Result<Self, Problem> {
         let token = token_digest(bearer(&parts.headers)?);
-        let principal = authenticate(host.as_ref(), token).await?;
+        let known = match authenticate(host.as_ref(), token).await {
+            Ok(known) => known,
+            Err(problem) => {
+                if matches!(problem.code, Code::Unauthenticated | Code::ApiTokenExpired) {
+                    let address = parts.extensions.get::<ClientAddress>().copied();
+                    host.sign_in_refused(SignInAttempt::new(None, RefusedWith::Token, address));
+                }
+                return Err(problem);
+            }
+        };
         room::prove(parts.extensions.get());
-        Ok(Self { principal, token })
+        used(host.as_ref(), &known, token).await;
+        Ok(Self { principal: known.principal, token })
     }
 }
 
-/// Who holds the token with this digest.
-pub(crate) async fn authenticate(host: &dyn Host, token: Digest) -> Result<Principal, Problem> {
-    let question = Question::Directory(DirectoryQuestion::Authenticate(token));
+/// Who holds the token or the session with this digest.
+pub(crate) async fn authenticate(host: &dyn Host, digest: Digest) -> Result<Authenticated, Problem> {
+    let question = Question::Directory(DirectoryQuestion::Authenticate(digest));
     match host.query(ObjectId::Directory, question).await? {
-        Answer::Principal(Some(principal)) => Ok(principal),
-        Answer::Principal(None) => {
+        Answer::Authenticated(Some(known)) => Ok(known),
+        Answer::Authenticated(None) => {
             Err(Problem::new(Code::Unauthenticated, "the token is unknown or was withdrawn: sign in again"))
         }
         _ => Err(Problem::unexpected_answer()),
+    }
+}
+
+/// Stores that a token or session was used, where that is due.
+pub(crate) async fn used(host: &dyn Host, known: &Authenticated, digest: Digest) {
+    if known.is_use_due {
+        let input = Input::Directory(DirectoryInput::Use(digest));
+        // A full disk keeps nobody from reading: the next request tries again.
+        if let Err(error) = host.handle(ObjectId::Directory, input).await {
+            tracing::debug!(%error, "the last use of a token or session was not stored");
+        }
     }
 }
 

@@ -110,9 +110,23 @@ async fn tell_endpoint(
     endpoint: EndpointId,
     command: Command<EndpointAct>,
 ) -> Result<Reply, Problem> {
+    check_not_deactivated(host, &command.by).await?;
     let input = Input::Endpoint(EndpointInput::Act(Box::new(command)));
     let reply = host.handle(ObjectId::Endpoint(endpoint), input).await;
     reply.map_err(|error| for_people(endpoint, error))
+}
+
+/// Rejects a person who was deactivated while their request was read, which a slow body makes long. An endpoint object does
+/// not know people; the directory checks its own acts.
+async fn check_not_deactivated(host: &dyn Host, by: &Principal) -> Result<(), Problem> {
+    match ask_directory(host, DirectoryQuestion::IsDeactivated(by.person)).await? {
+        Answer::IsDeactivated(false) => Ok(()),
+        Answer::IsDeactivated(true) => Err(Problem::new(
+            Code::Unauthenticated,
+            "you were deactivated meanwhile, and nothing was done: ask an owner to reactivate you",
+        )),
+        _ => Err(Problem::unexpected_answer()),
+    }
 }
 
 /// What the core tells an unknown endpoint to do is of no use to the person who named it.

@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tidegate_core::call::{Answer, Input, ObjectId, Question, Reply, Seen};
+use tidegate_core::directory::{RefusedWith, is_address};
 use tidegate_core::error::{Code, Error};
 use tidegate_core::id::{EndpointId, SequenceId};
 use tidegate_core::keys::Sign;
@@ -52,6 +53,14 @@ pub trait Host: Send + Sync + 'static {
     /// 32 fresh random bytes from the system's generator: for request ids and tokens.
     fn entropy(&self) -> [u8; 32];
 
+    /// Judges a new password of the person with this e-mail address, with [`crate::check_password`]. It may take half a
+    /// second, so a host does few at once and none on a thread that serves requests.
+    ///
+    /// # Errors
+    ///
+    /// Its refusal; [`HostError::Busy`] while too many wait.
+    fn judge_password(&self, password: String, email: String) -> BoxFuture<'_, Result<(), HostError>>;
+
     /// Hashes a password for storage: Argon2id with a fresh salt, as a PHC string. It takes tens of milliseconds and
     /// tens of MiB, so a host does few at once.
     ///
@@ -86,6 +95,10 @@ pub trait Host: Send + Sync + 'static {
     /// Notes that `person` has this draft open right now, and answers who else has: a hint for those who edit, kept in
     /// memory for about half a minute.
     fn editing(&self, draft: SequenceId, person: &str) -> Vec<String>;
+
+    /// Counts a sign-in that was refused, for the audit log. Kept in memory and stored about once a minute
+    /// ([`tidegate_core::call::DirectoryInput::SignInsRefused`]): an attempt that fails must cost no write.
+    fn sign_in_refused(&self, attempt: SignInAttempt);
 
     /// The longest a sync is held. The routes never hold longer than [`crate::HOLD_MAX`].
     fn hold_max(&self) -> Duration;
@@ -169,6 +182,26 @@ pub enum Change {
 /// request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
+
+/// A sign-in that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignInAttempt {
+    /// The e-mail address that was typed, only where it is one beyond doubt; `None`: another text was typed, which may be a
+    /// password, or none was asked for.
+    pub account: Option<String>,
+    /// What did not hold.
+    pub with: RefusedWith,
+    /// The address it came from; `None`: the listener set none.
+    pub address: Option<ClientAddress>,
+}
+
+impl SignInAttempt {
+    /// An attempt for the account that `typed` names, if it is an address beyond doubt.
+    pub(crate) fn new(typed: Option<&str>, with: RefusedWith, address: Option<ClientAddress>) -> Self {
+        let account = typed.map(str::trim).filter(|typed| is_address(typed)).map(str::to_owned);
+        Self { account, with, address }
+    }
+}
 
 /// What a request costs, by which a host counts and limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

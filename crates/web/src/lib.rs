@@ -19,6 +19,7 @@ mod idempotency;
 mod openapi;
 mod origin;
 mod pages;
+mod passwords;
 mod problem;
 mod revision;
 mod room;
@@ -31,8 +32,11 @@ pub mod site_zone;
 pub use auth::token_secret;
 pub use front::{Front, InvalidPublicUrl, ListenerAddress, PublicUrl, refuse_foreign_host};
 pub use hold::HOLD_MAX;
-pub use host::{Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, Watch, Woken};
+pub use host::{
+    Admittance, Change, Changes, ClientAddress, Host, HostError, RouteClass, SignInAttempt, Watch, Woken,
+};
 pub use openapi::document;
+pub use passwords::check_password;
 pub use problem::{PROBLEM_TYPE, PROBLEM_URN, ProblemView};
 pub use room::{BodyRoom, NoRoom, Room};
 

@@ -127,7 +127,9 @@ impl Problem {
         let mut headers = Vec::new();
         // RFC 9110, section 11.6.1: a 401 says how to do better.
         match self.code {
-            Code::Unauthenticated => headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Code::Unauthenticated | Code::ApiTokenExpired => {
+                headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            }
             Code::InvalidSignature | Code::TokenExpired => {
                 headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Tidegate-Signature")));
             }

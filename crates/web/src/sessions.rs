@@ -6,27 +6,21 @@
 
 use tidegate_core::api::{PersonView, SessionView};
 use tidegate_core::call::{
-    Answer, Command, DirectoryAct, DirectoryInput, DirectoryQuestion, Input, ObjectId, Principal, Question,
-    Reply, Resource, SessionProof,
+    Answer, Command, DirectoryAct, DirectoryInput, DirectoryQuestion, Input, ObjectId, Principal, Proof,
+    Question, Reply, Resource, SessionProof,
 };
 use tidegate_core::digest::Digest;
 use tidegate_core::directory::{password_refused, session_digest, token_digest};
-use tidegate_core::error::Error;
+use tidegate_core::error::{Code, Error};
 
 use crate::auth;
 use crate::host::{ClientAddress, Host, HostError};
+use crate::passwords::{PASSWORD_BYTES_MAX, check_shape};
 
 /// What every session's secret begins with; a token's begins otherwise.
 const SESSION_PREFIX: &str = "tgs_";
 /// Longest secret that is looked at: ours have 47 bytes.
 const SECRET_BYTES_MAX: usize = 200;
-
-/// Fewest characters of a password: what guessing at ten a minute and address never gets through.
-const PASSWORD_CHARACTERS_MIN: usize = 12;
-/// Most characters of a password: room for a sentence, and little to hash.
-const PASSWORD_CHARACTERS_MAX: usize = 200;
-/// Most bytes of a password that are looked at: as many as its characters can have.
-const PASSWORD_BYTES_MAX: usize = 4 * PASSWORD_CHARACTERS_MAX;
 
 /// A session that was just opened.
 #[derive(Debug)]
@@ -81,8 +75,21 @@ pub async fn open_session_by_password(
     address: Option<ClientAddress>,
     agent: &str,
 ) -> Result<Opened, HostError> {
+    match prove_password(host, email, password, address).await? {
+        Some(proof) => open(host, proof, address, agent).await,
+        None => Err(password_refused().into()),
+    }
+}
+
+/// Whether this is the password of the person with this address, after the same work whatever is wrong.
+async fn prove_password(
+    host: &dyn Host,
+    email: &str,
+    password: &str,
+    address: Option<ClientAddress>,
+) -> Result<Option<SessionProof>, HostError> {
     if password.len() > PASSWORD_BYTES_MAX {
-        return Err(password_refused().into());
+        return Ok(None);
     }
     let question = DirectoryQuestion::PasswordHash(email.to_owned());
     let Answer::PasswordHash(stored) = ask(host, question).await? else {
@@ -90,26 +97,59 @@ pub async fn open_session_by_password(
     };
     let hash = stored.as_ref().map(|(_, hash)| hash.clone());
     let is_right = host.verify_password(password.to_owned(), hash, address).await?;
-    match stored {
-        Some((person, hash)) if is_right => {
-            open(host, SessionProof::Password { person, hash }, address, agent).await
+    Ok(stored.filter(|_| is_right).map(|(person, hash)| SessionProof::Password { person, hash }))
+}
+
+/// What a person gives to confirm who they are.
+pub enum Confirmation<'a> {
+    /// Their password.
+    Password(&'a str),
+    /// The secret of a one-time sign-in link that was made for them; it is used up.
+    Link(&'a str),
+}
+
+/// Notes in the session with this digest that its person proved again who they are; answers them as they are then.
+///
+/// # Errors
+///
+/// `unauthenticated`: a wrong password, or a link that does not work or is somebody else's.
+pub async fn confirm_session(
+    host: &dyn Host,
+    by: Principal,
+    session: Digest,
+    confirmation: Confirmation<'_>,
+    address: Option<ClientAddress>,
+) -> Result<Principal, HostError> {
+    let proof = match confirmation {
+        Confirmation::Link(secret) => SessionProof::Link(token_digest(secret)),
+        Confirmation::Password(password) => {
+            prove_password(host, &by.email, password, address).await?.ok_or_else(|| {
+                Error::problem(
+                    Code::Unauthenticated,
+                    "the password is wrong: try again, or use a one-time sign-in link",
+                )
+            })?
         }
-        Some(_) | None => Err(password_refused().into()),
-    }
+    };
+    let input = Input::Directory(DirectoryInput::ConfirmSession { session, proof });
+    host.handle(ObjectId::Directory, input).await?;
+    Ok(Principal { proof: Proof::Session { confirmed_at: Some(host.now()) }, ..by })
 }
 
 /// Sets or replaces one's own password; one's other sessions end, the one with the digest `keep` stays.
 ///
 /// # Errors
 ///
-/// `invalid_request`: shorter than 12 characters, longer than 200, or the person's e-mail address.
+/// `invalid_request`: shorter than 12 characters, longer than 200, the person's e-mail address, or easy to guess.
+/// `confirmation_required`: the person has not confirmed who they are.
 pub async fn set_password(
     host: &dyn Host,
     by: Principal,
     password: &str,
     keep: Option<Digest>,
 ) -> Result<PersonView, HostError> {
-    check_password(password, &by.email)?;
+    check_shape(password, &by.email)?;
+    host.judge_password(password.to_owned(), by.email.clone()).await?;
     let hash = host.hash_password(password.to_owned()).await?;
     match act(host, by, DirectoryAct::SetPassword { hash, keep }).await? {
         Resource::Person(person) => Ok(person),
@@ -130,7 +170,7 @@ pub async fn has_password(host: &dyn Host, email: &str) -> Result<bool, HostErro
 }
 
 /// Who signed in with the session whose secret this is, and the digest that proves it again while a stream lasts.
-/// `None`: unknown, over, ended, or of somebody who was deactivated.
+/// `None`: unknown, over, ended, or of a person who was deactivated. `is_use` extends the session.
 ///
 /// # Errors
 ///
@@ -138,13 +178,20 @@ pub async fn has_password(host: &dyn Host, email: &str) -> Result<bool, HostErro
 pub async fn authenticate_session(
     host: &dyn Host,
     secret: &str,
+    is_use: bool,
 ) -> Result<Option<(Principal, Digest)>, HostError> {
     if secret.len() > SECRET_BYTES_MAX {
         return Ok(None);
     }
     let digest = session_digest(secret);
     match ask(host, DirectoryQuestion::Authenticate(digest)).await? {
-        Answer::Principal(principal) => Ok(principal.map(|principal| (principal, digest))),
+        Answer::Authenticated(Some(known)) => {
+            if is_use {
+                auth::used(host, &known, digest).await;
+            }
+            Ok(Some((known.principal, digest)))
+        }
+        Answer::Authenticated(None) => Ok(None),
         _ => Err(HostError::unexpected_answer()),
     }
 }
@@ -168,22 +215,6 @@ pub async fn session_of(host: &dyn Host, digest: Digest) -> Result<Option<Sessio
 /// `not_found`: the person has no such session.
 pub async fn end_session(host: &dyn Host, by: Principal, digest: Digest) -> Result<(), HostError> {
     act(host, by, DirectoryAct::EndSession(digest)).await.map(drop)
-}
-
-/// Judges a new password by its length alone (NIST SP 800-63B, section 3.1.1.2): rules about kinds of characters make
-/// passwords harder to remember and not to guess. It is taken as it was typed.
-fn check_password(password: &str, email: &str) -> Result<(), Error> {
-    let characters = password.chars().count();
-    if !(PASSWORD_CHARACTERS_MIN..=PASSWORD_CHARACTERS_MAX).contains(&characters) {
-        return Err(Error::invalid(format!(
-            "a password has {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX} characters and this one {characters}: \
-             several words are easy to remember"
-        )));
-    }
-    if password.trim().to_lowercase() == email.to_lowercase() {
-        return Err(Error::invalid("the password is your e-mail address, which others know: choose another"));
-    }
-    Ok(())
 }
 
 async fn act(host: &dyn Host, by: Principal, act: DirectoryAct) -> Result<Resource, HostError> {

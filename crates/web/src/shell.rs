@@ -6,9 +6,10 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use tidegate_core::directory::RefusedWith;
 use tidegate_core::entropy::Entropy;
 use tidegate_core::error::Code;
 use tidegate_core::id::RequestId;
@@ -16,7 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use crate::Shared;
-use crate::host::{Admittance, ClientAddress, Host, RouteClass};
+use crate::host::{Admittance, ClientAddress, Host, RouteClass, SignInAttempt};
 use crate::pages;
 use crate::problem::Problem;
 
@@ -51,11 +52,17 @@ async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Respo
             Err(problem) => problem.into_response(),
         },
         Admittance::RetryAfter(wait) => {
+            if matches!(class, RouteClass::SignIn | RouteClass::SignInLink)
+                && request.method() == Method::POST
+            {
+                host.sign_in_refused(SignInAttempt::new(None, RefusedWith::Limited, address));
+            }
             Problem::new(Code::RateLimited, "too many requests: wait as `Retry-After` says")
                 .retry_after(wait.as_secs())
                 .into_response()
         }
     };
+    let is_stranger = response.extensions().get::<pages::AskedToSignIn>().is_some();
     match asked {
         Some(asked) => response = complete_page(&asked, response, &request_id).await,
         None => complete(&mut response, class, &request_id),
@@ -65,7 +72,12 @@ async fn gate(State(host): State<Shared>, request: Request, next: Next) -> Respo
         let year = HeaderValue::from_static("max-age=31536000");
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
     }
-    host.answered(address, class, response.status().as_u16());
+    let status = match class {
+        // Led to the form, a stranger has not signed in: as a success it would count as a known network.
+        RouteClass::SignIn if is_stranger => StatusCode::UNAUTHORIZED,
+        _ => response.status(),
+    };
+    host.answered(address, class, status.as_u16());
     response
 }
 
@@ -130,6 +142,8 @@ fn class_of(method: &Method, matched: Option<&str>) -> RouteClass {
         Some("/runtime/v1/enrol") => RouteClass::Enrol,
         // To be shown the form is no attempt.
         Some("/sign-in") if method == Method::POST => RouteClass::SignIn,
+        // Confirmations too are where a password or a link can be guessed.
+        Some("/confirm" | "/settings/you/password") => RouteClass::SignIn,
         Some("/api/v1/sign-in" | "/sign-in/link") => RouteClass::SignInLink,
         Some(path) if path.starts_with("/api/v1/") => RouteClass::Api,
         Some("/api/openapi.json") | None => RouteClass::Other,

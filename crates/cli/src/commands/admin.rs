@@ -5,6 +5,7 @@ mod order_key;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use tidegate_core::api::TokenLife;
 use tidegate_server::admin::Keys;
 
 use crate::exit::Exit;
@@ -62,6 +63,34 @@ Example:
         /// Whose token it is
         #[arg(long, value_name = "ADDRESS")]
         email: String,
+        /// How long it works, such as 30d, or `never` for until it is withdrawn
+        #[arg(long, value_name = "SPAN", default_value_t)]
+        expires_in: TokenLife,
+    },
+    /// Make a one-time sign-in link for a person who lost their password; it is alone on the last line
+    #[command(after_help = "\
+It works once and for 24 hours, and replaces a link that was made before.
+
+Example:
+  tidegate admin sign-in-link --data /var/lib/tidegate --email kim@msp.example \\
+      --public-url https://tidegate.example")]
+    SignInLink {
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Whose link it is
+        #[arg(long, value_name = "ADDRESS")]
+        email: String,
+        /// Where people reach the control plane, as for `serve`: the link leads there
+        #[arg(
+            long,
+            alias = "url",
+            value_name = "URL",
+            env = "TIDEGATE_PUBLIC_URL",
+            hide_env_values = true,
+            default_value = "http://127.0.0.1:8080"
+        )]
+        public_url: PublicUrl,
     },
     /// Write a consistent copy of everything durable, also while `serve` runs
     Backup {
@@ -109,10 +138,18 @@ pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
             screen.line("Sign in once with:")?;
             screen.line(owner.sign_in_link)?;
         }
-        Act::Token { data, email } => {
-            let token = host::create_token(&data, &email)?;
-            screen.note("The token is shown once. Keep it where only you can read it.");
+        Act::Token { data, email, expires_in } => {
+            let token = host::create_token(&data, &email, expires_in)?;
+            screen.note(&format!(
+                "The token is shown once and {}. Keep it where only you can read it.",
+                works(expires_in)
+            ));
             screen.line(token)?;
+        }
+        Act::SignInLink { data, email, public_url } => {
+            let link = host::create_sign_in_link(&data, &email, &public_url.to_string())?;
+            screen.note("The link works once, for 24 hours. Give it to that person only.");
+            screen.line(link)?;
         }
         Act::Backup { data, out } => {
             host::backup(&data, &out)?;
@@ -132,6 +169,13 @@ pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+fn works(life: TokenLife) -> String {
+    match life {
+        TokenLife::For(span) => format!("works for {span}"),
+        TokenLife::Never => "works until it is withdrawn".to_owned(),
+    }
 }
 
 fn keys_line(keys: Keys) -> String {

@@ -56,8 +56,13 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
 /// Writes the export of `endpoint` to `out` and returns its length in bytes. `out` appears whole or not
 /// at all.
 pub(crate) async fn write(api: &Api, endpoint: &str, out: &Path, force: bool) -> Result<u64, Failure> {
+    write_from(api, &["endpoints", endpoint, "export"], out, force).await
+}
+
+/// Writes the export at `path` to `out`, as [`write`] does.
+pub(super) async fn write_from(api: &Api, path: &[&str], out: &Path, force: bool) -> Result<u64, Failure> {
     let mut file = begin(out)?;
-    let response = api.stream(&["endpoints", endpoint, "export"]).await?;
+    let response = api.stream(path).await?;
     let bytes = copy(response, &mut file, out).await?;
     finish(file, out, force)?;
     Ok(bytes)
@@ -115,7 +120,7 @@ fn not_written(out: &Path) -> Failure {
         .next("name with --out a file in a folder that exists and that you may write")
 }
 
-fn exists(out: &Path) -> Failure {
+pub(super) fn exists(out: &Path) -> Failure {
     Failure::usage(format!("`{}` exists already", out.display()))
         .of(Obstacle::FileExists)
         .next("choose another name, or replace it with --force")

@@ -6,6 +6,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::json;
 
+use tidegate_core::api::TokenLife;
 use tidegate_core::obstacle::Obstacle;
 
 use crate::client::{Api, Retry};
@@ -28,6 +29,9 @@ Examples:
 pub(crate) struct Args {
     /// The link that `tidegate admin owner` or a colleague gave you; `-` reads it from standard input
     link: String,
+    /// How long the token works, such as 30d, or `never` for until it is withdrawn [default: 90d]
+    #[arg(long, value_name = "SPAN")]
+    expires_in: Option<TokenLife>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -51,9 +55,12 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
     let (url, secret) = parse_link(&link)?;
     let target = args.connection.target_to_sign_in(url.as_str())?;
     let ca = args.connection.ca.as_ref().map(std::path::absolute).transpose()?;
+    let mut asked = json!({"secret": secret});
+    if let Some(life) = args.expires_in {
+        asked["expires_in"] = json!(life);
+    }
     // A lost answer has spent the link: repeating would only hide that behind a refusal.
-    let answer =
-        Api::new(target)?.post_with(&["sign-in"], &json!({"secret": secret}), Retry::WhileUnsent).await?;
+    let answer = Api::new(target)?.post_with(&["sign-in"], &asked, Retry::WhileUnsent).await?;
     let signed_in: SignedIn = answer.parse()?;
     let stored = Credentials { url: url.to_string(), token: signed_in.token, ca };
     credentials::store(&path, &stored).map_err(|error| {

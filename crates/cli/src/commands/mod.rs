@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod admin;
+pub(crate) mod audit;
 pub(crate) mod clients;
 pub(crate) mod codes;
 pub(crate) mod demo;
@@ -16,8 +17,10 @@ pub(crate) mod run;
 pub(crate) mod sequences;
 pub(crate) mod serve;
 pub(crate) mod sites;
+pub(crate) mod tokens;
 pub(crate) mod transcript;
 pub(crate) mod verify;
+mod verify_audit;
 
 use crate::cli::Command;
 use crate::client::Api;
@@ -34,12 +37,14 @@ pub(crate) async fn run(command: Command, screen: &Screen) -> Result<Exit, Failu
         Command::Clients(args) => clients::run(args, screen).await,
         Command::Sites(args) => sites::run(args, screen).await,
         Command::EnrolmentCodes(args) => codes::run(args, screen).await,
+        Command::Tokens(args) => tokens::run(args, screen).await,
         Command::Endpoints(args) => endpoints::run(args, screen).await,
         Command::Overnight(args) => overnight::run(args, screen).await,
         Command::Run(args) => run::run(*args, screen).await,
         Command::Playbooks(args) => playbooks::run(args, screen).await,
         Command::Sequences(args) => sequences::run(args, screen).await,
         Command::Transcript(args) => transcript::run(args, screen).await,
+        Command::Audit(args) => audit::run(args, screen).await,
         Command::Export(args) => export::run(args, screen).await,
         Command::Verify(args) => verify::run(&args, screen),
         Command::Serve(args) => serve::run(args).await,

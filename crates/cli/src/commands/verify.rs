@@ -8,6 +8,7 @@ use tidegate_core::digest::Digest;
 use tidegate_core::obstacle::Obstacle;
 use tidegate_core::verify::{Fault, Report};
 
+use super::verify_audit;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host;
@@ -43,6 +44,9 @@ pub(crate) struct Args {
 
 /// Verifies and prints what was found.
 pub(crate) fn run(args: &Args, screen: &Screen) -> Result<Exit, Failure> {
+    if verify_audit::is_audit(&args.file) {
+        return verify_audit::run(&args.file, args.root, args.output, screen);
+    }
     let report = verify(&args.file, args.root)?;
     if args.output.json {
         screen.json(&document(&report).to_string())?;

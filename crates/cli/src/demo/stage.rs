@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_core::api::{EndpointView, Reachability};
+use tidegate_core::api::{EndpointView, Reachability, TokenLife};
 use tidegate_core::digest::Digest;
 use tidegate_core::obstacle::Obstacle;
 
@@ -140,7 +140,7 @@ impl Stage {
             url: self.url.trim_end_matches('/').to_owned(),
         })?;
         (self.sign_in_link, self.root) = (owner.sign_in_link, Some(owner.root_fingerprint));
-        let token = host::create_token(&data, OWNER)?;
+        let token = host::create_token(&data, OWNER, TokenLife::default())?;
         write_secret(&self.token_file(), &token)?;
         let log = self.directory.join("control-plane.log");
         let (data, address) = (data.display().to_string(), address.to_string());

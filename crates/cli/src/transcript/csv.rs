@@ -31,7 +31,7 @@ pub(crate) fn csv_lines(entries: &[TranscriptEntryView]) -> String {
 
 /// A field in quotes. One that a spreadsheet would take for a formula gets an apostrophe in front (OWASP,
 /// "CSV Injection"): names and outputs come from machines that may be hostile.
-fn quoted(field: &str) -> String {
+pub(crate) fn quoted(field: &str) -> String {
     let guard = if field.starts_with(['=', '+', '-', '@', '\t']) { "'" } else { "" };
     format!("\"{guard}{}\"", field.replace('"', "\"\""))
 }

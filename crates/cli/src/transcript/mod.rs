@@ -9,7 +9,7 @@ use tidegate_core::zone::Zone;
 
 use crate::time;
 
-pub(crate) use csv::{CSV_HEADING, csv_lines};
+pub(crate) use csv::{CSV_HEADING, csv_lines, quoted};
 pub(crate) use html::{HTML_END, HTML_RECORD, html_begin, html_rows, html_sequence};
 
 /// One entry on one line: `  12  2026-11-23 14:48:02Z  endpoint  step finished: step 2, …`.

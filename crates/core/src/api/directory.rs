@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TokenLife;
+use crate::day::UtcDay;
 use crate::id::{ClientId, CodeId, EndpointId, PersonId, SessionId, SiteId, TokenId};
 use crate::time::{Milliseconds, Timestamp};
 use crate::window::Window;
@@ -136,6 +138,9 @@ pub struct NewPerson {
 pub struct NewToken {
     /// What it is for: 1 to 100 bytes without control characters; need not be unique.
     pub name: String,
+    /// How long it works, 1s to 366d, or `never` for until it is withdrawn; absent: 90d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<TokenLife>,
 }
 
 /// Renames a token.
@@ -186,6 +191,12 @@ pub struct TokenView {
     pub email: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Until when it works; absent: until it is withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The last day, of UTC, on which it was used; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_on: Option<UtcDay>,
 }
 
 /// A session of a person in a browser, without its secret.
@@ -201,6 +212,8 @@ pub struct SessionView {
     pub created_at: Timestamp,
     /// Until when it works at the latest.
     pub expires_at: Timestamp,
+    /// When it was last used, up to 15 minutes ago not exactly; 12 hours later it ends.
+    pub last_used_at: Timestamp,
     /// The address it was opened from; absent: the host did not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

@@ -3,15 +3,18 @@
 //! The core answers in these shapes; hosts only carry them. Times are RFC 3339 in UTC with
 //! milliseconds, and absent means "not yet".
 
+mod audit;
 mod directory;
 mod endpoint;
 mod history;
 mod overnight;
 mod playbook;
 mod sequence;
+mod token_life;
 mod transcript;
 mod waiting;
 
+pub use audit::AuditEntryView;
 pub use directory::{
     ClientPatch, ClientView, CodeView, NewClient, NewCode, NewPerson, NewSite, NewToken, PersonView,
     SessionView, SitePatch, SiteView, TokenPatch, TokenView,
@@ -27,6 +30,7 @@ pub use sequence::{
     AttemptView, NewSequence, NoteView, OutputView, QueueItem, ResultView, SequencePatch, SequenceState,
     SequenceSummary, SequenceView, StepState, StepView,
 };
+pub use token_life::{InvalidTokenLife, TokenLife};
 pub use transcript::{BodyLeftOut, TranscriptEntryView};
 pub use waiting::{SequenceAhead, WaitingCode, WaitingView};
 

@@ -1,9 +1,9 @@
 //! What a question is answered with.
 
 use crate::api::{
-    ClientView, CodeView, ComparisonView, ContactsView, EndpointView, MachineRow, OvernightView, Page,
-    PersonView, PlaybookSummary, PlaybookVersionView, PlaybookView, QueueItem, SequenceSummary, SequenceView,
-    SessionView, SiteView, TokenView, TranscriptEntryView,
+    AuditEntryView, ClientView, CodeView, ComparisonView, ContactsView, EndpointView, MachineRow,
+    OvernightView, Page, PersonView, PlaybookSummary, PlaybookVersionView, PlaybookView, QueueItem,
+    SequenceSummary, SequenceView, SessionView, SiteView, TokenView, TranscriptEntryView,
 };
 use crate::chain::Entry;
 use crate::id::PersonId;
@@ -16,13 +16,15 @@ use super::Principal;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Who acts; `None`: nobody has that token or session.
-    Principal(Option<Principal>),
+    Authenticated(Option<Authenticated>),
     /// Who, and the hash; `None`: nobody active has that address, or has a password.
     PasswordHash(Option<(PersonId, String)>),
     /// One session; `None`: it does not live.
     Session(Option<SessionView>),
     /// A page of sessions.
     Sessions(Page<SessionView>),
+    /// Whether somebody was deactivated.
+    IsDeactivated(bool),
     /// A page of people.
     People(Page<PersonView>),
     /// One person; `None`: nobody active has that address.
@@ -51,6 +53,10 @@ pub enum Answer {
     PlaybookVersions(Page<PlaybookVersionView>),
     /// A sequence made from a playbook.
     Filled(Box<SequenceSpec>),
+    /// A page of the audit log.
+    Audit(Page<AuditEntryView>),
+    /// The first line of an export of the audit log.
+    AuditHead(Box<crate::export::AuditExportHead>),
     /// How much there is.
     Counts(Counts),
     /// What a sync needs.
@@ -77,6 +83,16 @@ pub enum Answer {
     ExportHead(Box<crate::export::ExportHead>),
     /// Entries of an export; empty: no more.
     ExportEntries(Vec<(u64, Entry)>),
+}
+
+/// Who acts, and whether this use of the token or session is to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authenticated {
+    /// Who.
+    pub principal: Principal,
+    /// Whether the stored time of the last use is so old that [`super::DirectoryInput::Use`] would move it. Most requests
+    /// are not stored: a session's use is every 15 minutes, a token's once a day.
+    pub is_use_due: bool,
 }
 
 /// What a sync needs.

@@ -1,15 +1,16 @@
 //! What can happen to the directory, and what can be asked of it.
 
 use crate::api::{
-    NewClient, NewCode, NewSite, Paging, PlaybookPatch, PlaybookValues, SequenceState, SitePatch,
+    NewClient, NewCode, NewSite, Paging, PlaybookPatch, PlaybookValues, SequenceState, SitePatch, TokenLife,
 };
 use crate::digest::Digest;
+use crate::directory::RefusedWith;
 use crate::envelope::Envelope;
 use crate::id::{ClientId, PersonId, PlaybookId, SessionId, SiteId, TokenId};
 use crate::playbook::PlaybookSpec;
 use crate::time::Timestamp;
 
-use super::{Command, Projection};
+use super::{Command, Principal, Projection};
 
 /// What can happen to the directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,8 @@ pub enum DirectoryInput {
         email: String,
         /// [`crate::directory::token_digest`] of the secret.
         digest: Digest,
+        /// How long it works.
+        life: TokenLife,
     },
     /// A one-time sign-in link is turned into a token.
     SignIn {
@@ -40,7 +43,30 @@ pub enum DirectoryInput {
         link: Digest,
         /// The digest of the new token's secret.
         token: Digest,
+        /// How long the token works.
+        life: TokenLife,
     },
+    /// An operator makes a sign-in link with `admin sign-in-link`. → [`super::Reply::Resource`] with a
+    /// [`super::Resource::Person`].
+    CreateSignInLink {
+        /// Whose.
+        email: String,
+        /// [`crate::directory::token_digest`] of the secret in the link.
+        sign_in: Digest,
+    },
+    /// A person proves again who they are, in a session that is open. → [`super::Reply::Resource`] with a
+    /// [`super::Resource::Session`].
+    ConfirmSession {
+        /// [`crate::directory::session_digest`] of the session's secret.
+        session: Digest,
+        /// A password or a one-time link of the same person. An API token is refused.
+        proof: SessionProof,
+    },
+    /// The token or session with this digest was used. Stored where [`super::Authenticated::is_use_due`]; otherwise
+    /// nothing happens. → [`super::Reply::Done`].
+    Use(Digest),
+    /// Sign-ins were refused, as the host counted them. → [`super::Reply::Done`].
+    SignInsRefused(RefusedSignIns),
     /// Somebody signs in with a browser. → [`super::Reply::Resource`] with a [`super::Resource::Session`].
     OpenSession {
         /// What they prove themselves with.
@@ -52,6 +78,33 @@ pub enum DirectoryInput {
         /// What the browser calls itself; kept without control characters and up to 200 characters.
         agent: String,
     },
+}
+
+/// Refused sign-ins of about a minute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedSignIns {
+    /// When the first was refused, or the minute began.
+    pub from: Timestamp,
+    /// When the count ended.
+    pub until: Timestamp,
+    /// Those that are told apart, the most frequent first.
+    pub named: Vec<RefusedSignIn>,
+    /// How many more there were.
+    pub others: u64,
+}
+
+/// Refused sign-ins of one kind, for one account, from one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedSignIn {
+    /// The e-mail address that was typed, only where it is one beyond doubt ([`crate::directory::is_address`]); `None`:
+    /// another text was typed, or none was asked for.
+    pub account: Option<String>,
+    /// What did not hold.
+    pub with: RefusedWith,
+    /// The address the attempts came from; `None`: the host did not know.
+    pub address: Option<String>,
+    /// How many.
+    pub count: u64,
 }
 
 /// What somebody who signs in proves themselves with.
@@ -120,6 +173,8 @@ pub enum DirectoryAct {
         name: String,
         /// [`crate::directory::token_digest`] of the secret.
         digest: Digest,
+        /// How long it works.
+        life: TokenLife,
     },
     /// Renames a token: one's own, or as an owner anybody's.
     RenameToken {
@@ -161,7 +216,7 @@ pub enum DirectoryAct {
 /// What can be asked of the directory.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DirectoryQuestion {
-    /// Who holds the token or the session with this digest? → [`super::Answer::Principal`].
+    /// Who holds the token or the session with this digest? → [`super::Answer::Authenticated`].
     ///
     /// [`crate::directory::token_digest`] finds tokens alone and [`crate::directory::session_digest`] sessions alone,
     /// so neither secret works in the other's place.
@@ -178,11 +233,14 @@ pub enum DirectoryQuestion {
         /// How much.
         paging: Paging,
     },
+    /// Was this person deactivated? Asked once more right before what they asked for is done, since reading a request
+    /// takes time. → [`super::Answer::IsDeactivated`].
+    IsDeactivated(PersonId),
     /// → [`super::Answer::People`], by e-mail address, those who were deactivated too.
     People(Paging),
     /// Somebody active by e-mail address, in whichever case it is written. → [`super::Answer::Person`].
     PersonNamed(String),
-    /// API tokens that work. → [`super::Answer::Tokens`], newest first.
+    /// API tokens that were not withdrawn, those whose time is over too. → [`super::Answer::Tokens`], newest first.
     Tokens {
         /// Only of this person.
         person: Option<PersonId>,
@@ -268,6 +326,29 @@ pub enum DirectoryQuestion {
         playbook: PlaybookId,
         /// The values.
         values: Box<PlaybookValues>,
+    },
+    /// Who did what, for an owner. → [`super::Answer::Audit`]; the cursor names the last number seen.
+    Audit {
+        /// Who asks.
+        by: Principal,
+        /// Whether the newest come first; otherwise the oldest do.
+        is_newest_first: bool,
+        /// How much; a page also ends at 256 KiB.
+        paging: Paging,
+    },
+    /// The first line of an export of it, for an owner. → [`super::Answer::AuditHead`].
+    AuditHead {
+        /// Who asks.
+        by: Principal,
+    },
+    /// The entries after `after` up to `through`, for an owner. → [`super::Answer::ExportEntries`].
+    AuditEntries {
+        /// Who asks.
+        by: Principal,
+        /// The last number seen.
+        after: u64,
+        /// The number of the export's head.
+        through: u64,
     },
     /// → [`super::Answer::Counts`].
     Counts,

@@ -29,6 +29,13 @@ pub enum EndpointInput {
     IdleSync(Arc<IdleSync>),
     /// A person acts. → [`super::Reply::Resource`].
     Act(Box<Command<EndpointAct>>),
+    /// The directory deactivated a person ([`crate::directory::outbox`]). → [`super::Reply::Done`].
+    HoldWorkOf {
+        /// Whose work: the e-mail address.
+        person: String,
+        /// Who deactivated them: an e-mail address.
+        by: String,
+    },
     /// A deadline of [`crate::control::next_deadline`] has come.
     Deadline,
     /// The host keeps contacts that no call stored.

@@ -5,16 +5,22 @@ mod context;
 mod directory;
 mod endpoint;
 mod reply;
+mod sensitive;
 
 use crate::digest::Digest;
 use crate::id::{EndpointId, PersonId};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use answer::{Answer, Counts, SyncNeed};
+pub use answer::{Answer, Authenticated, Counts, SyncNeed};
 pub use context::{Context, Presence, Seen};
-pub use directory::{DirectoryAct, DirectoryInput, DirectoryQuestion, SessionProof};
+pub use directory::{
+    DirectoryAct, DirectoryInput, DirectoryQuestion, RefusedSignIn, RefusedSignIns, SessionProof,
+};
 pub use endpoint::{Admission, EndpointAct, EndpointInput, EndpointQuestion, SequenceAct};
 pub use reply::{Effect, Projection, Reply, Resource, Synced};
+pub use sensitive::CONFIRMED_FOR;
+pub(crate) use sensitive::check_confirmed;
 
 /// Which object a call is about. A call touches the rows of one object only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +40,22 @@ pub struct Principal {
     pub email: String,
     /// What they may do; `owner` until roles come.
     pub role: String,
+    /// How they proved who they are.
+    pub proof: Proof,
+}
+
+/// How a principal proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// With an API token, which is a separate credential: no confirmation is asked.
+    Token,
+    /// With a browser session.
+    Session {
+        /// When the person last gave a password or a one-time link in this session; `None`: never, as in a session that
+        /// was opened with an API token.
+        confirmed_at: Option<Timestamp>,
+    },
 }
 
 /// A request that may be repeated: scoped to the principal and the route, kept for 24 hours.

@@ -85,6 +85,8 @@ pub enum Resource {
 pub enum Effect {
     /// A held sync of the endpoint has something to answer.
     Wake(EndpointId),
+    /// The directory has something to tell endpoints; [`crate::directory::outbox`] has it.
+    Tell,
     /// The endpoint's projections changed; [`crate::control::outbox`] has them.
     Project(EndpointId),
 }

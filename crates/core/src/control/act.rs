@@ -1,7 +1,7 @@
 //! What people do with an endpoint and its sequences.
 
 use crate::api::{EndpointPatch, EndpointState, NewSequence, SequencePatch, SequenceState, SiteView};
-use crate::call::{Command, EndpointAct, Principal, Reply, Resource, SequenceAct};
+use crate::call::{Command, EndpointAct, Principal, Reply, Resource, SequenceAct, check_confirmed};
 use crate::envelope::Envelope;
 use crate::error::{Code, Error};
 use crate::id::SequenceId;
@@ -25,6 +25,7 @@ const NOTES_MAX: usize = 200;
 /// Does what a person asked for, once: a repeat with the same idempotency key is answered as the first time.
 pub(super) fn act(object: &mut Object<'_>, command: Command<EndpointAct>) -> Result<Reply, Error> {
     let Command { by, idempotency, act } = command;
+    check_confirmed(&by, &act, object.cx.now)?;
     if let Some(reply) = idempotency::replay(object, &by, idempotency.as_ref())? {
         return Ok(reply);
     }
@@ -95,6 +96,7 @@ impl Object<'_> {
             notes: Vec::new(),
             reviewed: None,
             assignee: None,
+            hold_on_return: None,
             run_next: None,
         });
         Ok(id)
@@ -115,6 +117,7 @@ impl Object<'_> {
         sequence.steps = vec![StepRecord::default(); sequence.spec.steps.len()];
         sequence.queued = Some(Queued {
             at: now,
+            by: Some(by.email.clone()),
             not_before: resolved.not_before,
             expires_at: resolved.expires_at,
             expiry_explicit: resolved.expiry_explicit,
@@ -268,6 +271,10 @@ impl Object<'_> {
             return Err(wrong_state(sequence, "released", "held"));
         }
         sequence.standing = Standing::Queued;
+        // The person who releases it vouches for it from now on: the one who queued it may be gone.
+        if let Some(queued) = &mut sequence.queued {
+            queued.by = Some(by.email.clone());
+        }
         // Signed again, so that the machine's list of outcomes reaches back to it (R1).
         self.work_sign(id)?;
         self.record(&by.email, Some(id), &TranscriptBody::Released)?;

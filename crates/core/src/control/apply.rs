@@ -6,7 +6,9 @@ use crate::api::{OutageView, SequenceState, TrafficView};
 use crate::error::Error;
 use crate::id::{LogId, SequenceId};
 use crate::journal::{Accepted, CancelMet, JournalBody, JournalHeader, Known, Outcome, WaitReason};
-use crate::sequence::{Amendment, EndState, EndpointTime, FinishedStep, Sequence, Standing, ToldWait};
+use crate::sequence::{
+    Amendment, EndState, EndpointTime, FinishedStep, HoldCause, Sequence, Standing, ToldWait,
+};
 use crate::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, TranscriptBody};
 use crate::wire::{Head, SyncLine, TranscriptHead};
 
@@ -392,11 +394,18 @@ impl Object<'_> {
         }
         sequence.doubt = None;
         sequence.offered_at = None;
+        let held = sequence.hold_on_return.take();
         if matches!(sequence.standing, Standing::Offered { .. }) {
-            sequence.standing = Standing::Queued;
+            sequence.standing = match held.clone() {
+                Some(reason) => Standing::Held { reason, cause: HoldCause::PersonDeactivated, at: now },
+                None => Standing::Queued,
+            };
         }
         let cancelled_by = sequence.cancel.take();
         self.record(ACTOR_CONTROL_PLANE, Some(id), &TranscriptBody::Returned)?;
+        if let Some(reason) = held {
+            self.record(ACTOR_CONTROL_PLANE, Some(id), &TranscriptBody::Held { reason })?;
+        }
         if let Some(cancel) = cancelled_by {
             self.end_ours(&cancel.by, id, EndState::Cancelled, "cancelled before it reached the machine")?;
         }

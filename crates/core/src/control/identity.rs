@@ -123,8 +123,12 @@ impl Object<'_> {
             HoldCause::EnrolledAgain => "the machine was enrolled again (re-imaged, or another in its place)",
             HoldCause::CopiedOrSetBack => "the machine was copied or set back to an earlier state",
             HoldCause::Recovered => "the machine was recovered after a restore of the control plane",
+            HoldCause::PersonDeactivated => "the person who queued it was deactivated",
         };
-        let held = format!("{happened}, and this was meant for the one before");
+        let mut held = format!("{happened}, and this was meant for the one before");
+        if let Standing::Held { reason, cause: HoldCause::PersonDeactivated, .. } = &sequence.standing {
+            held = format!("{held}; {reason}");
+        }
         let lost = "the machine it was sent to was replaced before it told what became of it".to_owned();
         if sequence.is_ours_to_decide() {
             let body = TranscriptBody::Held { reason: held.clone() };

@@ -8,6 +8,7 @@ mod apply;
 mod budget;
 mod claims;
 mod contacts;
+mod departed;
 mod enrol;
 mod export;
 mod handover;
@@ -84,6 +85,9 @@ pub fn handle(
         }
         EndpointInput::IdleSync(idle) => with(db, cx, endpoint, |object| sync::idle(object, &idle)),
         EndpointInput::Act(command) => with(db, cx, endpoint, |object| act::act(object, *command)),
+        EndpointInput::HoldWorkOf { person, by } => {
+            with(db, cx, endpoint, |object| object.hold_work_of(&person, &by))
+        }
         EndpointInput::Deadline => with(db, cx, endpoint, |object| {
             object.expire_due()?;
             Ok(Reply::Done)

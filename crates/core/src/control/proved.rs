@@ -37,6 +37,7 @@ pub(super) fn sequence(work: &Work, catalogue: Option<&Catalogue>, now: Timestam
         revision: 0,
         queued: Some(Queued {
             at: work.issued_at,
+            by: None,
             not_before: work.not_before,
             expires_at: work.expires_at,
             expiry_explicit: work.expiry_explicit,
@@ -53,6 +54,7 @@ pub(super) fn sequence(work: &Work, catalogue: Option<&Catalogue>, now: Timestam
         notes: Vec::new(),
         reviewed: None,
         assignee: None,
+        hold_on_return: None,
         run_next: None,
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn endpoint_summary(
     if work == WorkState::Held {
         attention.push(crate::api::Attention {
             code: "held".to_owned(),
-            reason: "work is held because the machine changed".to_owned(),
+            reason: "work is held until a person decides: its page says why".to_owned(),
             clears: "release it to run here, or purge it".to_owned(),
         });
     }

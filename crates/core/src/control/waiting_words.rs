@@ -4,7 +4,7 @@
 
 use crate::api::{Reachability, SequenceState, WaitingCode, WaitingView};
 use crate::id::EndpointId;
-use crate::sequence::{Sequence, Standing};
+use crate::sequence::{HoldCause, Sequence, Standing};
 use crate::time::{Milliseconds, Timestamp};
 use crate::zone::Zone;
 
@@ -120,9 +120,13 @@ impl Story<'_> {
             | Standing::Running
             | Standing::Ended { .. } => "the machine changed",
         };
+        let on = match &self.sequence.standing {
+            Standing::Held { cause: HoldCause::PersonDeactivated, .. } => "in your name",
+            _ => "on the machine adopted now",
+        };
         format!(
-            "a person to decide: {why}; release it to run on the machine adopted now (`tidegate sequences release \
-             {id}`), or purge it and it never runs"
+            "a person to decide: {why}; release it to run {on} (`tidegate sequences release {id}`), or purge it and it \
+             never runs"
         )
     }
 

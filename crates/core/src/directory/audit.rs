@@ -75,6 +75,9 @@ pub enum DirectoryBody {
         token: TokenId,
         /// Whose.
         person: PersonId,
+        /// Until when it works; absent: until it is withdrawn, or the entry is older than that tokens have an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
     },
     /// Somebody turned a sign-in link into a token.
     SignedIn {
@@ -82,6 +85,9 @@ pub enum DirectoryBody {
         token: TokenId,
         /// Who.
         person: PersonId,
+        /// Until when the token works; absent as in `token_created`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
     },
     /// A token got another name.
     TokenRenamed {
@@ -97,6 +103,48 @@ pub enum DirectoryBody {
     },
     /// Somebody signed in with a browser.
     SessionOpened {
+        /// The session.
+        session: SessionId,
+        /// Who.
+        person: PersonId,
+        /// With what.
+        with: SessionBy,
+        /// The address they came from; absent: the host did not know, or the entry is older.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+    },
+    /// Sign-ins of one kind, for one account, from one address were refused within about a minute.
+    SignInRefused {
+        /// Whose account; absent: nobody has the address, or none was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<PersonId>,
+        /// Their e-mail address, or the one that was typed and that nobody has; absent: none was, or what was typed is
+        /// not an address beyond doubt and may be a password.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        email: Option<String>,
+        /// What did not hold.
+        with: RefusedWith,
+        /// The address the attempts came from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// How many.
+        count: u64,
+        /// From when.
+        from: Timestamp,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// More sign-ins were refused than are told apart.
+    SignInsRefused {
+        /// How many.
+        count: u64,
+        /// From when.
+        from: Timestamp,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Somebody proved again who they are, in an open session.
+    SessionConfirmed {
         /// The session.
         session: SessionId,
         /// Who.
@@ -217,6 +265,20 @@ pub enum DirectoryBody {
     },
 }
 
+/// What did not hold when somebody was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedWith {
+    /// An e-mail address with a password.
+    Password,
+    /// A one-time link, or an API token in its place.
+    Link,
+    /// An API token that came with a request.
+    Token,
+    /// Nothing that was read: the address had tried too often.
+    Limited,
+}
+
 /// What a session was opened with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -243,6 +305,9 @@ impl DirectoryBody {
             Self::TokenRenamed { .. } => "token_renamed",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::SessionOpened { .. } => "session_opened",
+            Self::SignInRefused { .. } => "sign_in_refused",
+            Self::SignInsRefused { .. } => "sign_ins_refused",
+            Self::SessionConfirmed { .. } => "session_confirmed",
             Self::SessionRevoked { .. } => "session_revoked",
             Self::PasswordSet { .. } => "password_set",
             Self::ClientCreated { .. } => "client_created",

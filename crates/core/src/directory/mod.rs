@@ -3,22 +3,27 @@
 //! What endpoints and sequences are is decided by their endpoint objects alone. The directory knows what they
 //! told of themselves and may lag behind: it serves listings and search, and decides nothing by them.
 //!
-//! Reading order: `people`, `sessions`, `passwords`, `tokens`, `clients`, `codes`, `playbooks` (what people make), `admit` (a machine
+//! Reading order: `people`, `authenticate` (who calls), `sessions`, `passwords`, `tokens`, `clients`, `codes`, `playbooks` (what people make), `admit` (a machine
 //! becomes an endpoint), `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `overnight` (what
-//! of it asks for a person), `audit` (who did what).
+//! of it asks for a person), `audit` (who did what; `audit_read`
+//! reads it back, `refusals` bounds what strangers write into it).
 
 mod admit;
 mod audit;
+mod audit_read;
+mod authenticate;
 mod clients;
 mod codes;
 mod endpoints;
 mod idempotency;
+mod outbox;
 mod overnight;
 mod paging;
 mod passwords;
 mod people;
 mod playbooks;
 mod project;
+mod refusals;
 mod sequences;
 mod sessions;
 #[cfg(test)]
@@ -29,6 +34,7 @@ use serde::Serialize;
 
 use crate::call::{
     Answer, Command, Context, DirectoryAct, DirectoryInput, DirectoryQuestion, Effect, Reply, Resource,
+    check_confirmed,
 };
 use crate::digest::Digest;
 use crate::entropy::Entropy;
@@ -36,16 +42,22 @@ use crate::error::Error;
 use crate::schema::Schema;
 use crate::sql::{ReadSql, Sql, Value};
 
-pub use audit::{DirectoryBody, DirectoryHeader, SessionBy};
+pub use audit::{DirectoryBody, DirectoryHeader, RefusedWith, SessionBy};
+pub use outbox::{HoldWork, outbox, outbox_done, outbox_due_at};
 pub use passwords::password_refused;
 pub(crate) use people::check_email;
-pub use sessions::SESSION_VALID_FOR;
+pub use refusals::is_address;
 pub use sessions::session_addresses;
+pub use sessions::{SESSION_IDLE_FOR, SESSION_VALID_FOR};
 
 /// The tables of the directory.
 pub const SCHEMA: Schema = Schema {
     name: "directory",
-    migrations: &[include_str!("schema/0001_directory.sql"), include_str!("schema/0002_windows.sql")],
+    migrations: &[
+        include_str!("schema/0001_directory.sql"),
+        include_str!("schema/0002_windows.sql"),
+        include_str!("schema/0003_accounts.sql"),
+    ],
 };
 
 /// The digest under which the secret of a token or sign-in link is stored and looked up. The secret is 32 random
@@ -66,19 +78,27 @@ pub fn session_digest(secret: &str) -> Digest {
 ///
 /// [`Error`]; the host rolls the transaction (or its savepoint) back.
 pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(Reply, Vec<Effect>), Error> {
-    let mut directory = Directory { db, cx, entropy: Entropy::new(cx.entropy) };
+    let mut directory = Directory { db, cx, entropy: Entropy::new(cx.entropy), effects: Vec::new() };
     let reply = match input {
         DirectoryInput::Act(command) => directory.act(*command)?,
         DirectoryInput::Admit(envelope) => directory.admit(&envelope)?,
         DirectoryInput::Project(projections) => project::project(db, projections)?,
         DirectoryInput::CreateOwner { email, sign_in } => made(directory.owner_create(&email, sign_in)?),
-        DirectoryInput::CreateToken { email, digest } => made(directory.token_create_for(&email, digest)?),
-        DirectoryInput::SignIn { link, token } => made(directory.sign_in(link, token)?),
+        DirectoryInput::CreateToken { email, digest, life } => {
+            made(directory.token_create_for(&email, digest, life)?)
+        }
+        DirectoryInput::SignIn { link, token, life } => made(directory.sign_in(link, token, life)?),
+        DirectoryInput::CreateSignInLink { email, sign_in } => {
+            made(directory.link_make_for(&email, sign_in)?)
+        }
+        DirectoryInput::ConfirmSession { session, proof } => made(directory.session_confirm(session, proof)?),
+        DirectoryInput::Use(digest) => directory.used(digest)?,
+        DirectoryInput::SignInsRefused(told) => directory.sign_ins_refused(told)?,
         DirectoryInput::OpenSession { proof, digest, address, agent } => {
             made(directory.session_open(proof, digest, address, &agent)?)
         }
     };
-    Ok((reply, Vec::new()))
+    Ok((reply, directory.effects))
 }
 
 /// Answers `question` from the host's snapshot; writes nothing.
@@ -88,11 +108,16 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(
 /// [`Error`].
 pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) -> Result<Answer, Error> {
     Ok(match question {
-        DirectoryQuestion::Authenticate(digest) => Answer::Principal(people::principal(db, cx, digest)?),
+        DirectoryQuestion::Authenticate(digest) => {
+            Answer::Authenticated(authenticate::authenticated(db, cx, digest)?)
+        }
         DirectoryQuestion::PasswordHash(email) => Answer::PasswordHash(passwords::password_hash(db, &email)?),
         DirectoryQuestion::Session(digest) => Answer::Session(sessions::session(db, cx, digest)?),
         DirectoryQuestion::Sessions { person, paging } => {
             Answer::Sessions(sessions::sessions(db, cx, person, &paging)?)
+        }
+        DirectoryQuestion::IsDeactivated(person) => {
+            Answer::IsDeactivated(people::is_deactivated(db, person)?)
         }
         DirectoryQuestion::People(paging) => Answer::People(people::people(db, &paging)?),
         DirectoryQuestion::PersonNamed(email) => Answer::Person(people::person_named(db, &email)?),
@@ -127,6 +152,15 @@ pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) ->
         DirectoryQuestion::FillPlaybook { playbook, values } => {
             Answer::Filled(Box::new(playbooks::fill(db, playbook, &values)?))
         }
+        DirectoryQuestion::Audit { by, is_newest_first, paging } => {
+            Answer::Audit(audit_read::audit(db, &by, is_newest_first, &paging)?)
+        }
+        DirectoryQuestion::AuditHead { by } => {
+            Answer::AuditHead(Box::new(audit_read::export_head(db, cx, &by)?))
+        }
+        DirectoryQuestion::AuditEntries { by, after, through } => {
+            Answer::ExportEntries(audit_read::export_entries(db, &by, after, through)?)
+        }
         DirectoryQuestion::Counts => Answer::Counts(sequences::counts(db)?),
     })
 }
@@ -136,12 +170,15 @@ struct Directory<'a> {
     db: &'a dyn Sql,
     cx: &'a Context<'a>,
     entropy: Entropy,
+    effects: Vec<Effect>,
 }
 
 impl Directory<'_> {
     /// Does what a person asked for, once: a repeat with the same idempotency key is answered as the first time.
     fn act(&mut self, command: Command<DirectoryAct>) -> Result<Reply, Error> {
         let Command { by, idempotency, act } = command;
+        check_confirmed(&by, &act, self.cx.now)?;
+        people::check_not_deactivated(self.db, &by)?;
         if let Some(reply) = idempotency::replay(self, &by, idempotency.as_ref())? {
             return Ok(reply);
         }
@@ -160,7 +197,9 @@ impl Directory<'_> {
             }
             DirectoryAct::DeactivatePerson(id) => (self.person_deactivate(&by, id)?, false),
             DirectoryAct::ReactivatePerson(id) => (self.person_reactivate(&by, id)?, false),
-            DirectoryAct::CreateToken { name, digest } => (self.token_create(&by, &name, digest)?, true),
+            DirectoryAct::CreateToken { name, digest, life } => {
+                (self.token_create(&by, &name, digest, life)?, true)
+            }
             DirectoryAct::RenameToken { token, name } => (self.token_rename(&by, token, name)?, false),
             DirectoryAct::RevokeToken(id) => (self.token_revoke(&by, id)?, false),
             DirectoryAct::RevokeSession(id) => (self.session_revoke(&by, id)?, false),

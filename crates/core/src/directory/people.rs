@@ -4,7 +4,7 @@
 //! password opens anything. The record stays, since transcripts name people for ever.
 
 use crate::api::{Page, Paging, PersonView};
-use crate::call::{Context, Principal, Resource};
+use crate::call::{Principal, Resource};
 use crate::digest::Digest;
 use crate::error::{Code, Error};
 use crate::id::PersonId;
@@ -31,30 +31,6 @@ macro_rules! person {
             $rest
         )
     };
-}
-
-/// Who holds the token or the session with this digest; `None`: nobody, or it was withdrawn, is over, or is of
-/// somebody who was deactivated.
-pub(super) fn principal(
-    db: &dyn ReadSql,
-    cx: &Context<'_>,
-    digest: Digest,
-) -> Result<Option<Principal>, Error> {
-    let rows = db.query(
-        "SELECT person.person_id, person.email, person.role FROM token JOIN person USING (person_id)
-         WHERE token.digest = ?1 AND token.revoked_at IS NULL AND person.deactivated_at IS NULL
-         UNION ALL
-         SELECT person.person_id, person.email, person.role FROM session JOIN person USING (person_id)
-         WHERE session.digest = ?1 AND session.revoked_at IS NULL AND session.expires_at > ?2
-         AND person.deactivated_at IS NULL",
-        &[digest.into(), cx.now.into()],
-    )?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some(Principal {
-        person: row.parsed(0)?,
-        email: row.text(1)?.to_owned(),
-        role: row.text(2)?.to_owned(),
-    }))
 }
 
 /// A page of people, by e-mail address.
@@ -135,6 +111,16 @@ impl Directory<'_> {
         Ok(Resource::Person(view))
     }
 
+    /// Makes a sign-in link for somebody active, on the control plane's own machine; it replaces one made before.
+    pub(super) fn link_make_for(&mut self, email: &str, sign_in: Digest) -> Result<Resource, Error> {
+        let (id, _) = person_load(self.db, email)?.ok_or_else(|| person_unknown(email))?;
+        let view = person_active(self.db, id)?;
+        self.links_remove(id)?;
+        self.link_add(id, sign_in)?;
+        self.record(ACTOR_CONTROL_PLANE, &DirectoryBody::SignInLinkMade { person: id })?;
+        Ok(Resource::Person(view))
+    }
+
     /// Ends all that a person could sign in with. Repeating it changes nothing.
     pub(super) fn person_deactivate(&mut self, by: &Principal, id: PersonId) -> Result<Resource, Error> {
         check_owner(by)?;
@@ -162,6 +148,7 @@ impl Directory<'_> {
         self.links_remove(id)?;
         let sessions_ended = self.sessions_end(id, None)?;
         let tokens_revoked = self.tokens_revoke(id)?;
+        self.work_hold(&view.email, by)?;
         let body = DirectoryBody::PersonDeactivated { person: id, sessions_ended, tokens_revoked };
         self.record(&by.email, &body)?;
         Ok(Resource::Person(person(self.db, id)?))
@@ -246,6 +233,29 @@ fn person_read(row: &Row) -> Result<PersonView, SqlError> {
 pub(super) fn person_load(db: &dyn ReadSql, email: &str) -> Result<Option<(PersonId, String)>, Error> {
     let rows = db.query("SELECT person_id, email FROM person WHERE email = ?1", &[email.into()])?;
     rows.first().map(|row| Ok((row.parsed(0)?, row.text(1)?.to_owned()))).transpose()
+}
+
+/// Whether somebody was deactivated.
+pub(super) fn is_deactivated(db: &dyn ReadSql, id: PersonId) -> Result<bool, Error> {
+    let rows =
+        db.query("SELECT 1 FROM person WHERE person_id = ?1 AND deactivated_at IS NOT NULL", &[id.into()])?;
+    Ok(!rows.is_empty())
+}
+
+/// Rejects a person who was deactivated while their request was read.
+pub(super) fn check_not_deactivated(db: &dyn ReadSql, by: &Principal) -> Result<(), Error> {
+    if is_deactivated(db, by.person)? {
+        return Err(Error::problem(
+            Code::Unauthenticated,
+            format!("`{}` was deactivated: ask an owner to reactivate you", by.email),
+        ));
+    }
+    Ok(())
+}
+
+/// Nobody has the address that an operator named.
+pub(super) fn person_unknown(email: &str) -> Error {
+    Error::not_found(format_args!("person `{email}`: make one with `tidegate admin owner --email {email}`"))
 }
 
 /// Whether somebody may act for others.

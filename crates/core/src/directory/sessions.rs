@@ -1,7 +1,8 @@
 //! Sessions of people in browsers.
 //!
-//! A session ends 14 days after it was opened, whatever was done in it: a session that grew with its use would be a
-//! write for every request. It ends sooner when its person signs out, or an owner ends it.
+//! A session ends 14 days after it was opened, or after 12 hours without use, whichever is first. Its use is stored at
+//! most every 15 minutes, so it can end up to that much early and no request costs a write. It ends sooner when its
+//! person signs out, or an owner ends it.
 
 use crate::api::{Page, Paging, SessionView};
 use crate::call::{Context, Principal, Resource, SessionProof};
@@ -13,10 +14,12 @@ use crate::time::{Milliseconds, Timestamp};
 
 use super::Directory;
 use super::audit::{DirectoryBody, SessionBy};
-use super::{codes, paging, passwords, people};
+use super::{authenticate, codes, paging, passwords, people};
 
 /// How long a session lives: a shift pattern's worth, so that nobody signs in at the start of every night.
 pub const SESSION_VALID_FOR: Milliseconds = Milliseconds::from_days(14);
+/// How long a session lives without use: longer than a shift, shorter than a night and a day.
+pub const SESSION_IDLE_FOR: Milliseconds = Milliseconds::from_seconds(12 * 3_600);
 /// Longest text of a browser about itself that is kept, in characters: usual ones have 80 to 180.
 const AGENT_CHARACTERS_MAX: usize = 200;
 /// Longest address that is kept: an IPv6 address with a zone has 60 bytes at most.
@@ -29,11 +32,12 @@ macro_rules! live {
     ($where:literal) => {
         concat!(
             "SELECT session.session_id, session.person_id, person.email, session.created_at, session.expires_at, \
-             session.address, session.agent
+             session.address, session.agent, session.idle_at
              FROM session JOIN person USING (person_id)
              WHERE ",
             $where,
-            " AND session.revoked_at IS NULL AND session.expires_at > ?1 AND person.deactivated_at IS NULL"
+            " AND session.revoked_at IS NULL AND session.expires_at > ?1 AND session.idle_at > ?1 \
+             AND person.deactivated_at IS NULL"
         )
     };
 }
@@ -100,27 +104,27 @@ impl Directory<'_> {
         address: Option<String>,
         agent: &str,
     ) -> Result<Resource, Error> {
-        let ((person_id, email), with) = match proof {
-            SessionProof::Link(link) => (self.link_use(link)?, SessionBy::Link),
-            SessionProof::Token(token) => (token_proved(self.db, self.cx, token)?, SessionBy::Token),
-            SessionProof::Password { person, hash } => {
-                (passwords::password_proved(self.db, person, &hash)?, SessionBy::Password)
-            }
-        };
         let now = self.cx.now;
+        let ((person_id, email), with) = self.prove(proof)?;
+        let confirmed_at = match with {
+            SessionBy::Link | SessionBy::Password => Some(now),
+            // A stolen token must not be enough to change the account.
+            SessionBy::Token => None,
+        };
         let view = SessionView {
             id: SessionId::fresh(&mut self.entropy),
             person_id,
             email,
             created_at: now,
             expires_at: now.plus(SESSION_VALID_FOR),
+            last_used_at: now,
             address: address.filter(|address| address.len() <= ADDRESS_BYTES_MAX),
             agent: agent.chars().filter(|letter| !letter.is_control()).take(AGENT_CHARACTERS_MAX).collect(),
         };
         self.sessions_remove()?;
         self.db.execute(
-            "INSERT INTO session (session_id, digest, person_id, created_at, expires_at, address, agent)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO session (session_id, digest, person_id, created_at, expires_at, address, agent, idle_at, \
+             confirmed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             &[
                 view.id.into(),
                 digest.into(),
@@ -129,22 +133,66 @@ impl Directory<'_> {
                 view.expires_at.into(),
                 view.address.clone().into(),
                 view.agent.as_str().into(),
+                now.plus(SESSION_IDLE_FOR).into(),
+                confirmed_at.into(),
             ],
         )?;
         self.db.execute(
             "UPDATE person SET last_signed_in_at = ?2 WHERE person_id = ?1",
             &[person_id.into(), now.into()],
         )?;
-        let body = DirectoryBody::SessionOpened { session: view.id, person: person_id, with };
+        let body = DirectoryBody::SessionOpened {
+            session: view.id,
+            person: person_id,
+            with,
+            address: view.address.clone(),
+        };
         self.record(&view.email, &body)?;
         Ok(Resource::Session(view))
+    }
+
+    /// Whose the proof is, and of which kind it is.
+    fn prove(&mut self, proof: SessionProof) -> Result<((PersonId, String), SessionBy), Error> {
+        Ok(match proof {
+            SessionProof::Link(link) => (self.link_use(link)?, SessionBy::Link),
+            SessionProof::Token(token) => (token_proved(self.db, self.cx, token)?, SessionBy::Token),
+            SessionProof::Password { person, hash } => {
+                (passwords::password_proved(self.db, person, &hash)?, SessionBy::Password)
+            }
+        })
+    }
+
+    /// Notes that the person of an open session proved again who they are.
+    pub(super) fn session_confirm(&mut self, digest: Digest, proof: SessionProof) -> Result<Resource, Error> {
+        let over = || Error::problem(Code::Unauthenticated, "this session is over: sign in again");
+        let view = session(self.db, self.cx, digest)?.ok_or_else(over)?;
+        let ((person, _), with) = self.prove(proof)?;
+        if with == SessionBy::Token {
+            return Err(Error::problem(
+                Code::Unauthenticated,
+                "an API token does not confirm who you are: give your password, or a one-time sign-in link",
+            ));
+        }
+        if person != view.person_id {
+            return Err(Error::problem(
+                Code::Unauthenticated,
+                "this sign-in link is somebody else's: use one that was made for you",
+            ));
+        }
+        let now = self.cx.now;
+        self.db.execute(
+            "UPDATE session SET confirmed_at = ?2, idle_at = ?3 WHERE digest = ?1",
+            &[digest.into(), now.into(), now.plus(SESSION_IDLE_FOR).into()],
+        )?;
+        self.record(&view.email, &DirectoryBody::SessionConfirmed { session: view.id, person, with })?;
+        Ok(Resource::Session(SessionView { last_used_at: now, ..view }))
     }
 
     /// Ends a session. Repeating it changes nothing.
     pub(super) fn session_revoke(&mut self, by: &Principal, id: SessionId) -> Result<Resource, Error> {
         let rows = self.db.query(
             "SELECT session.session_id, session.person_id, person.email, session.created_at, session.expires_at, \
-             session.address, session.agent
+             session.address, session.agent, session.idle_at
              FROM session JOIN person USING (person_id) WHERE session.session_id = ?1",
             &[id.into()],
         )?;
@@ -164,7 +212,7 @@ impl Directory<'_> {
     pub(super) fn session_end(&mut self, by: &Principal, digest: Digest) -> Result<Resource, Error> {
         let rows = self.db.query(
             "SELECT session.session_id, session.person_id, person.email, session.created_at, session.expires_at, \
-             session.address, session.agent
+             session.address, session.agent, session.idle_at
              FROM session JOIN person USING (person_id) WHERE session.digest = ?1 AND session.person_id = ?2",
             &[digest.into(), by.person.into()],
         )?;
@@ -176,7 +224,8 @@ impl Directory<'_> {
 
     fn session_mark(&mut self, by: &Principal, view: &SessionView) -> Result<(), Error> {
         let revoked = self.db.execute(
-            "UPDATE session SET revoked_at = ?2 WHERE session_id = ?1 AND revoked_at IS NULL AND expires_at > ?2",
+            "UPDATE session SET revoked_at = ?2 WHERE session_id = ?1 AND revoked_at IS NULL AND expires_at > ?2
+             AND idle_at > ?2",
             &[view.id.into(), self.cx.now.into()],
         )?;
         if revoked > 0 {
@@ -190,7 +239,7 @@ impl Directory<'_> {
     pub(super) fn sessions_end(&mut self, person: PersonId, keep: Option<Digest>) -> Result<u64, Error> {
         Ok(self.db.execute(
             "UPDATE session SET revoked_at = ?2
-             WHERE person_id = ?1 AND revoked_at IS NULL AND expires_at > ?2 AND digest IS NOT ?3",
+             WHERE person_id = ?1 AND revoked_at IS NULL AND expires_at > ?2 AND idle_at > ?2 AND digest IS NOT ?3",
             &[person.into(), self.cx.now.into(), keep.into()],
         )?)
     }
@@ -209,11 +258,11 @@ impl Directory<'_> {
 
 /// Whose an API token is.
 fn token_proved(db: &dyn ReadSql, cx: &Context<'_>, token: Digest) -> Result<(PersonId, String), Error> {
-    // `principal` finds sessions too: with the digest of a session's secret only, which no token's text makes.
-    let principal = people::principal(db, cx, token)?.ok_or_else(|| {
+    // `authenticated` finds sessions too: with the digest of a session's secret only, which no token's text makes.
+    let known = authenticate::authenticated(db, cx, token)?.ok_or_else(|| {
         Error::problem(Code::Unauthenticated, "the token is unknown or was withdrawn: use another one")
     })?;
-    Ok((principal.person, principal.email))
+    Ok((known.principal.person, known.principal.email))
 }
 
 fn session_read(row: &Row) -> Result<SessionView, SqlError> {
@@ -225,5 +274,7 @@ fn session_read(row: &Row) -> Result<SessionView, SqlError> {
         expires_at: Timestamp::from_milliseconds(row.integer(4)?),
         address: row.optional_text(5)?.map(str::to_owned),
         agent: row.text(6)?.to_owned(),
+        last_used_at: Timestamp::from_milliseconds(row.integer(7)?)
+            .shifted_by_ms(-(SESSION_IDLE_FOR.0 as i64)),
     })
 }

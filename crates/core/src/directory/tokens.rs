@@ -1,7 +1,10 @@
 //! API tokens. Of their secrets only digests come here.
+//!
+//! A token whose time is over stays in the listing until it is withdrawn, so that a person finds why a script stopped.
 
-use crate::api::{Page, Paging, TokenView};
+use crate::api::{Page, Paging, TokenLife, TokenView};
 use crate::call::{Principal, Resource};
+use crate::day::UtcDay;
 use crate::digest::Digest;
 use crate::error::{Code, Error};
 use crate::id::{PersonId, TokenId};
@@ -19,11 +22,12 @@ const NAME_BYTES_MAX: usize = 100;
 const NAME_OF_OPERATORS: &str = "made with tidegate admin token";
 const NAME_OF_LINK: &str = "made with a sign-in link";
 
-/// What a listing of tokens that work is made of; `$where` decides the index.
+/// What a listing of tokens that were not withdrawn is made of; `$where` decides the index.
 macro_rules! listing {
     ($where:literal) => {
         concat!(
-            "SELECT token.token_id, token.name, token.person_id, person.email, token.created_at
+            "SELECT token.token_id, token.name, token.person_id, person.email, token.created_at, \
+             token.expires_at, token.used_at
              FROM token JOIN person USING (person_id)
              WHERE token.revoked_at IS NULL AND (token.created_at, token.token_id) < (?1, ?2) AND ",
             $where,
@@ -32,7 +36,7 @@ macro_rules! listing {
     };
 }
 
-/// A page of the tokens that work, newest first.
+/// A page of the tokens that were not withdrawn, newest first.
 pub(super) fn tokens(
     db: &dyn ReadSql,
     person: Option<PersonId>,
@@ -51,15 +55,19 @@ pub(super) fn tokens(
 
 impl Directory<'_> {
     /// Makes a token for somebody who is known, on the control plane's own machine.
-    pub(super) fn token_create_for(&mut self, email: &str, digest: Digest) -> Result<Resource, Error> {
-        let (person, email) = people::person_load(self.db, email)?.ok_or_else(|| {
-            Error::not_found(format_args!(
-                "person `{email}`: make one with `tidegate admin owner --email {email}`"
-            ))
-        })?;
+    pub(super) fn token_create_for(
+        &mut self,
+        email: &str,
+        digest: Digest,
+        life: TokenLife,
+    ) -> Result<Resource, Error> {
+        let (person, email) =
+            people::person_load(self.db, email)?.ok_or_else(|| people::person_unknown(email))?;
         people::person_active(self.db, person)?;
-        let view = self.token_add(person, email, NAME_OF_OPERATORS, digest)?;
-        self.record(ACTOR_CONTROL_PLANE, &DirectoryBody::TokenCreated { token: view.id, person })?;
+        let view = self.token_add(person, email, NAME_OF_OPERATORS, digest, life)?;
+        let expires_at = view.expires_at;
+        let body = DirectoryBody::TokenCreated { token: view.id, person, expires_at };
+        self.record(ACTOR_CONTROL_PLANE, &body)?;
         Ok(Resource::Token(view))
     }
 
@@ -69,19 +77,27 @@ impl Directory<'_> {
         by: &Principal,
         name: &str,
         digest: Digest,
+        life: TokenLife,
     ) -> Result<Resource, Error> {
         check_token_name(name)?;
         people::person_active(self.db, by.person)?;
-        let view = self.token_add(by.person, by.email.clone(), name, digest)?;
-        self.record(&by.email, &DirectoryBody::TokenCreated { token: view.id, person: by.person })?;
+        let view = self.token_add(by.person, by.email.clone(), name, digest, life)?;
+        let (token, person, expires_at) = (view.id, by.person, view.expires_at);
+        self.record(&by.email, &DirectoryBody::TokenCreated { token, person, expires_at })?;
         Ok(Resource::Token(view))
     }
 
     /// Turns a sign-in link into a token, once.
-    pub(super) fn sign_in(&mut self, link: Digest, token: Digest) -> Result<Resource, Error> {
+    pub(super) fn sign_in(
+        &mut self,
+        link: Digest,
+        token: Digest,
+        life: TokenLife,
+    ) -> Result<Resource, Error> {
         let (person, email) = self.link_use(link)?;
-        let view = self.token_add(person, email.clone(), NAME_OF_LINK, token)?;
-        self.record(&email, &DirectoryBody::SignedIn { token: view.id, person })?;
+        let view = self.token_add(person, email.clone(), NAME_OF_LINK, token, life)?;
+        let expires_at = view.expires_at;
+        self.record(&email, &DirectoryBody::SignedIn { token: view.id, person, expires_at })?;
         Ok(Resource::Token(view))
     }
 
@@ -134,21 +150,26 @@ impl Directory<'_> {
         email: String,
         name: &str,
         digest: Digest,
+        life: TokenLife,
     ) -> Result<TokenView, Error> {
         let id = TokenId::fresh(&mut self.entropy);
         let created_at = self.cx.now;
+        let expires_at = life.expires_at(created_at);
         self.db.execute(
-            "INSERT INTO token (token_id, digest, name, person_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            &[id.into(), digest.into(), name.into(), person_id.into(), created_at.into()],
+            "INSERT INTO token (token_id, digest, name, person_id, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            &[id.into(), digest.into(), name.into(), person_id.into(), created_at.into(), expires_at.into()],
         )?;
-        Ok(TokenView { id, token: None, name: name.to_owned(), person_id, email, created_at })
+        let name = name.to_owned();
+        Ok(TokenView { id, token: None, name, person_id, email, created_at, expires_at, last_used_on: None })
     }
 }
 
 /// One's own token, or as an owner anybody's, and whether it was withdrawn.
 fn token_of(db: &dyn ReadSql, by: &Principal, id: TokenId) -> Result<(TokenView, bool), Error> {
     let rows = db.query(
-        "SELECT token.token_id, token.name, token.person_id, person.email, token.created_at, token.revoked_at
+        "SELECT token.token_id, token.name, token.person_id, person.email, token.created_at, token.expires_at, \
+         token.used_at, token.revoked_at
          FROM token JOIN person USING (person_id) WHERE token.token_id = ?1",
         &[id.into()],
     )?;
@@ -160,7 +181,7 @@ fn token_of(db: &dyn ReadSql, by: &Principal, id: TokenId) -> Result<(TokenView,
             "this token is somebody else's: they or an owner can change it",
         ));
     }
-    Ok((view, !row.is_null(5)))
+    Ok((view, !row.is_null(7)))
 }
 
 fn token_read(row: &Row) -> Result<TokenView, SqlError> {
@@ -171,6 +192,8 @@ fn token_read(row: &Row) -> Result<TokenView, SqlError> {
         person_id: row.parsed(2)?,
         email: row.text(3)?.to_owned(),
         created_at: Timestamp::from_milliseconds(row.integer(4)?),
+        expires_at: row.optional_integer(5)?.map(Timestamp::from_milliseconds),
+        last_used_on: row.optional_integer(6)?.map(Timestamp::from_milliseconds).map(UtcDay::of),
     })
 }
 

@@ -59,6 +59,10 @@ pub struct Sequence {
     /// Whose it is to look after: an e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee: Option<String>,
+    /// Why it is held, and not queued again, should it come back from a machine that never had it: the person who vouches for it
+    /// was deactivated after it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_on_return: Option<String>,
     /// Who put it before the others of its endpoint, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_next: Option<PersonAct>,
@@ -78,6 +82,9 @@ pub struct PersonAct {
 pub struct Queued {
     /// When.
     pub at: Timestamp,
+    /// Who vouches for it: the person who queued it, or released it last. Absent in older records, where the creator does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// When it may start at the earliest.
     pub not_before: Option<Timestamp>,
     /// When it may no longer start.
@@ -103,7 +110,7 @@ pub enum Standing {
     Held {
         /// Why.
         reason: String,
-        /// What happened to the machine.
+        /// What happened.
         cause: HoldCause,
         /// Since when.
         at: Timestamp,
@@ -130,7 +137,7 @@ pub enum Standing {
     },
 }
 
-/// What happened to a machine whose waiting work is held (R11).
+/// What happened that waiting work is held: to the machine (R11), or to the person who queued it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldCause {
@@ -140,6 +147,8 @@ pub enum HoldCause {
     CopiedOrSetBack,
     /// It was enrolled after the backup that the control plane was restored from.
     Recovered,
+    /// The person who queued the work was deactivated.
+    PersonDeactivated,
 }
 
 /// Why the endpoint does not start a sequence yet, and when it said so.
@@ -253,6 +262,11 @@ impl Sequence {
             Standing::Delivered => SequenceState::Delivered,
             Standing::Running => SequenceState::Running,
         }
+    }
+
+    /// Returns the person who vouches for what it does: who queued it, or released it last.
+    pub fn vouched_by(&self) -> &str {
+        self.queued.as_ref().and_then(|queued| queued.by.as_deref()).unwrap_or(&self.created_by)
     }
 
     /// Whether it ended, doubt or not.

@@ -14,6 +14,7 @@
 //! are those of the machine (compare [`Report::keys`]): whoever holds the order key can enrol a machine that does
 //! not exist. An erased body is counted if an `erased` entry names it, and is a fault otherwise.
 
+mod audit;
 mod entries;
 mod erasures;
 mod form;
@@ -24,6 +25,7 @@ mod listed;
 mod report;
 mod trust;
 
+pub use audit::{AUDIT_EXPORT_BEGINS, AuditReport, AuditVerifier};
 pub use lines::LINE_BYTES_MAX;
 pub use report::{Fault, JournalReport, PROBLEMS_MAX, Problem, Replaced, Report};
 

@@ -1,9 +1,11 @@
 //! What people read, in a terminal and on pages alike: verdicts, figures, and text made safe to show.
 
+mod audit;
 mod text;
 mod transcript;
 mod verdict;
 
+pub use audit::describe_audit;
 pub use text::{bytes, is_unsafe, lines, one_line, shortened, span};
 pub use transcript::{actor_words, describe, kind_words, path_closed};
 pub use verdict::{

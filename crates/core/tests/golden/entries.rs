@@ -3,20 +3,23 @@
 use serde_json::Map;
 use tidegate_core::chain::Link;
 use tidegate_core::digest::Digest;
+use tidegate_core::directory::{DirectoryBody, DirectoryHeader};
 use tidegate_core::entropy::Entropy;
 use tidegate_core::envelope::{Envelope, EnvelopeError};
-use tidegate_core::export::{EXPORT_VERSION, ExportHead, ExportJournal};
-use tidegate_core::id::SiteId;
+use tidegate_core::export::{
+    AUDIT_EXPORT_VERSION, AuditExportHead, AuditHead, EXPORT_VERSION, ExportHead, ExportJournal,
+};
+use tidegate_core::id::{ClientId, SiteId};
 use tidegate_core::journal::{Accepted, CancelMet, JournalBody, Known, WaitReason};
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 use tidegate_core::transcript::{ACTOR_CONTROL_PLANE, ACTOR_ENDPOINT, JournalPlace};
 use tidegate_core::transcript::{TranscriptBody, TranscriptHeader};
-use tidegate_core::verify::Verifier;
+use tidegate_core::verify::{AuditVerifier, Verifier};
 
 use super::Goldens;
 use super::fixed::{
-    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, digest, endpoint_key, json,
-    order_key, order_keys, root, sequence,
+    ENDPOINT, JOURNAL, LOG, V, at, authority, by_endpoint, by_order_key, by_statement_key, digest,
+    endpoint_key, json, order_key, order_keys, root, sequence,
 };
 use super::messages::{enrolment, facts, first_entry, head_envelope, probes, sync_line};
 use super::orders::{outcome, work};
@@ -43,6 +46,7 @@ pub(crate) fn add(goldens: &mut Goldens) {
         goldens.insert(format!("transcript-{}", body.kind()), json(body));
     }
     goldens.insert("export".into(), export());
+    goldens.insert("audit-export".into(), audit_export());
 }
 
 /// An export of three entries, which verifies.
@@ -78,6 +82,33 @@ fn export() -> String {
     let report = verifier.finish();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.to_string(), "complete to 3, not endorsed by the endpoint");
+    text
+}
+
+/// An export of an audit log of one entry, which verifies.
+fn audit_export() -> String {
+    let body =
+        DirectoryBody::ClientCreated { client: ClientId::from_bytes([0x11; 10]), name: "Northwind".into() };
+    let text = json(&body);
+    let header = DirectoryHeader {
+        at: at(1),
+        actor: "ada@example.com".into(),
+        kind: body.kind().into(),
+        link: Link::new(1, Digest::ZERO, &text, &mut Entropy::new([0xaa; 32])),
+    };
+    let header = json(&header);
+    let last = AuditHead { v: V, number: 1, hash: Digest::of(&header), at: at(60) };
+    let head = AuditExportHead {
+        tidegate_audit_export: AUDIT_EXPORT_VERSION,
+        exported_at: at(60),
+        authority: authority(),
+        head: by_statement_key(&last),
+    };
+    let text = [json(&head), header, text].join("\n");
+    let mut verifier = AuditVerifier::new(Some(root().fingerprint()));
+    verifier.feed(text.as_bytes());
+    let report = verifier.finish();
+    assert!(report.is_sound(), "{report:?}");
     text
 }
 

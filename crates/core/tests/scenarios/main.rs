@@ -7,6 +7,7 @@ mod claims;
 mod clocks;
 mod copies;
 mod dark;
+mod departures;
 mod driver;
 mod enrolments;
 mod gaps;

@@ -115,15 +115,26 @@ struct Run {
 
 #[test]
 fn no_random_schedule_breaks_a_promise() {
+    check(400, |_| false);
+}
+
+/// The same schedules; the person who queues the work is deactivated now and then.
+#[test]
+fn no_random_schedule_in_which_people_are_deactivated_breaks_a_promise() {
+    check(100, |step| step % 5 == 4);
+}
+
+/// Plays `cases` schedules; after which of its actions the technician is deactivated, `departs` says.
+fn check(cases: u32, departs: fn(usize) -> bool) {
     let mut config = Config { failure_persistence: None, max_shrink_iters: 1_000, ..Config::default() };
     if config.cases == 256 {
-        config.cases = 400;
+        config.cases = cases;
     }
     if matches!(config.rng_seed, RngSeed::Random) {
         config.rng_seed = RngSeed::Fixed(1);
     }
     let result = TestRunner::new(config).run(&schedules(), |(is_announced, actions)| {
-        run(is_announced, &actions);
+        run(is_announced, &actions, departs);
         Ok(())
     });
     if let Err(failure) = result {
@@ -144,6 +155,7 @@ fn a_ticket_of_another_journal_keeps_no_work_waiting() {
             Action::Sync(0, Fate::Fine),
             Action::LateAnswer(0, 2),
         ],
+        |_| false,
     );
 }
 
@@ -158,6 +170,7 @@ fn a_candidate_that_returns_after_another_was_adopted_is_shown_to_people() {
             Action::Adopt(0),
             Action::RollBack(0, 0),
         ],
+        |_| false,
     );
     run(
         true,
@@ -172,6 +185,7 @@ fn a_candidate_that_returns_after_another_was_adopted_is_shown_to_people() {
             Action::Adopt(0),
             Action::RollBack(0, 1),
         ],
+        |_| false,
     );
 }
 
@@ -190,6 +204,7 @@ fn an_idle_sync_from_before_a_restart_is_a_repeat_after_it() {
             Action::Queue(0),
             Action::LateRequest(0),
         ],
+        |_| false,
     );
 }
 
@@ -207,6 +222,7 @@ fn an_attempt_that_a_copy_makes_of_lost_work_is_lost_until_its_end_is_told() {
             Action::Clone(0),
             Action::Queue(0),
         ],
+        |_| false,
     );
 }
 
@@ -226,6 +242,7 @@ fn work_that_was_taken_back_in_a_gap_ends_after_a_restore_that_forgot_it() {
             Action::Sync(0, Fate::AnswerTwice),
             Action::Restore(0),
         ],
+        |_| false,
     );
 }
 
@@ -243,6 +260,7 @@ fn a_restore_forgets_what_only_a_copy_of_the_machine_ran() {
             Action::Sync(1, Fate::Fine),
             Action::Restore(0),
         ],
+        |_| false,
     );
 }
 
@@ -263,6 +281,7 @@ fn a_copy_is_noticed_although_the_entries_that_differ_are_pruned() {
             Action::Queue(128),
             Action::Sync(1, Fate::AnswerTwice),
         ],
+        |_| false,
     );
 }
 
@@ -281,10 +300,11 @@ fn a_machine_that_was_replaced_does_not_answer_for_a_copy_that_has_the_work() {
             Action::Clone(0),
             Action::Reimage(0),
         ],
+        |_| false,
     );
 }
 
-fn run(is_announced: bool, actions: &[Action]) {
+fn run(is_announced: bool, actions: &[Action], departs: fn(usize) -> bool) {
     let mut run = Run {
         world: World::new(2, Some(0)),
         is_announced,
@@ -294,9 +314,12 @@ fn run(is_announced: bool, actions: &[Action]) {
         backups: Vec::new(),
         snapshots: Vec::new(),
     };
-    for action in actions {
+    for (step, action) in actions.iter().enumerate() {
         run.world.pass_seconds(1);
         run.act(action);
+        if departs(step) {
+            run.world.technician_departs();
+        }
         run.world.deadlines();
     }
     heal(&mut run.world);

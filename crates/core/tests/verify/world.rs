@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidegate_core::api::{NewSequence, SequenceSummary};
 use tidegate_core::call::{
     Admission, Answer, Command, Context, EndpointAct, EndpointInput, EndpointQuestion, Presence, Principal,
-    Reply, Seen, SequenceAct,
+    Proof, Reply, Seen, SequenceAct,
 };
 use tidegate_core::digest::Digest;
 use tidegate_core::envelope::Envelope;
@@ -252,6 +252,7 @@ impl World {
             person: PersonId::from_bytes([7; 10]),
             email: "ada@example.com".into(),
             role: "owner".into(),
+            proof: Proof::Token,
         };
         self.told(EndpointInput::Act(Box::new(Command { by, idempotency: None, act })));
     }

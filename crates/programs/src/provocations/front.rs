@@ -14,6 +14,8 @@ pub(super) struct Answered {
     pub(super) body: Value,
     /// Status line and headers.
     pub(super) head: String,
+    /// The cookie it sets, name and value.
+    pub(super) cookie: Option<String>,
 }
 
 /// Requests to one port of loopback, bytes as they are written.
@@ -88,8 +90,11 @@ impl Asker {
                 (answer.status, body)
             };
             let head = String::from_utf8_lossy(connection.received());
-            let head = head.split("\r\n\r\n").next().unwrap_or_default().to_lowercase();
-            Ok(Answered { status, body, head })
+            let head = head.split("\r\n\r\n").next().unwrap_or_default();
+            let cookies = head.lines().filter_map(|line| line.split_once(": "));
+            let mut cookies = cookies.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+            let cookie = cookies.next().and_then(|(_, set)| set.split(';').next()).map(str::to_owned);
+            Ok(Answered { status, body, head: head.to_lowercase(), cookie })
         })
     }
 }

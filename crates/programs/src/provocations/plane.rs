@@ -47,6 +47,7 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
     fs::create_dir(&folder)?;
     let idle = ControlPlane::create(&folder, &tidegate)?;
     let machine = Machine { world, tidegate, idle };
+    keys(book, &machine)?;
     let before = Contents::of(&machine.idle.data)?;
     addresses(book, &machine)?;
     tls(book, &machine)?;
@@ -182,7 +183,6 @@ fn owners(book: &mut Book, machine: &Machine) -> anyhow::Result<()> {
     let how = "an owner without an address";
     book.command("invalid_request", how, &mut nobody, 4, &["name@example.com"])?;
     ensure!(!Path::new(&key).exists(), "no root key was made for nobody");
-    keys(book, machine, &idle)?;
     let mut token = machine.tidegate(&["admin", "token", "--data", &idle, "--email", "nobody@example.com"]);
     let how = "a token for somebody who is not there";
     book.command("not_found", how, &mut token, 4, &["nobody@example.com"])
@@ -299,19 +299,21 @@ fn change(data: &Path, statement: &str) -> anyhow::Result<()> {
 }
 
 /// Order keys that cannot be replaced with what is named, and a backup of another owner.
-fn keys(book: &mut Book, machine: &Machine, idle: &str) -> anyhow::Result<()> {
-    let folder = machine.folder();
+fn keys(book: &mut Book, machine: &Machine) -> anyhow::Result<()> {
+    let (folder, idle) = (machine.folder(), text(&machine.idle.data));
     let (junk, request, answer) = (folder.join("junk"), folder.join("request"), folder.join("answer"));
     fs::write(&junk, "no key")?;
     let [junk, request, answer] = [&junk, &request, &answer].map(|path| text(path));
     let renewal = |arguments: [&str; 2]| {
-        machine.tidegate(&["admin", "order-key", "new", "--data", idle, arguments[0], arguments[1]])
+        machine.tidegate(&["admin", "order-key", "new", "--data", &idle, arguments[0], arguments[1]])
     };
+    // A request is kept in the directory: what is refused after it changes nothing.
+    ensure!(renewal(["--request", &request]).status()?.success(), "a request can be made");
+    let before = Contents::of(&machine.idle.data)?;
     let how = "a root key that is none";
     book.command("root_key_unusable", how, &mut renewal(["--root-key", &junk]), 4, &["--root-key", &junk])?;
     let how = "an answer that is none";
     book.command("order_key_unusable", how, &mut renewal(["--answer", &junk]), 4, &["--answer", &junk])?;
-    ensure!(renewal(["--request", &request]).status()?.success(), "a request can be made");
     let other = text(&folder.join("other-root.pem"));
     let elsewhere = text(&folder.join("elsewhere"));
     ensure!(
@@ -337,6 +339,7 @@ fn keys(book: &mut Book, machine: &Machine, idle: &str) -> anyhow::Result<()> {
     let backup = text(&folder.join("of-another-owner.db"));
     let made = machine.tidegate(&["admin", "backup", "--data", &elsewhere, "--out", &backup]).status()?;
     ensure!(made.success(), "a backup can be made");
-    let mut restore = machine.tidegate(&["admin", "restore", "--data", idle, "--from", &backup]);
-    book.command("backup_key_outdated", "a backup of another owner", &mut restore, 4, &["root keys"])
+    let mut restore = machine.tidegate(&["admin", "restore", "--data", &idle, "--from", &backup]);
+    book.command("backup_key_outdated", "a backup of another owner", &mut restore, 4, &["root keys"])?;
+    before.still_in(&machine.idle.data)
 }

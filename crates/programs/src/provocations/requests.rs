@@ -2,20 +2,22 @@
 
 use std::io::Write as _;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 
 use super::book::Book;
 use super::front::{Answered, Asker};
-use crate::harness::{ENROL_PATH, Newcomer, SYNC_PATH, World, loopback};
+use crate::harness::{ENROL_PATH, Newcomer, SYNC_PATH, World, loopback, wait_for};
 
 pub(super) const CODES: &[&str] = &[
     "invalid_request",
     "invalid_playbook",
     "unauthenticated",
+    "api_token_expired",
     "forbidden",
+    "confirmation_required",
     "not_found",
     "misdirected",
     "method_not_allowed",
@@ -41,6 +43,8 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
     playbooks(book, &asker)?;
     places(book, &asker)?;
     credentials(book, &asker)?;
+    tokens(book, &world, &asker)?;
+    browsers(book, &world, &asker)?;
     ensure!(world.api.get(CLIENTS)? == before, "what was refused was stored");
     repeats(book, &world, &asker)?;
     limits(book, &asker)?;
@@ -169,6 +173,34 @@ fn credentials(book: &mut Book, asker: &Asker) -> anyhow::Result<()> {
     let foreign = asker.with("POST", CLIENTS, ("sec-fetch-site", "cross-site"), br#"{"name": "Acme"}"#)?;
     let how = "a page of another site, in a browser";
     book.problem("forbidden", how, 403, &foreign.body, &["another site", "nothing was done"])
+}
+
+fn tokens(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {
+    let short = json!({ "name": "short", "expires_in": "1s" });
+    let short = world.api.post("/api/v1/tokens", &short)?;
+    let bearer = format!("Bearer {}", text(&short["token"])?);
+    let headers = [("authorization", bearer.as_str())];
+    wait_for("the token to expire", 20, || Ok(asker.ask("GET", CLIENTS, &headers, b"")?.status == 401))?;
+    let expired = asker.ask("GET", CLIENTS, &headers, b"")?;
+    let how = "an API token whose time is over";
+    book.problem("api_token_expired", how, 401, &expired.body, &["expired at 2", "make a new one"])
+}
+
+/// A session that a token opened is confirmed by nothing: what is sensitive is asked for first.
+fn browsers(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let secret = format!("secret={}", world.plane.token);
+    let signed_in = asker.ask("POST", "/sign-in", &[form], secret.as_bytes())?;
+    let cookie = signed_in.cookie.context("signing in sets a cookie")?;
+    let headers = [form, ("cookie", cookie.as_str())];
+    let asked = asker.ask("POST", "/settings/people", &headers, b"email=nora%40example.com")?;
+    ensure!(asked.status == 403, "{} {}", asked.status, asked.body);
+    let page = asked.body.as_str().unwrap_or_default().to_owned();
+    let parts = ["Confirm that it is you", "invite a colleague", "nora@example.com", "Nothing is done yet"];
+    book.said("confirmation_required", "a sensitive form in a session nobody confirmed", page, &parts)?;
+    let people = world.api.get("/api/v1/people")?;
+    ensure!(!people.to_string().contains("nora@"), "it was done unasked: {people}");
+    Ok(())
 }
 
 fn repeats(book: &mut Book, world: &World, asker: &Asker) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ mod token;
 pub use backup::backup;
 pub use owner::{Owner, OwnerOptions, create_owner};
 pub use restore::{Keys, Restored, restore};
-pub use token::create_token;
+pub use token::{create_sign_in_link, create_token};
 
 use anyhow::Context as _;
 use std::path::Path;

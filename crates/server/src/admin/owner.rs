@@ -72,12 +72,17 @@ fn create(options: &OwnerOptions) -> anyhow::Result<Owner> {
         root_key::remove(&options.root_key);
         return Err(error);
     }
-    let url = options.url_hint.as_deref().unwrap_or("http://127.0.0.1:8080").trim_end_matches('/');
+    let url = options.url_hint.as_deref().unwrap_or("http://127.0.0.1:8080");
     Ok(Owner {
-        sign_in_link: format!("{url}/sign-in#{secret}"),
+        sign_in_link: sign_in_link(url, &secret),
         root_key: options.root_key.clone(),
         root_fingerprint: PublicKey::of_seed(&root_seed).fingerprint(),
     })
+}
+
+/// The link for people who reach the control plane at `url`.
+pub(super) fn sign_in_link(url: &str, secret: &str) -> String {
+    format!("{}/sign-in#{secret}", url.trim_end_matches('/'))
 }
 
 fn prepare(store: &mut Store, options: &OwnerOptions) -> anyhow::Result<()> {

@@ -1,8 +1,9 @@
-//! API tokens made by an operator.
+//! API tokens and sign-in links made by an operator.
 
 use std::path::Path;
 
 use anyhow::Context as _;
+use tidegate_core::api::TokenLife;
 use tidegate_core::call::{Context, DirectoryInput};
 use tidegate_core::directory::{self, token_digest};
 use tidegate_core::error::Error;
@@ -14,7 +15,8 @@ use crate::identity::identity_load;
 use crate::schemas::migrate_all;
 use crate::{clock, data};
 
-/// Makes an API token of the person with the address `email` and answers it; only its digest is stored.
+/// Makes an API token of the person with the address `email`, which works as long as `life` says, and answers it; only its
+/// digest is stored.
 ///
 /// The data directory may be served meanwhile. The database is then written by two processes, which SQLite allows:
 /// each waits for the other's transaction, which takes milliseconds, for two seconds. A directory that is served is
@@ -23,11 +25,28 @@ use crate::{clock, data};
 /// # Errors
 ///
 /// When the directory has no owner or nobody has that address.
-pub fn create_token(data: &Path, email: &str) -> anyhow::Result<String> {
-    create(data, email).map_err(|error| data::explained(data, error))
+pub fn create_token(data: &Path, email: &str, life: TokenLife) -> anyhow::Result<String> {
+    let secret = token_secret(clock::entropy());
+    let digest = token_digest(&secret);
+    let input = DirectoryInput::CreateToken { email: email.to_owned(), digest, life };
+    make(data, &input, "failed to make a token").map_err(|error| data::explained(data, error))?;
+    Ok(secret)
 }
 
-fn create(data: &Path, email: &str) -> anyhow::Result<String> {
+/// Makes a sign-in link of the person with the address `email`, below `url`, and answers it; it replaces one that was made
+/// before. For a person who lost their password and has no colleague who can make a link.
+///
+/// # Errors
+///
+/// As of [`create_token`].
+pub fn create_sign_in_link(data: &Path, email: &str, url: &str) -> anyhow::Result<String> {
+    let secret = token_secret(clock::entropy());
+    let input = DirectoryInput::CreateSignInLink { email: email.to_owned(), sign_in: token_digest(&secret) };
+    make(data, &input, "failed to make a sign-in link").map_err(|error| data::explained(data, error))?;
+    Ok(super::owner::sign_in_link(url, &secret))
+}
+
+fn make(data: &Path, input: &DirectoryInput, failed: &'static str) -> anyhow::Result<()> {
     let database = data::require_database(data)?;
     let lock = data::lock_if_free(data)?;
     let mut store = super::open(&database)?;
@@ -36,7 +55,6 @@ fn create(data: &Path, email: &str) -> anyhow::Result<String> {
     }
     let identity = store.read(|db| identity_load(db)).context("failed to read the control plane's keys")?;
     let identity = identity.ok_or_else(|| anyhow::anyhow!(data::no_owner(data)))?;
-    let secret = token_secret(clock::entropy());
     let cx = Context {
         now: clock::now(),
         entropy: clock::entropy(),
@@ -45,8 +63,6 @@ fn create(data: &Path, email: &str) -> anyhow::Result<String> {
         presence: &NobodyHeard,
         earlier: &[],
     };
-    let input = DirectoryInput::CreateToken { email: email.to_owned(), digest: token_digest(&secret) };
-    let make = |db: &dyn Sql| -> Result<(), Error> { directory::handle(db, &cx, input).map(drop) };
-    store.transaction(make).map_err(super::plain).context("failed to make a token")?;
-    Ok(secret)
+    let make = |db: &dyn Sql| -> Result<(), Error> { directory::handle(db, &cx, input.clone()).map(drop) };
+    store.transaction(make).map_err(super::plain).context(failed)
 }

@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) hints: Hints,
     /// Wakes the projection task.
     pub(crate) projections: Notify,
+    /// There is something to tell endpoints.
+    pub(crate) deliveries: Notify,
     /// The disk of the database.
     pub(crate) storage: Arc<Storage>,
     /// A random number of this start.
@@ -41,6 +43,7 @@ impl World {
             waiters: Arc::default(),
             hints: Hints::default(),
             projections: Notify::new(),
+            deliveries: Notify::new(),
             storage,
             start: clock::entropy().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)),
         }

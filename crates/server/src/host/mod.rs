@@ -12,6 +12,7 @@ mod limits;
 mod listeners;
 mod passwords;
 mod reads;
+mod refusals;
 mod shards;
 mod storage;
 mod tickets;
@@ -31,7 +32,9 @@ use tidegate_core::keys::Sign;
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
 use tidegate_sqlite::{DirectoryLock, Fatal, Writer};
-use tidegate_web::{Admittance, Changes, ClientAddress, Front, HOLD_MAX, Host, HostError, RouteClass, Watch};
+use tidegate_web::{
+    Admittance, Changes, ClientAddress, Front, HOLD_MAX, Host, HostError, RouteClass, SignInAttempt, Watch,
+};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -44,6 +47,7 @@ use editors::Editors;
 use limits::{Limits, is_guessable};
 use passwords::Passwords;
 use reads::Reads;
+use refusals::Refusals;
 pub(crate) use storage::{Level, Storage, is_disk_full};
 use tickets::Tickets;
 
@@ -57,6 +61,8 @@ pub(crate) struct LocalHost {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) storage: Arc<Storage>,
+    /// Refused sign-ins that are not stored yet.
+    pub(crate) refusals: Refusals,
     reads: Reads,
     limits: Limits,
     passwords: Passwords,
@@ -98,6 +104,7 @@ impl LocalHost {
             metrics,
             stopping,
             storage,
+            refusals: Refusals::default(),
             reads,
             limits,
             passwords,
@@ -167,6 +174,10 @@ impl Host for LocalHost {
         clock::entropy()
     }
 
+    fn judge_password(&self, password: String, email: String) -> BoxFuture<'_, Result<(), HostError>> {
+        self.passwords.judge(password, email).boxed()
+    }
+
     fn hash_password(&self, password: String) -> BoxFuture<'_, Result<String, HostError>> {
         self.passwords.hash(password, clock::entropy()).boxed()
     }
@@ -194,6 +205,10 @@ impl Host for LocalHost {
 
     fn editing(&self, draft: SequenceId, person: &str) -> Vec<String> {
         self.editors.seen(draft, person, Instant::now())
+    }
+
+    fn sign_in_refused(&self, attempt: SignInAttempt) {
+        self.refusals.add(attempt, clock::now());
     }
 
     fn hold_max(&self) -> Duration {

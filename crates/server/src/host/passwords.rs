@@ -64,6 +64,11 @@ struct Known {
 }
 
 impl Passwords {
+    /// Judges a new one, of a person who is signed in.
+    pub(super) async fn judge(&self, password: String, email: String) -> Result<(), HostError> {
+        self.known.work(move || Ok(tidegate_web::check_password(&password, &email)?)).await
+    }
+
     /// Notes that somebody signed in from these addresses.
     pub(super) fn know(&self, addresses: impl IntoIterator<Item = IpAddr>) {
         let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);

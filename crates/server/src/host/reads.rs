@@ -109,9 +109,12 @@ const SHORT_SYNC_BYTES_MAX: usize = 256 * 1024;
 /// Whether a question reads a row or two by their key.
 fn is_short(question: &Question) -> bool {
     match question {
-        Question::Directory(question) => {
-            matches!(question, DirectoryQuestion::Authenticate(_) | DirectoryQuestion::Session(_))
-        }
+        Question::Directory(question) => matches!(
+            question,
+            DirectoryQuestion::Authenticate(_)
+                | DirectoryQuestion::Session(_)
+                | DirectoryQuestion::IsDeactivated(_)
+        ),
         Question::Endpoint(EndpointQuestion::Sync(request)) => {
             request.content_bytes() <= SHORT_SYNC_BYTES_MAX
         }

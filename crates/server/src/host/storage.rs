@@ -198,6 +198,10 @@ fn begins_something(input: &Input) -> bool {
             DirectoryInput::Admit(_) => true,
             DirectoryInput::Project(_)
             | DirectoryInput::CreateOwner { .. }
+            | DirectoryInput::CreateSignInLink { .. }
+            | DirectoryInput::ConfirmSession { .. }
+            | DirectoryInput::Use(_)
+            | DirectoryInput::SignInsRefused(_)
             | DirectoryInput::CreateToken { .. }
             | DirectoryInput::SignIn { .. }
             | DirectoryInput::OpenSession { .. } => false,
@@ -233,6 +237,7 @@ fn begins_something(input: &Input) -> bool {
             | EndpointInput::Recover(_)
             | EndpointInput::Sync { .. }
             | EndpointInput::IdleSync(_)
+            | EndpointInput::HoldWorkOf { .. }
             | EndpointInput::Deadline
             | EndpointInput::Seen { .. } => false,
         },

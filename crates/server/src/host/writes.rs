@@ -50,6 +50,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Wake(endpoint) => self.waiters.wake(*endpoint),
+                Effect::Tell => self.deliveries.notify_one(),
                 Effect::Project(_) => self.projections.notify_one(),
             }
         }

@@ -3,15 +3,19 @@
 mod certificate;
 mod contacts;
 mod deadlines;
+mod deliveries;
 mod memory;
 mod projections;
+mod refusals;
 mod storage;
 
 pub(crate) use certificate::certificate_task;
 pub(crate) use contacts::{contacts_store, contacts_task};
 pub(crate) use deadlines::deadlines_task;
+pub(crate) use deliveries::deliveries_task;
 pub(crate) use memory::memory_task;
 pub(crate) use projections::projections_task;
+pub(crate) use refusals::{refusals_store, refusals_task};
 pub(crate) use storage::storage_task;
 
 use std::time::Duration;

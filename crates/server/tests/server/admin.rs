@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use tidegate_core::api::TokenLife;
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_server::admin::{OwnerOptions, backup, create_owner, create_token};
 use tidegate_server::{ServeOptions, Server};
@@ -78,7 +79,7 @@ async fn a_directory_without_an_owner_says_what_to_do() {
     };
     let refused = Server::start(ServeOptions::new(home.path(), free_port())).await.err().unwrap();
     says_so(refused);
-    says_so(create_token(home.path(), EMAIL).unwrap_err());
+    says_so(create_token(home.path(), EMAIL, TokenLife::default()).unwrap_err());
     assert!(backup(home.path(), &home.path().join("out")).is_err());
     assert!(!home.path().join("tidegate.db").exists());
 }
@@ -87,9 +88,9 @@ async fn a_directory_without_an_owner_says_what_to_do() {
 async fn a_token_can_be_made_while_the_directory_is_served() {
     let home = Home::new();
     let running = home.serve().await;
-    let token = create_token(&home.data(), EMAIL).unwrap();
+    let token = create_token(&home.data(), EMAIL, TokenLife::default()).unwrap();
     let mut owner = Client::connect(running.addresses().people, Some(&token)).await;
     assert_eq!(owner.get("/api/v1/me").await.expect(200).json()["email"], EMAIL);
-    assert!(create_token(&home.data(), "nobody@msp.example").is_err());
+    assert!(create_token(&home.data(), "nobody@msp.example", TokenLife::default()).is_err());
     running.shutdown().await;
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use tempfile::TempDir;
+use tidegate_core::api::TokenLife;
 use tidegate_server::admin::{OwnerOptions, create_owner, create_token};
 use tidegate_server::{Running, ServeOptions, Server};
 
@@ -29,7 +30,7 @@ impl Home {
             url_hint: None,
         });
         let sign_in_link = owner.unwrap().sign_in_link;
-        let token = create_token(&directory.path().join("data"), EMAIL).unwrap();
+        let token = create_token(&directory.path().join("data"), EMAIL, TokenLife::default()).unwrap();
         Self { directory, sign_in_link, token }
     }
 
@@ -53,6 +54,13 @@ impl Home {
     /// A connection of the owner's.
     pub(crate) async fn owner(&self, running: &Running) -> Client {
         Client::connect(running.addresses().people, Some(&self.token)).await
+    }
+}
+
+impl Home {
+    /// A connection without a token.
+    pub(crate) async fn anybody(&self, running: &Running) -> Client {
+        Client::connect(running.addresses().people, None).await
     }
 }
 

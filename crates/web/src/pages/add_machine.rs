@@ -19,7 +19,7 @@ use super::moment::Moment;
 use super::once::copied;
 use super::own_address::OwnAddress;
 use super::places::Places;
-use super::viewer::Viewer;
+use super::viewer::{BY_ITSELF, Viewer};
 use super::wrong::Wrong;
 use super::{words, zones};
 use crate::Shared;
@@ -260,7 +260,7 @@ fn made(
             }
             details { summary { "The code alone" } (copied("code", "Enrolment code", code)) }
         }
-        div hx-get=(further) hx-trigger="every 5s" hx-target="#arrived" hx-select="#arrived" hx-swap="morph:outerHTML" {
+        div hx-get=(further) hx-trigger="every 5s" hx-headers=(BY_ITSELF) hx-target="#arrived" hx-select="#arrived" hx-swap="morph:outerHTML" {
             (arrived)
         }
         div .row {

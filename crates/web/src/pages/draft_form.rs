@@ -15,7 +15,7 @@ use super::layout::{Live, Section, page};
 use super::machine::{place_of, strip};
 use super::moment::Moment;
 use super::places::Places;
-use super::viewer::Viewer;
+use super::viewer::{BY_ITSELF, Viewer};
 use super::words;
 use crate::problem::Problem;
 
@@ -92,7 +92,7 @@ pub(super) fn others_editing(view: &SequenceView, others: &[String], shown_revis
     let place = format!("/sequences/{}/others?revision={shown_revision}", view.id);
     let is_old = view.revision != shown_revision || view.state != SequenceState::Draft;
     html! {
-        div #others role="status" hx-get=(place) hx-trigger="every 10s" hx-swap="outerHTML" {
+        div #others role="status" hx-get=(place) hx-trigger="every 10s" hx-headers=(BY_ITSELF) hx-swap="outerHTML" {
             @if !others.is_empty() {
                 p .notice .attention {
                     strong { "! " (one_line(&others.join(", "))) } @if others.len() == 1 { " has" } @else { " have" }

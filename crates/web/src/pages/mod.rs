@@ -7,6 +7,7 @@ mod add_machine;
 mod arrivals;
 mod assets;
 mod compare;
+mod confirm;
 mod deliver;
 mod differing;
 mod draft;
@@ -43,6 +44,7 @@ use crate::Shared;
 
 pub(crate) use deliver::deliver;
 pub(crate) use refusal::{is_page, refuse};
+pub(crate) use viewer::AskedToSignIn;
 
 /// The pages and what they need.
 pub(crate) fn router() -> Router<Shared> {
@@ -51,6 +53,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-in/link", post(sign_in::submit))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/confirm", post(confirm::submit))
         .route("/machines", get(machines::show))
         .route("/machines/new", get(add_machine::show).post(add_machine::submit))
         .route("/machines/new/arrivals", get(arrivals::show))

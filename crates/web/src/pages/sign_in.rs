@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse as _, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
+use tidegate_core::directory::RefusedWith;
 use tidegate_core::error::{Code, Error};
 
 use super::form::{Form, SmallForm};
@@ -14,7 +15,7 @@ use super::layout::outside;
 use super::viewer::{Stranger, Viewer, local, secret, with_session};
 use crate::Shared;
 use crate::extract::Query;
-use crate::host::{ClientAddress, Host, HostError};
+use crate::host::{ClientAddress, Host, HostError, SignInAttempt};
 use crate::problem::Problem;
 use crate::sessions::{
     Opened, authenticate_session, end_session, has_password, open_session_by_link, open_session_by_password,
@@ -46,7 +47,8 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let next = sent.text("next");
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match open(host.as_ref(), &sent, address.map(|Extension(address)| address), agent).await {
+    let address = address.map(|Extension(address)| address);
+    match open(host.as_ref(), &sent, address, agent).await {
         Ok((opened, by_link)) => {
             // The session before it ends, so that none that somebody else knows goes on (session fixation).
             end(host.as_ref(), &headers).await?;
@@ -58,9 +60,14 @@ pub(super) async fn submit(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            if problem.code != Code::Unauthenticated {
+            if !matches!(problem.code, Code::Unauthenticated | Code::ApiTokenExpired) {
                 return Err(problem);
             }
+            let (typed, with) = match sent.text("email") {
+                Some(email) => (Some(email), RefusedWith::Password),
+                None => (None, RefusedWith::Link),
+            };
+            host.sign_in_refused(SignInAttempt::new(typed, with, address));
             let mut response = form(next, Some(&problem.detail)).into_response();
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             Ok(response)
@@ -108,7 +115,7 @@ fn is_unknown(error: &HostError) -> bool {
 
 async fn end(host: &dyn Host, headers: &HeaderMap) -> Result<(), Problem> {
     let Some(secret) = secret(headers, host.front().is_secure()) else { return Ok(()) };
-    if let Some((principal, session)) = authenticate_session(host, secret).await? {
+    if let Some((principal, session)) = authenticate_session(host, secret, false).await? {
         end_session(host, principal, session).await?;
     }
     Ok(())

@@ -9,6 +9,7 @@ use tidegate_core::call::Principal;
 use tidegate_core::digest::Digest;
 
 use crate::Shared;
+use crate::host::ClientAddress;
 use crate::problem::Problem;
 use crate::room;
 use crate::sessions::authenticate_session;
@@ -20,6 +21,12 @@ const COOKIE_SECURE: &str = "__Host-tidegate";
 const COOKIE_PLAIN: &str = "tidegate";
 /// How long a browser keeps it, in seconds: as long as a session lasts.
 const MAX_AGE_SECONDS: u64 = 14 * 86_400;
+/// What an open page sends with what it asks for by itself: `console.js`, and elements with [`BY_ITSELF`].
+const REFRESH: &str = "x-tidegate-refresh";
+/// The value of `hx-headers` of an element that asks every few seconds.
+pub(super) const BY_ITSELF: &str = r#"{"x-tidegate-refresh":"1"}"#;
+/// The stream of changes.
+const LIVE: &str = "/live";
 /// Longest secret that is looked at.
 const SECRET_BYTES_MAX: usize = 200;
 
@@ -29,6 +36,8 @@ pub(super) struct Viewer {
     pub(super) principal: Principal,
     /// The digest of their session's secret.
     pub(super) session: Digest,
+    /// The address they come from.
+    pub(super) address: Option<ClientAddress>,
 }
 
 /// What somebody without a session gets.
@@ -45,15 +54,23 @@ impl FromRequestParts<Shared> for Viewer {
     async fn from_request_parts(parts: &mut Parts, host: &Shared) -> Result<Self, Stranger> {
         let is_secure = host.front().is_secure();
         let Some(secret) = secret(&parts.headers, is_secure) else { return Err(sign_in(parts)) };
-        match authenticate_session(host.as_ref(), secret).await {
+        match authenticate_session(host.as_ref(), secret, is_use(parts)).await {
             Ok(Some((principal, session))) => {
                 room::prove(parts.extensions.get());
-                Ok(Self { principal, session })
+                let address = parts.extensions.get::<ClientAddress>().copied();
+                Ok(Self { principal, session, address })
             }
             Ok(None) => Err(sign_in(parts)),
             Err(error) => Err(Stranger::Problem(error.into())),
         }
     }
+}
+
+/// Whether a person did something. What an open page asks for by itself keeps no session alive: the stream of changes,
+/// the page again after a change, and parts of a page that are asked for every few seconds.
+fn is_use(parts: &Parts) -> bool {
+    let asks_itself = parts.headers.contains_key(REFRESH) || parts.uri.path() == LIVE;
+    parts.method != Method::GET || !asks_itself
 }
 
 fn sign_in(parts: &Parts) -> Stranger {
@@ -67,11 +84,16 @@ fn sign_in(parts: &Parts) -> Stranger {
     Stranger::SignIn(format!("/sign-in?next={back}"))
 }
 
+/// Marks the answer to a request that proved no session, whatever its status says to a browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedToSignIn;
+
 impl IntoResponse for Stranger {
     fn into_response(self) -> Response {
         match self {
             Self::SignIn(place) => {
                 let mut response = Redirect::to(&place).into_response();
+                response.extensions_mut().insert(AskedToSignIn);
                 // A script that asked for a part of a page is told to take the whole page there.
                 if let Ok(value) = HeaderValue::from_str(&place) {
                     response.headers_mut().insert("hx-redirect", value);

@@ -25,7 +25,7 @@ use crate::problem::Problem;
 /// The export could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 #[error("the export ended before its head")]
-struct Cut;
+pub(crate) struct Cut;
 
 /// Downloads the whole transcript with the keys to verify it.
 ///
@@ -104,7 +104,7 @@ fn first_line(head: &ExportHead) -> Result<Bytes, Problem> {
     Ok(line.into())
 }
 
-fn entry_lines(entries: &[(u64, Entry)]) -> Bytes {
+pub(super) fn entry_lines(entries: &[(u64, Entry)]) -> Bytes {
     let mut lines = String::new();
     for (_, entry) in entries {
         lines.push_str(&entry.header);

@@ -1,5 +1,6 @@
 //! The routes, a resource a file. A handler reads its request, calls once, and names the answer.
 
+pub(crate) mod audit;
 mod clients;
 mod codes;
 mod document;
@@ -35,6 +36,8 @@ pub(crate) fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::rename))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(audit::read))
+        .routes(routes!(audit::download))
         .routes(routes!(clients::list, clients::create))
         .routes(routes!(sites::list, sites::create))
         .routes(routes!(clients::rename))

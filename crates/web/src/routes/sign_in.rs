@@ -1,12 +1,13 @@
 //! Signing in, and who one is.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use tidegate_core::api::TokenView;
+use tidegate_core::api::{TokenLife, TokenView};
 use tidegate_core::call::{DirectoryInput, Input, ObjectId};
-use tidegate_core::directory::token_digest;
+use tidegate_core::directory::{RefusedWith, token_digest};
+use tidegate_core::error::Code;
 use tidegate_core::id::PersonId;
 
 use crate::Shared;
@@ -14,6 +15,7 @@ use crate::auth::{Caller, token_secret};
 use crate::body::SmallJson;
 use crate::call::{resource_response, with_secret};
 use crate::extract::NoQuery;
+use crate::host::{ClientAddress, SignInAttempt};
 use crate::problem::Problem;
 
 /// Turns a one-time sign-in link into a token.
@@ -22,6 +24,9 @@ use crate::problem::Problem;
 pub(crate) struct SignIn {
     /// The secret in the link.
     secret: String,
+    /// How long the token works, 1s to 366d, or `never` for until it is withdrawn; absent: 90d.
+    #[serde(default)]
+    expires_in: Option<TokenLife>,
 }
 
 /// The person who holds the token.
@@ -45,12 +50,22 @@ pub(crate) struct Me {
 )]
 pub(crate) async fn sign_in(
     State(host): State<Shared>,
+    address: Option<Extension<ClientAddress>>,
     _: NoQuery,
     SmallJson { value, .. }: SmallJson<SignIn>,
 ) -> Result<Response, Problem> {
     let secret = token_secret(host.entropy());
-    let input = DirectoryInput::SignIn { link: token_digest(&value.secret), token: token_digest(&secret) };
-    let reply = host.handle(ObjectId::Directory, Input::Directory(input)).await?;
+    let life = value.expires_in.unwrap_or_default();
+    let (link, token) = (token_digest(&value.secret), token_digest(&secret));
+    let input = DirectoryInput::SignIn { link, token, life };
+    let reply = match host.handle(ObjectId::Directory, Input::Directory(input)).await.map_err(Problem::from) {
+        Err(problem) if problem.code == Code::Unauthenticated => {
+            let address = address.map(|Extension(address)| address);
+            host.sign_in_refused(SignInAttempt::new(None, RefusedWith::Link, address));
+            return Err(problem);
+        }
+        reply => reply?,
+    };
     resource_response(with_secret(reply, secret))
 }
 

@@ -34,7 +34,9 @@ pub(crate) struct TokenFilter {
     limit: Option<u32>,
 }
 
-/// Lists the API tokens that work, newest first, without their secrets.
+/// Lists the API tokens that were not withdrawn, newest first, without their secrets.
+///
+/// One whose `expires_at` is over does not work any more.
 #[utoipa::path(
     get, path = "/api/v1/tokens", tag = "people", operation_id = "listTokens",
     params(TokenFilter),
@@ -69,7 +71,8 @@ pub(crate) async fn create(
     SmallJson { value, digest }: SmallJson<NewToken>,
 ) -> Result<Response, Problem> {
     let secret = token_secret(host.entropy());
-    let act = DirectoryAct::CreateToken { name: value.name, digest: token_digest(&secret) };
+    let life = value.expires_in.unwrap_or_default();
+    let act = DirectoryAct::CreateToken { name: value.name, digest: token_digest(&secret), life };
     act_with_secret(host.as_ref(), acting.command(act, digest), secret).await
 }
 

@@ -1,6 +1,10 @@
 //! The routers as a client sees them, over the real core.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod confirmations;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod endpoints;

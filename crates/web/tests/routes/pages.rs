@@ -21,10 +21,11 @@ impl Browser {
         Self { world: world.clone(), cookie: None }
     }
 
-    /// One in which the owner is signed in.
+    /// One in which the owner has just signed in, with a one-time link.
     pub(crate) async fn signed_in(world: &Arc<World>) -> Self {
         let mut browser = Self::new(world);
-        let answer = browser.submit("/sign-in", &[("secret", TOKEN)]).await;
+        let link = world.sign_in_link().await;
+        let answer = browser.submit("/sign-in", &[("secret", &link)]).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(&answer));
         browser
     }
@@ -52,6 +53,11 @@ impl Browser {
             ("content-type", "application/x-www-form-urlencoded"),
         ];
         self.send(Method::POST, path, &headers, Body::from(body)).await
+    }
+
+    /// Reads a page with one more header.
+    pub(crate) async fn get_with(&mut self, path: &str, header: (&str, &str)) -> Response {
+        self.send(Method::GET, path, &[header], Body::empty()).await
     }
 
     async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Response {
@@ -177,7 +183,8 @@ async fn another_name_is_answered_by_nothing_that_people_use_and_no_link_leads_t
         assert_eq!(world.send(request).await.status, 400, "a machine is answered at every name");
     }
     let mut browser = Browser::new(&world);
-    browser.submit_from("https://desk.example", "/sign-in/link", &[("secret", TOKEN)]).await;
+    let link = world.sign_in_link().await;
+    browser.submit_from("https://desk.example", "/sign-in/link", &[("secret", &link)]).await;
     let fields = [("email", "kim@example.com")];
     let made = browser.submit_from("https://desk.example", "/settings/people", &fields).await;
     assert!(text(&made).contains("https://desk.example/sign-in#"), "{}", text(&made));

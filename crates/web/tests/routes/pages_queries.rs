@@ -56,6 +56,7 @@ async fn world_of(count: u8) -> (Arc<World>, Vec<String>) {
         "/settings/places".to_owned(),
         "/settings/codes".to_owned(),
         "/settings/you".to_owned(),
+        "/settings/audit".to_owned(),
     ];
     (world, pages.to_vec())
 }

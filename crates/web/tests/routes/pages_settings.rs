@@ -48,7 +48,14 @@ pub(crate) fn assert_inert(page: &str) {
 async fn every_page_needs_a_session_and_names_the_others() {
     let world = World::new();
     let mut owner = Browser::signed_in(&world).await;
-    let tabs = ["/settings", "/settings/you", "/settings/people", "/settings/places", "/settings/codes"];
+    let tabs = [
+        "/settings",
+        "/settings/you",
+        "/settings/people",
+        "/settings/places",
+        "/settings/codes",
+        "/settings/audit",
+    ];
     for path in tabs {
         let led = Browser::new(&world).get(path).await;
         assert!(location(&led).starts_with("/sign-in?next="), "{path}");
@@ -68,6 +75,7 @@ async fn a_password_is_set_twice_the_same_and_ends_other_sessions() {
         (PASSWORD, "another horse battery", "differ"),
         ("short", "short", "12 to 200 characters"),
         ("owner@example.com", "owner@example.com", "e-mail address"),
+        ("password12345", "password12345", "attackers try this password early"),
     ] {
         let answer =
             here.submit("/settings/you/password", &[("password", first), ("repeated", second)]).await;
@@ -111,6 +119,9 @@ async fn a_token_is_shown_once_renamed_and_withdrawn() {
     assert_eq!(world.get_as(&secret, "/api/v1/me").await.status, 200);
     let listed = seen(&owner.get("/settings/you").await, 200);
     assert!(listed.contains("ticket system") && !listed.contains(&secret), "{listed}");
+    assert!(listed.contains("2027-02-21"), "it ends after 90 days: {listed}");
+    let forever = owner.submit("/settings/you/tokens", &[("name", "x"), ("expires_in", "forever")]).await;
+    assert!(seen(&forever, 400).contains("write a span from 1s to 366d"));
     let place = format!("/settings/you/tokens/{}", between(&listed, "/settings/you/tokens/", "/rename"));
     let refused = owner.submit(&format!("{place}/rename"), &[("name", &"n".repeat(101))]).await;
     let page = seen(&refused, 400);

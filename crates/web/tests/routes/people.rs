@@ -97,3 +97,42 @@ async fn a_repeat_shows_what_was_made_and_never_a_secret_that_does_not_work() {
         assert_eq!((&again["id"], &again[secret]), (&first["id"], &Value::Null));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_expires_when_it_was_asked_to_and_the_refusal_says_so() {
+    let world = World::new();
+    let make = |body: Value| {
+        let world = Arc::clone(&world);
+        async move { world.post("/api/v1/tokens", &body).await }
+    };
+    let usual = make(json!({ "name": "usual" })).await.json();
+    assert_eq!(usual["expires_at"], "2027-02-21T14:03:00.000Z", "90 days where nothing is said");
+    let never = make(json!({ "name": "never", "expires_in": "never" })).await.json();
+    assert_eq!(never["expires_at"], Value::Null);
+    for wrong in ["", "0s", "367d", "forever"] {
+        assert_eq!(make(json!({ "name": "x", "expires_in": wrong })).await.problem().0, "invalid_request");
+    }
+    let short = make(json!({ "name": "short", "expires_in": "1h" })).await.json();
+    let secret = short["token"].as_str().unwrap();
+    assert_eq!(world.get_as(secret, "/api/v1/me").await.status, 200);
+    let listed = world.get("/api/v1/tokens").await.json();
+    let used = |name: &str| {
+        let mut items = listed["items"].as_array().unwrap().iter();
+        items.find(|token| token["name"] == name).unwrap()["last_used_on"].clone()
+    };
+    assert_eq!((used("short"), used("usual")), (json!("2026-11-23"), Value::Null), "{listed}");
+    tokio::time::advance(std::time::Duration::from_secs(3_600)).await;
+    let refused = world.get_as(secret, "/api/v1/me").await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.headers["www-authenticate"], "Bearer");
+    let (code, detail) = refused.problem();
+    assert_eq!(code, "api_token_expired");
+    assert!(detail.contains("2026-11-23T15:03:00.000Z"), "{detail}");
+    let signed_in = crate::pages::Browser::new(&world).submit("/sign-in", &[("secret", secret)]).await;
+    assert_eq!(signed_in.status, 422);
+    assert!(crate::pages::text(&signed_in).contains("this API token expired"));
+    let link = world.sign_in_link().await;
+    let of_link = json!({ "secret": link, "expires_in": "1d" });
+    let of_link = world.open(Method::POST, "/api/v1/sign-in", &of_link).await.json();
+    assert_eq!(of_link["expires_at"], "2026-11-24T15:03:00.000Z");
+}

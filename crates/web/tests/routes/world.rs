@@ -11,8 +11,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
+use tidegate_core::api::TokenLife;
 use tidegate_core::call::{
-    Answer, Context, DirectoryInput, Effect, Input, ObjectId, Presence, Principal, Question, Reply, Seen,
+    Answer, Context, DirectoryInput, Effect, Input, ObjectId, Presence, Principal, Proof, Question, Reply,
+    Seen,
 };
 use tidegate_core::control;
 use tidegate_core::control::TicketUses;
@@ -28,7 +30,8 @@ use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{Authority, OrderKeyCertificate};
 use tidegate_sqlite::{ReadError, Settings, Store, WriteError};
 use tidegate_web::{
-    Admittance, Change, Changes, ClientAddress, Front, Host, HostError, RouteClass, Watch, Woken,
+    Admittance, Change, Changes, ClientAddress, Front, Host, HostError, RouteClass, SignInAttempt, Watch,
+    Woken,
 };
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -49,6 +52,7 @@ pub(crate) fn owner() -> Principal {
         person: PersonId::from_bytes([1; 10]),
         email: "owner@example.com".to_owned(),
         role: "owner".to_owned(),
+        proof: Proof::Token,
     }
 }
 
@@ -76,6 +80,8 @@ pub(crate) struct World {
     pub(crate) verified: AtomicU64,
     /// How many statements queries ran.
     pub(crate) statements: AtomicU64,
+    /// Every refused sign-in.
+    pub(crate) refused: Mutex<Vec<SignInAttempt>>,
     /// Every answered request.
     pub(crate) answered: Mutex<Vec<(RouteClass, u16)>>,
 }
@@ -130,12 +136,13 @@ impl World {
             is_broken: AtomicBool::new(false),
             verified: AtomicU64::new(0),
             statements: AtomicU64::new(0),
+            refused: Mutex::default(),
             answered: Mutex::default(),
         });
         let email = owner().email;
         let inputs = [
             DirectoryInput::CreateOwner { email: email.clone(), sign_in: token_digest("unused") },
-            DirectoryInput::CreateToken { email, digest: token_digest(TOKEN) },
+            DirectoryInput::CreateToken { email, digest: token_digest(TOKEN), life: TokenLife::Never },
         ];
         for input in inputs {
             let context = world.context();
@@ -196,6 +203,14 @@ impl World {
         self.send(request(Method::PATCH, path, &headers, Some(body))).await
     }
 
+    /// The secret of a fresh one-time link of the owner's.
+    pub(crate) async fn sign_in_link(self: &Arc<Self>) -> String {
+        let secret = format!("tgp_link_{}", self.draws.load(Ordering::Relaxed));
+        let input = DirectoryInput::CreateSignInLink { email: owner().email, sign_in: token_digest(&secret) };
+        self.handle(ObjectId::Directory, Input::Directory(input)).await.unwrap();
+        secret
+    }
+
     pub(crate) fn root(&self) -> PublicKey {
         self.authority.root
     }
@@ -247,6 +262,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Wake(endpoint) => self.presence.waiter(*endpoint).send_modify(|count| *count += 1),
+                Effect::Tell => {}
                 Effect::Project(endpoint) => {
                     let _ = self.changes.send(*endpoint);
                 }
@@ -316,6 +332,10 @@ impl Host for World {
         self.draw()
     }
 
+    fn judge_password(&self, password: String, email: String) -> BoxFuture<'_, Result<(), HostError>> {
+        ready(tidegate_web::check_password(&password, &email).map_err(HostError::Core)).boxed()
+    }
+
     // Of no worth as a hash: it can be read back in tests.
     fn hash_password(&self, password: String) -> BoxFuture<'_, Result<String, HostError>> {
         ready(Ok(format!("$argon2id$of {password}"))).boxed()
@@ -349,6 +369,10 @@ impl Host for World {
         let others = people.iter().filter(|other| *other != person).cloned().collect();
         people.insert(person.to_owned());
         others
+    }
+
+    fn sign_in_refused(&self, attempt: SignInAttempt) {
+        self.refused.lock().unwrap().push(attempt);
     }
 
     fn hold_max(&self) -> Duration {

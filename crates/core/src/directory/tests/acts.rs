@@ -230,7 +230,13 @@ fn every_act_is_in_the_audit_chain_once_and_no_secret_is() {
     let mut world = World::new();
     let owner = DirectoryInput::CreateOwner { email: "anna@example.com".into(), sign_in: secret("link") };
     world.try_handle(owner).unwrap();
-    world.try_handle(DirectoryInput::SignIn { link: secret("link"), token: secret("t") }).unwrap();
+    world
+        .try_handle(DirectoryInput::SignIn {
+            link: secret("link"),
+            token: secret("t"),
+            life: crate::api::TokenLife::Never,
+        })
+        .unwrap();
     let site = world.some_site();
     let code = world.code(new_code(site.id));
     for _ in 0..2 {

@@ -2,6 +2,8 @@
 
 mod acts;
 mod admission;
+mod audit;
+mod confirmations;
 mod listings;
 mod memory;
 mod overnight;
@@ -14,3 +16,4 @@ mod search;
 mod sessions;
 mod support;
 mod tokens;
+mod upgrade;

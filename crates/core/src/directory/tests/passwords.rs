@@ -69,5 +69,5 @@ fn nobody_who_was_deactivated_has_a_password_that_works() {
     world.act_as(&anna, set("$argon2id$1", "first")).unwrap();
     world.db.execute("UPDATE person SET deactivated_at = 1", &[]).unwrap();
     assert_eq!(hash_of(&world, "anna@example.com"), None);
-    assert_eq!(code_of(world.act_as(&anna, set("$argon2id$2", "first"))), Code::NotFound);
+    assert_eq!(code_of(world.act_as(&anna, set("$argon2id$2", "first"))), Code::Unauthenticated);
 }

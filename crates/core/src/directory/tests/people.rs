@@ -1,22 +1,33 @@
-use crate::api::{PersonView, TokenView};
-use crate::call::{Answer, DirectoryAct, DirectoryInput, DirectoryQuestion, Principal, Reply, Resource};
+use crate::api::{NewCode, PersonView, TokenLife, TokenView};
+use crate::call::{
+    Answer, DirectoryAct, DirectoryInput, DirectoryQuestion, Principal, Proof, Reply, Resource,
+};
 use crate::digest::Digest;
+use crate::directory::{outbox, outbox_done, outbox_due_at};
 use crate::error::{Code, Error};
 use crate::id::PersonId;
 
 use super::sessions::{by_link, by_token, in_session, open, recorded, world_signed_in};
-use super::support::{World, all, code_of, problem, secret, stranger};
+use super::support::{World, all, code_of, new_code, problem, read, secret, stranger};
 
 pub(super) fn owner(world: &mut World, email: &str, link: &str) -> Result<Reply, Error> {
     world.try_handle(DirectoryInput::CreateOwner { email: email.into(), sign_in: secret(link) })
 }
 
 pub(super) fn sign_in(world: &mut World, link: &str, token: &str) -> Result<TokenView, Error> {
-    token_of(world.try_handle(DirectoryInput::SignIn { link: secret(link), token: secret(token) })?)
+    token_of(world.try_handle(DirectoryInput::SignIn {
+        link: secret(link),
+        token: secret(token),
+        life: TokenLife::Never,
+    })?)
 }
 
 pub(super) fn token(world: &mut World, email: &str, token: &str) -> Result<TokenView, Error> {
-    token_of(world.try_handle(DirectoryInput::CreateToken { email: email.into(), digest: secret(token) })?)
+    token_of(world.try_handle(DirectoryInput::CreateToken {
+        email: email.into(),
+        digest: secret(token),
+        life: TokenLife::Never,
+    })?)
 }
 
 fn token_of(reply: Reply) -> Result<TokenView, Error> {
@@ -35,7 +46,7 @@ pub(super) fn who(world: &World, token: &str) -> Option<Principal> {
 
 pub(super) fn who_by(world: &World, digest: Digest) -> Option<Principal> {
     match world.try_ask(DirectoryQuestion::Authenticate(digest)) {
-        Ok(Answer::Principal(principal)) => principal,
+        Ok(Answer::Authenticated(known)) => known.map(|known| known.principal),
         other => panic!("{other:?}"),
     }
 }
@@ -126,7 +137,7 @@ fn world_of_anna() -> (World, Principal) {
 #[test]
 fn who_is_invited_signs_in_with_the_link_and_is_listed_with_when() {
     let (mut world, anna) = world_of_anna();
-    world.pass("1h");
+    world.pass("9m");
     let ben = invite(&mut world, &anna, "ben@example.com", "ben").unwrap();
     assert_eq!((ben.role.as_str(), ben.last_signed_in_at, ben.has_password), ("owner", None, false));
     world.pass("1h");
@@ -134,11 +145,12 @@ fn who_is_invited_signs_in_with_the_link_and_is_listed_with_when() {
     assert_eq!(in_session(&world, "of ben").unwrap().person, ben.id);
     let listed: Vec<_> =
         people(&world).into_iter().map(|person| (person.email, person.last_signed_in_at)).collect();
-    let then = world.now.shifted_by_ms(-7_200_000);
+    let then = world.now.shifted_by_ms(-4_140_000);
     assert_eq!(
         listed,
         [("anna@example.com".into(), Some(then)), ("ben@example.com".into(), Some(world.now))]
     );
+    let anna = Principal { proof: Proof::Token, ..anna };
     for email in ["Ben@Example.com", "anna@example.com"] {
         assert_eq!(code_of(invite(&mut world, &anna, email, "again")), Code::Conflict, "{email}");
     }
@@ -208,8 +220,11 @@ fn nobody_deactivates_themselves_or_the_last_active_owner() {
     assert!(detail.contains("yourself"), "{detail}");
     world.act_as(&anna, DirectoryAct::DeactivatePerson(ben.id)).unwrap();
     // Ben asked at the same moment, while he still was one.
-    let as_ben = Principal { person: ben.id, email: ben.email, role: "owner".into() };
-    let (code, detail) = problem(world.act_as(&as_ben, DirectoryAct::DeactivatePerson(anna.person)));
+    let as_ben = Principal { person: ben.id, email: ben.email, role: "owner".into(), proof: Proof::Token };
+    for act in [DirectoryAct::DeactivatePerson(anna.person), DirectoryAct::ReactivatePerson(ben.id)] {
+        assert_eq!(code_of(world.act_as(&as_ben, act)), Code::Unauthenticated);
+    }
+    let (code, detail) = problem(world.act(DirectoryAct::DeactivatePerson(anna.person)));
     assert_eq!(code, Code::Conflict);
     assert!(detail.contains("last active owner"), "{detail}");
     assert!(in_session(&world, "first").is_some());
@@ -228,4 +243,33 @@ fn only_an_owner_manages_people() {
         assert_eq!(code_of(world.act_as(&stranger(), act)), Code::Forbidden);
     }
     assert_eq!(people(&world).len(), 1);
+}
+
+#[test]
+fn every_endpoint_that_was_admitted_is_told_twice_whose_work_to_hold() {
+    let (mut world, anna) = world_of_anna();
+    let ben = invite(&mut world, &anna, "ben@example.com", "ben").unwrap();
+    let site = world.some_site();
+    let code = world.code(NewCode { uses: Some(2), ..new_code(site.id) });
+    let mut machines: Vec<_> =
+        [1, 2].map(|machine| world.admit(machine, &read(&code)).unwrap().endpoint).to_vec();
+    machines.sort_unstable();
+    let due = |world: &World| outbox(&world.db, world.now, 10).unwrap();
+    assert_eq!((due(&world), outbox_due_at(&world.db)), (vec![], Ok(None)));
+    for _ in 0..2 {
+        world.act_as(&anna, DirectoryAct::DeactivatePerson(ben.id)).unwrap();
+    }
+    let first = due(&world);
+    let told: Vec<_> = first.iter().map(|held| held.endpoint).collect();
+    assert_eq!(told, machines);
+    assert_eq!((first[0].person.as_str(), first[0].by.as_str()), ("ben@example.com", "anna@example.com"));
+    for held in &first {
+        outbox_done(&world.db, held).unwrap();
+    }
+    assert_eq!(due(&world), []);
+    assert_eq!(outbox_due_at(&world.db), Ok(Some(world.now.shifted_by_ms(60_000))));
+    world.pass("1m");
+    assert_eq!(due(&world).len(), 2);
+    world.act_as(&anna, DirectoryAct::ReactivatePerson(ben.id)).unwrap();
+    assert_eq!(due(&world).len(), 2, "reactivation takes nothing back");
 }

@@ -3,7 +3,7 @@ use crate::call::{
     Answer, DirectoryAct, DirectoryInput, DirectoryQuestion, Principal, Reply, Resource, SessionProof,
 };
 use crate::digest::Digest;
-use crate::directory::{SESSION_VALID_FOR, session_digest};
+use crate::directory::{SESSION_IDLE_FOR, SESSION_VALID_FOR, session_digest};
 use crate::error::{Code, Error};
 use crate::id::SessionId;
 use crate::sql::{ReadSql, Sql};
@@ -46,6 +46,18 @@ pub(super) fn by_token(token: &str) -> SessionProof {
 
 pub(super) fn in_session(world: &World, session: &str) -> Option<Principal> {
     who_by(world, session_digest(session))
+}
+
+/// Whether a use of the session is to be stored.
+fn is_use_due(world: &World, session: &str) -> bool {
+    match world.try_ask(DirectoryQuestion::Authenticate(session_digest(session))) {
+        Ok(Answer::Authenticated(Some(known))) => known.is_use_due,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn used(world: &mut World, session: &str) {
+    assert_eq!(world.try_handle(DirectoryInput::Use(session_digest(session))), Ok(Reply::Done));
 }
 
 pub(super) fn live(world: &World, person: Option<&Principal>) -> Vec<SessionId> {
@@ -117,6 +129,10 @@ fn a_password_opens_a_session_only_while_its_hash_is_the_stored_one() {
 #[test]
 fn a_session_ends_after_14_days_and_not_before() {
     let (mut world, view) = world_signed_in();
+    while world.now.plus(SESSION_IDLE_FOR) < view.expires_at {
+        world.pass("11h");
+        used(&mut world, "first");
+    }
     world.now = view.expires_at.shifted_by_ms(-1);
     assert!(in_session(&world, "first").is_some());
     assert_eq!(live(&world, None), [view.id]);
@@ -125,6 +141,40 @@ fn a_session_ends_after_14_days_and_not_before() {
     assert_eq!(live(&world, None), []);
     let asked = world.try_ask(DirectoryQuestion::Session(session_digest("first")));
     assert_eq!(asked, Ok(Answer::Session(None)));
+}
+
+#[test]
+fn a_session_ends_12_hours_after_its_last_use_and_not_before() {
+    let (mut world, view) = world_signed_in();
+    world.pass("11h");
+    used(&mut world, "first");
+    world.now = world.now.plus(SESSION_IDLE_FOR).shifted_by_ms(-1);
+    assert!(in_session(&world, "first").is_some());
+    assert_eq!(live(&world, None), [view.id]);
+    world.pass("1ms");
+    assert_eq!(in_session(&world, "first"), None);
+    assert_eq!(live(&world, None), []);
+    let asked = world.try_ask(DirectoryQuestion::Session(session_digest("first")));
+    assert_eq!(asked, Ok(Answer::Session(None)));
+    used(&mut world, "first");
+    assert_eq!(in_session(&world, "first"), None, "one that is over stays so");
+}
+
+#[test]
+fn a_use_is_stored_at_most_every_15_minutes() {
+    let (mut world, _) = world_signed_in();
+    let stored =
+        |world: &World| world.db.query("SELECT idle_at FROM session", &[]).unwrap()[0].integer(0).unwrap();
+    let opened = stored(&world);
+    world.now = world.now.shifted_by_ms(15 * 60_000 - 1);
+    assert!(!is_use_due(&world, "first"));
+    used(&mut world, "first");
+    assert_eq!(stored(&world), opened);
+    world.pass("1ms");
+    assert!(is_use_due(&world, "first"));
+    used(&mut world, "first");
+    assert_eq!(stored(&world), world.now.plus(SESSION_IDLE_FOR).milliseconds());
+    assert!(!is_use_due(&world, "first"));
 }
 
 #[test]

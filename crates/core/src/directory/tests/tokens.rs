@@ -1,14 +1,17 @@
-use crate::api::{Paging, TokenView};
-use crate::call::{Answer, DirectoryAct, DirectoryQuestion, Principal, Resource};
+use crate::api::{Paging, TokenLife, TokenView};
+use crate::call::{Answer, DirectoryAct, DirectoryInput, DirectoryQuestion, Principal, Proof, Resource};
 use crate::error::{Code, Error};
 use crate::id::{PersonId, TokenId};
 
 use super::people::{owner, token, who};
-use super::sessions::{in_session, recorded, world_signed_in};
-use super::support::{World, all, code_of, key, secret, stranger};
+use super::sessions::{by_token, in_session, open, recorded, world_signed_in};
+use super::support::{World, all, code_of, key, problem, secret, stranger};
 
 fn create(world: &mut World, by: &Principal, name: &str, digest: &str) -> Result<TokenView, Error> {
-    token_of(world.act_as(by, DirectoryAct::CreateToken { name: name.into(), digest: secret(digest) }))
+    token_of(world.act_as(
+        by,
+        DirectoryAct::CreateToken { name: name.into(), digest: secret(digest), life: TokenLife::default() },
+    ))
 }
 
 fn rename(world: &mut World, by: &Principal, token: TokenId, name: &str) -> Result<TokenView, Error> {
@@ -95,11 +98,77 @@ fn a_token_is_changed_by_its_person_or_an_owner_and_by_nobody_else() {
 fn a_repeated_request_for_a_token_says_so_and_makes_none() {
     let (mut world, _) = world_signed_in();
     let anna = in_session(&world, "first").unwrap();
-    let make = |digest| DirectoryAct::CreateToken { name: "script".into(), digest: secret(digest) };
+    let make = |digest| DirectoryAct::CreateToken {
+        name: "script".into(),
+        digest: secret(digest),
+        life: TokenLife::default(),
+    };
     let (first, _) = world.try_act_as(anna.clone(), key("k", "script"), make("one")).unwrap();
     let (again, _) = world.try_act_as(anna, key("k", "script"), make("two")).unwrap();
     assert_eq!(again, first);
     assert_eq!(who(&world, "two"), None);
     let question = DirectoryQuestion::Tokens { person: None, paging: Paging { cursor: None, limit: 10 } };
     assert!(matches!(world.try_ask(question), Ok(Answer::Tokens(page)) if page.items.len() == 2));
+}
+
+/// Whether a use of the token is to be stored, or why it does not work.
+fn use_due(world: &World, token: &str) -> Result<Option<bool>, Error> {
+    match world.try_ask(DirectoryQuestion::Authenticate(secret(token)))? {
+        Answer::Authenticated(known) => Ok(known.map(|known| known.is_use_due)),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn listed(world: &World) -> TokenView {
+    match world.try_ask(DirectoryQuestion::Tokens { person: None, paging: all() }) {
+        Ok(Answer::Tokens(page)) => page.items.into_iter().find(|token| token.name == "mine").unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_token_ends_when_its_time_is_over_and_says_so_to_its_holder_alone() {
+    let (mut world, _) = world_signed_in();
+    let anna = in_session(&world, "first").unwrap();
+    let made = create(&mut world, &anna, "mine", "mine").unwrap();
+    assert_eq!(made.expires_at, TokenLife::default().expires_at(world.now));
+    world.pass("89d");
+    assert!(who(&world, "mine").is_some());
+    world.now = made.expires_at.unwrap();
+    let (code, detail) = problem(use_due(&world, "mine"));
+    assert_eq!(code, Code::ApiTokenExpired);
+    assert!(detail.contains("expired at 2027-02-21T12:00:00.000Z"), "{detail}");
+    assert_eq!(code_of(open(&mut world, by_token("mine"), "second")), Code::ApiTokenExpired);
+    assert_eq!(use_due(&world, "other"), Ok(None));
+    assert_eq!(listed(&world).expires_at, made.expires_at, "it stays listed until it is withdrawn");
+    world.act(DirectoryAct::RevokeToken(made.id)).unwrap();
+    assert_eq!(use_due(&world, "mine"), Ok(None));
+    let life = TokenLife::Never;
+    let never = DirectoryAct::CreateToken { name: "mine".into(), digest: secret("for ever"), life };
+    assert_eq!(token_of(world.act_as(&stays(anna), never)).unwrap().expires_at, None);
+    world.pass("3000d");
+    assert!(who(&world, "for ever").is_some());
+}
+
+fn stays(person: Principal) -> Principal {
+    Principal { proof: Proof::Token, ..person }
+}
+
+#[test]
+fn the_last_use_of_a_token_is_stored_once_a_day() {
+    let (mut world, _) = world_signed_in();
+    let anna = in_session(&world, "first").unwrap();
+    create(&mut world, &anna, "mine", "mine").unwrap();
+    assert_eq!(listed(&world).last_used_on, None);
+    let used = |world: &mut World| world.try_handle(DirectoryInput::Use(secret("mine"))).unwrap();
+    assert_eq!(use_due(&world, "mine"), Ok(Some(true)));
+    used(&mut world);
+    assert_eq!(use_due(&world, "mine"), Ok(Some(false)));
+    assert_eq!(listed(&world).last_used_on.map(|day| day.to_string()).as_deref(), Some("2026-11-23"));
+    world.pass("11h");
+    assert_eq!(use_due(&world, "mine"), Ok(Some(false)), "the same day");
+    world.pass("1h");
+    assert_eq!(use_due(&world, "mine"), Ok(Some(true)), "midnight of UTC has passed");
+    used(&mut world);
+    assert_eq!(listed(&world).last_used_on.map(|day| day.to_string()).as_deref(), Some("2026-11-24"));
 }

@@ -2,7 +2,7 @@
 
 use tidegate_core::api::{EndpointPatch, JournalState, NewSequence, SequenceState, SiteView};
 use tidegate_core::call::{
-    Command, EndpointAct, EndpointInput, Idempotency, Principal, Reply, Resource, SequenceAct,
+    Command, EndpointAct, EndpointInput, Idempotency, Principal, Proof, Reply, Resource, SequenceAct,
 };
 use tidegate_core::digest::Digest;
 use tidegate_core::error::Error;
@@ -39,13 +39,18 @@ pub(crate) fn look() -> SequenceSpec {
 impl World {
     /// Does what a person asks for, until somebody answers.
     pub(crate) fn act(&mut self, act: &EndpointAct) -> Result<Resource, Error> {
+        self.act_as("technician@example.org", act)
+    }
+
+    fn act_as(&mut self, email: &str, act: &EndpointAct) -> Result<Resource, Error> {
         let number = u64::from_be_bytes(self.entropy()[..8].try_into().expect("eight bytes"));
         for _ in 0..3 {
             let command = Command {
                 by: Principal {
                     person: PersonId::from_bytes([4; 10]),
-                    email: "technician@example.org".to_owned(),
+                    email: email.to_owned(),
                     role: "owner".to_owned(),
+                    proof: Proof::Token,
                 },
                 idempotency: Some(Idempotency {
                     key: number.to_string(),
@@ -86,6 +91,18 @@ impl World {
         }
     }
 
+    /// The person who queues everything here is deactivated; the directory tells so until it is answered.
+    pub(crate) fn technician_departs(&mut self) {
+        let (person, by) = ("technician@example.org".to_owned(), "owner@example.org".to_owned());
+        for _ in 0..3 {
+            let told =
+                self.control_handle(EndpointInput::HoldWorkOf { person: person.clone(), by: by.clone() });
+            if told.is_some() {
+                return;
+            }
+        }
+    }
+
     pub(crate) fn cancel(&mut self, sequence: SequenceId) -> bool {
         self.sequence_act(sequence, SequenceAct::Cancel)
     }
@@ -108,6 +125,13 @@ impl World {
 
     pub(crate) fn release(&mut self, sequence: SequenceId) -> bool {
         self.sequence_act(sequence, SequenceAct::Release)
+    }
+
+    /// Another person than the one who queued it releases it.
+    pub(crate) fn release_as_owner(&mut self, sequence: SequenceId) {
+        let act = EndpointAct::Sequence { sequence, act: SequenceAct::Release };
+        let released = self.act_as("owner@example.org", &act);
+        assert!(released.is_ok() || !self.is_undisturbed(), "{released:?}");
     }
 
     /// Adopts the journal that the machine writes; whether that was possible.

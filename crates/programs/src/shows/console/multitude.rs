@@ -159,6 +159,7 @@ fn pages(world: &World, machines: &[String]) -> anyhow::Result<Vec<(&'static str
         ("places", "/settings/places".to_owned()),
         ("codes", "/settings/codes".to_owned()),
         ("you", "/settings/you".to_owned()),
+        ("audit", "/settings/audit".to_owned()),
     ])
 }
 

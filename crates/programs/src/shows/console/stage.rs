@@ -24,6 +24,7 @@ const PAGES: &[(&str, &str, u16)] = &[
     ("settings-people", "/settings/people", 200),
     ("settings-places", "/settings/places", 200),
     ("settings-codes", "/settings/codes", 200),
+    ("settings-audit", "/settings/audit", 200),
     ("not-found", "/machines/ep_00000000000000000000000000000000", 404),
 ];
 

@@ -9,6 +9,7 @@ use tidegate_core::id::{EndpointId, JournalId, SiteId};
 use crate::Shared;
 use crate::call::{act_on_endpoint, ask_directory, change_endpoint};
 use crate::extract::Id;
+use crate::pages::confirm::Confirmed;
 use crate::pages::form::Form;
 use crate::pages::viewer::Viewer;
 use crate::problem::Problem;
@@ -71,8 +72,8 @@ pub(in crate::pages) async fn note(
 /// Tells the machine to stop and remove itself.
 pub(in crate::pages) async fn retire(
     State(host): State<Shared>,
-    viewer: Viewer,
     Id(id): Id<EndpointId>,
+    Confirmed { viewer, form: _ }: Confirmed,
 ) -> Result<Response, Problem> {
     perform(&host, viewer, id, EndpointAct::Retire).await
 }
@@ -80,8 +81,8 @@ pub(in crate::pages) async fn retire(
 /// Believes nothing more that comes with the machine's key.
 pub(in crate::pages) async fn revoke(
     State(host): State<Shared>,
-    viewer: Viewer,
     Id(id): Id<EndpointId>,
+    Confirmed { viewer, form: _ }: Confirmed,
 ) -> Result<Response, Problem> {
     perform(&host, viewer, id, EndpointAct::Revoke).await
 }

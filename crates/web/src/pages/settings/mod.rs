@@ -1,5 +1,6 @@
-//! Settings: oneself, people, clients and sites, and the codes that admit machines.
+//! Settings: oneself, people, clients and sites, the codes that admit machines, and the audit log.
 
+mod audit;
 mod codes;
 mod overview;
 mod people;
@@ -26,14 +27,16 @@ enum Tab {
     People,
     Places,
     Codes,
+    Audit,
 }
 
-const TABS: [(Tab, &str, &str); 5] = [
+const TABS: [(Tab, &str, &str); 6] = [
     (Tab::Overview, "/settings", "Overview"),
     (Tab::You, "/settings/you", "You"),
     (Tab::People, "/settings/people", "People"),
     (Tab::Places, "/settings/places", "Clients and sites"),
     (Tab::Codes, "/settings/codes", "Enrolment codes"),
+    (Tab::Audit, "/settings/audit", "Audit log"),
 ];
 
 /// The pages and their forms.
@@ -56,6 +59,8 @@ pub(super) fn router() -> Router<Shared> {
         .route("/settings/clients/{id}/sites", post(places::make_site))
         .route("/settings/sites/{id}", post(places::edit_site))
         .route("/settings/codes", get(codes::show))
+        .route("/settings/audit", get(audit::show))
+        .route("/settings/audit/file", get(audit::file))
         .route("/settings/codes/{id}/revoke", post(codes::revoke))
 }
 

@@ -38,6 +38,10 @@ pub(super) async fn show(
                 h2 { a href="/settings/codes" { "Enrolment codes" } }
                 p { "Codes that still admit machines, and who made them." }
             }
+            li .card {
+                h2 { a href="/settings/audit" { "Audit log" } }
+                p { "Who signed in or was refused, and who changed what here." }
+            }
         }
     };
     Ok(settings(&viewer, Tab::Overview, &main))

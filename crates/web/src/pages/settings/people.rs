@@ -15,6 +15,7 @@ use crate::auth::token_secret;
 use crate::call::{ask_directory, change_directory};
 use crate::extract::{Id, Query, paging, present};
 use crate::host::Host;
+use crate::pages::confirm::Confirmed;
 use crate::pages::form::Form;
 use crate::pages::moment::Moment;
 use crate::pages::own_address::OwnAddress;
@@ -44,9 +45,8 @@ pub(super) async fn show(
 /// Makes a person, and shows their sign-in link once.
 pub(super) async fn invite(
     State(host): State<Shared>,
-    viewer: Viewer,
     address: OwnAddress,
-    form: Form,
+    Confirmed { viewer, form }: Confirmed,
 ) -> Result<Response, Problem> {
     let secret = token_secret(host.entropy());
     let email = form.text("email").unwrap_or_default().to_owned();
@@ -60,10 +60,9 @@ pub(super) async fn invite(
 /// Makes another link for a person, and shows it once.
 pub(super) async fn make_link(
     State(host): State<Shared>,
-    viewer: Viewer,
     Id(id): Id<PersonId>,
     address: OwnAddress,
-    form: Form,
+    Confirmed { viewer, form }: Confirmed,
 ) -> Result<Response, Problem> {
     let secret = token_secret(host.entropy());
     let act = DirectoryAct::MakeSignInLink { person: id, sign_in: token_digest(&secret) };
@@ -76,9 +75,8 @@ pub(super) async fn make_link(
 /// Ends all that a person could sign in with.
 pub(super) async fn deactivate(
     State(host): State<Shared>,
-    viewer: Viewer,
     Id(id): Id<PersonId>,
-    form: Form,
+    Confirmed { viewer, form }: Confirmed,
 ) -> Result<Response, Problem> {
     change(host.as_ref(), &viewer, id, DirectoryAct::DeactivatePerson(id), &form).await
 }
@@ -86,9 +84,8 @@ pub(super) async fn deactivate(
 /// Lets them sign in again.
 pub(super) async fn reactivate(
     State(host): State<Shared>,
-    viewer: Viewer,
     Id(id): Id<PersonId>,
-    form: Form,
+    Confirmed { viewer, form }: Confirmed,
 ) -> Result<Response, Problem> {
     change(host.as_ref(), &viewer, id, DirectoryAct::ReactivatePerson(id), &form).await
 }

@@ -3,10 +3,11 @@
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
-use tidegate_core::api::{Page, TokenView};
+use tidegate_core::api::{InvalidTokenLife, Page, TokenLife, TokenView};
 use tidegate_core::call::{Answer, DirectoryAct, DirectoryQuestion};
 use tidegate_core::directory::token_digest;
 use tidegate_core::id::TokenId;
+use tidegate_core::time::Timestamp;
 use tidegate_core::words::one_line;
 
 use super::cursor;
@@ -16,6 +17,7 @@ use crate::auth::token_secret;
 use crate::call::{ask_directory, change_directory};
 use crate::extract::{Id, paging};
 use crate::host::Host;
+use crate::pages::confirm::Confirmed;
 use crate::pages::form::Form;
 use crate::pages::moment::Moment;
 use crate::pages::once::copied;
@@ -25,6 +27,9 @@ use crate::problem::Problem;
 
 /// The form that makes one.
 const NEW: &str = "new-token";
+/// How long a new one works: what is sent, and what people read.
+const LIVES: [(&str, &str); 4] =
+    [("30d", "30 days"), ("90d", "90 days"), ("365d", "a year"), ("never", "ever, until it is withdrawn")];
 /// Tokens on one page.
 const LIMIT: u32 = 50;
 
@@ -37,19 +42,33 @@ pub(super) struct NewSecret {
 /// Makes a token, and shows its secret once.
 pub(super) async fn create(
     State(host): State<Shared>,
-    viewer: Viewer,
-    form: Form,
+    Confirmed { viewer, form }: Confirmed,
 ) -> Result<Response, Problem> {
     let secret = token_secret(host.entropy());
     let name = form.text("name").unwrap_or_default().to_owned();
-    let act = DirectoryAct::CreateToken { name: name.clone(), digest: token_digest(&secret) };
-    match change_directory(host.as_ref(), &viewer.principal, act).await {
+    let digest = token_digest(&secret);
+    let made = match life(&form) {
+        Ok(life) => {
+            let act = DirectoryAct::CreateToken { name: name.clone(), digest, life };
+            change_directory(host.as_ref(), &viewer.principal, act).await
+        }
+        Err(problem) => Err(problem),
+    };
+    match made {
         Ok(_) => {
             let made = NewSecret { name, secret };
             render(host.as_ref(), &viewer, Wanted::default(), &Wrong::nothing(), Some(&made)).await
         }
         Err(problem) => refused(host.as_ref(), &viewer, NEW, &problem, &form).await,
     }
+}
+
+/// How long the token is to work.
+fn life(form: &Form) -> Result<TokenLife, Problem> {
+    let chosen = form.text("expires_in").map(str::parse).transpose();
+    chosen
+        .map(Option::unwrap_or_default)
+        .map_err(|error: InvalidTokenLife| Problem::invalid(error.to_string()))
 }
 
 /// Gives one another name.
@@ -70,9 +89,8 @@ pub(super) async fn rename(
 /// Withdraws one.
 pub(super) async fn revoke(
     State(host): State<Shared>,
-    viewer: Viewer,
     Id(token): Id<TokenId>,
-    _: Form,
+    Confirmed { viewer, form: _ }: Confirmed,
 ) -> Result<Response, Problem> {
     change_directory(host.as_ref(), &viewer.principal, DirectoryAct::RevokeToken(token)).await?;
     Ok(Redirect::to("/settings/you#tokens").into_response())
@@ -97,6 +115,7 @@ pub(super) async fn read(
 /// The list, and the form that makes one.
 pub(super) fn section(
     tokens: &Page<TokenView>,
+    now: Timestamp,
     moment: &Moment,
     wrong: &Wrong<'_>,
     made: Option<&NewSecret>,
@@ -106,19 +125,27 @@ pub(super) fn section(
             h2 { "API tokens" }
             p .fine {
                 "A token does what you may do, for a script or for " code { "tidegate" } " on the command line. It works until "
-                "it is withdrawn."
+                "its time is over or it is withdrawn."
             }
             @if let Some(made) = made { (shown(made)) }
             @if tokens.items.is_empty() {
                 p .empty-line { "You have none. Make one for each script, so that you can withdraw it alone." }
             } @else {
-                (list(tokens, moment, wrong))
+                (list(tokens, now, moment, wrong))
             }
             (wrong.told(NEW))
             form .row method="post" action="/settings/you/tokens" {
                 label { "What a new token is for"
                     input name="name" required maxlength="100" autocomplete="off" placeholder="ticket system"
                         value=(wrong.typed(NEW, "name", "")) autofocus[wrong.is_at(NEW)];
+                }
+                label { "Works for"
+                    select name="expires_in" {
+                        @let chosen = wrong.typed(NEW, "expires_in", "90d");
+                        @for (life, name) in LIVES {
+                            option value=(life) selected[life == chosen] { (name) }
+                        }
+                    }
                 }
                 button { "Make a token" }
             }
@@ -146,15 +173,22 @@ fn shown(made: &NewSecret) -> Markup {
     }
 }
 
-fn list(tokens: &Page<TokenView>, moment: &Moment, wrong: &Wrong<'_>) -> Markup {
+fn list(tokens: &Page<TokenView>, now: Timestamp, moment: &Moment, wrong: &Wrong<'_>) -> Markup {
     html! {
         table .list {
-            thead { tr { th { "Token" } th { "Made (UTC)" } th { "Change" } } }
+            thead { tr { th { "Token" } th { "Made (UTC)" } th { "Expires (UTC)" } th { "Last used" } th { "Change" } } }
             tbody {
                 @for token in &tokens.items {
                     tr {
                         td data-label="Token" { span .name { (one_line(&token.name)) } }
                         td data-label="Made" { (moment.at(token.created_at)) " (" (moment.ago(token.created_at)) ")" }
+                        td data-label="Expires" { (expiry(token, now, moment)) }
+                        td data-label="Last used" {
+                            @match token.last_used_on {
+                                Some(day) => (day),
+                                None => span .quiet-tone { "never" },
+                            }
+                        }
                         td data-label="Change" { (changes(token, wrong)) }
                     }
                 }
@@ -162,6 +196,16 @@ fn list(tokens: &Page<TokenView>, moment: &Moment, wrong: &Wrong<'_>) -> Markup 
         }
         @if let Some(next) = &tokens.next {
             p { a .button href={ "/settings/you?" (cursor("tokens", next)) "#tokens" } { "Older tokens" } }
+        }
+    }
+}
+
+fn expiry(token: &TokenView, now: Timestamp, moment: &Moment) -> Markup {
+    html! {
+        @match token.expires_at {
+            Some(at) if at <= now => span .bad { "✕ Expired " (moment.ago(at)) },
+            Some(at) => (moment.at(at)),
+            None => span .attention { "! Never" },
         }
     }
 }

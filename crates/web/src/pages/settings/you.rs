@@ -6,7 +6,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use tidegate_core::api::{Page, SessionView};
 use tidegate_core::call::{Answer, DirectoryAct, DirectoryQuestion};
+use tidegate_core::error::Code;
 use tidegate_core::id::SessionId;
+use tidegate_core::time::Timestamp;
 use tidegate_core::words::one_line;
 
 use super::tokens::{self, NewSecret};
@@ -15,10 +17,12 @@ use crate::Shared;
 use crate::call::{ask_directory, change_directory};
 use crate::extract::{Id, Query, paging, present};
 use crate::host::Host;
+use crate::pages::confirm;
 use crate::pages::form::Form;
 use crate::pages::moment::Moment;
 use crate::pages::viewer::Viewer;
 use crate::pages::wrong::Wrong;
+use crate::passwords::check_shape;
 use crate::problem::Problem;
 use crate::sessions;
 
@@ -56,6 +60,7 @@ pub(super) async fn set_password(
     match password(host.as_ref(), &viewer, &form).await {
         Ok(()) => Ok(Redirect::to("/settings/you?done=password").into_response()),
         Err(problem) => {
+            let problem = asked_again(problem);
             let wrong = Wrong::at(PASSWORD, &problem, &form)?;
             render(host.as_ref(), &viewer, Wanted::default(), &wrong, None).await
         }
@@ -73,6 +78,18 @@ pub(super) async fn end_session(
     Ok(Redirect::to("/settings/you#sessions").into_response())
 }
 
+/// A confirmation that is missing or wrong is a field of this form that is.
+fn asked_again(problem: Problem) -> Problem {
+    match problem.code {
+        Code::Unauthenticated => Problem::invalid(problem.detail),
+        Code::ConfirmationRequired => Problem::invalid(
+            "it is more than 10 minutes since you confirmed who you are: fill in the first field too, and type the new \
+             password again",
+        ),
+        _ => problem,
+    }
+}
+
 async fn password(host: &dyn Host, viewer: &Viewer, form: &Form) -> Result<(), Problem> {
     // A password is taken as it was typed, white space too.
     let (first, second) =
@@ -80,6 +97,9 @@ async fn password(host: &dyn Host, viewer: &Viewer, form: &Form) -> Result<(), P
     if first != second {
         return Err(Problem::invalid("the two passwords differ: type the same one twice"));
     }
+    // Before the current one is tried: a slip in the new one costs no attempt and no one-time link.
+    check_shape(first, &viewer.principal.email)?;
+    let viewer = confirm::confirmed(host, viewer, form).await?;
     sessions::set_password(host, viewer.principal.clone(), first, Some(viewer.session)).await?;
     Ok(())
 }
@@ -108,14 +128,20 @@ pub(super) async fn render(
             "You are signed in as " strong { (one_line(&viewer.principal.email)) } " (" (one_line(&viewer.principal.role)) "). "
             "What you do is recorded under this address."
         }
-        (password_form(viewer, has_password, wanted.done.as_deref() == Some("password"), wrong))
+        (password_form(viewer, has_password, host.now(), wanted.done.as_deref() == Some("password"), wrong))
         (sessions_list(&open, this, &moment))
-        (tokens::section(&tokens, &moment, wrong, made))
+        (tokens::section(&tokens, host.now(), &moment, wrong, made))
     };
     Ok(wrong.answer(settings(viewer, Tab::You, &main)))
 }
 
-fn password_form(viewer: &Viewer, has_password: bool, is_done: bool, wrong: &Wrong<'_>) -> Markup {
+fn password_form(
+    viewer: &Viewer,
+    has_password: bool,
+    now: Timestamp,
+    is_done: bool,
+    wrong: &Wrong<'_>,
+) -> Markup {
     html! {
         section #password .card aria-label="Password" {
             h2 { "Password" }
@@ -136,11 +162,12 @@ fn password_form(viewer: &Viewer, has_password: bool, is_done: bool, wrong: &Wro
                 label { "E-mail address"
                     input type="email" name="email" autocomplete="username" readonly value=(viewer.principal.email);
                 }
+                @if !viewer.principal.proof.is_confirmed(now) { (confirm::field(has_password)) }
                 label { "New password"
                     input type="password" name="password" autocomplete="new-password" required minlength="12"
                         autofocus[wrong.is_at(PASSWORD)];
                     span .fine {
-                        "12 to 200 characters, any you like: several words are easy to remember. Not your e-mail address."
+                        "12 to 200 characters, any you like: several words are easy to remember. What attackers try early is refused."
                     }
                 }
                 label { "The same once more"
@@ -156,9 +183,9 @@ fn sessions_list(open: &Page<SessionView>, this: Option<SessionId>, moment: &Mom
     html! {
         section #sessions aria-label="Where you are signed in" {
             h2 { "Where you are signed in" }
-            p .fine { "A session ends by itself 14 days after it began. One that you do not know: end it, and change the password." }
+            p .fine { "A session ends by itself after 12 hours without use, and 14 days after it began. One that you do not know: end it, and change the password." }
             table .list {
-                thead { tr { th { "Browser" } th { "From" } th { "Since (UTC)" } th { "End" } } }
+                thead { tr { th { "Browser" } th { "From" } th { "Since (UTC)" } th { "Last used" } th { "End" } } }
                 tbody {
                     @for session in &open.items {
                         tr {
@@ -168,6 +195,7 @@ fn sessions_list(open: &Page<SessionView>, this: Option<SessionId>, moment: &Mom
                             }
                             td data-label="From" { (session.address.as_deref().map_or_else(|| "not known".to_owned(), one_line)) }
                             td data-label="Since" { (moment.at(session.created_at)) " (" (moment.ago(session.created_at)) ")" }
+                            td data-label="Last used" { (moment.ago(session.last_used_at)) }
                             td data-label="End" { (end(session, this)) }
                         }
                     }
