@@ -85,14 +85,12 @@ pub fn restore(
         remove_with_log(&copy)?;
         copy_backup(from, &copy).map_err(|error| of_backup(from, error))?;
         check(&copy).map_err(|error| of_backup(from, error))?;
-        let later = match keys_from {
-            Some(later) => Some(keys_load(later)?),
-            // What is replaced may be damaged: then only the backup's key is known.
-            None => Some(&database)
-                .filter(|database| database.exists())
-                .and_then(|database| keys_load(database).ok()),
-        };
-        let keys = carry_keys(&copy, later)?;
+        let named = keys_from.map(keys_load).transpose()?;
+        // What is replaced may be damaged: then only the other keys are known.
+        let in_place = Some(&database).filter(|database| database.exists());
+        let in_place = in_place.and_then(|database| keys_load(database).ok());
+        let newest = named.into_iter().chain(in_place).max_by_key(|keys| keys.serial);
+        let keys = carry_keys(&copy, newest)?;
         let endpoints = close_order_logs(&copy).map_err(|error| of_backup(from, error))?;
         let replaced = take_place(&copy, &database, clock::now())
             .with_context(|| format!("failed to put the backup in place in `{}`", data.display()))?;
