@@ -117,7 +117,7 @@ pub trait Sign {
 pub struct KeyPair {
     role: Role,
     signing: SigningKey,
-    /// The key for statements, beside an order key.
+    /// The statement key that goes with an order key.
     statement: Option<SigningKey>,
     token_secret: [u8; 32],
 }
@@ -131,7 +131,7 @@ impl KeyPair {
         Self { statement, ..Self::alone(role, seed) }
     }
 
-    /// The keys of a control plane, each from a seed of its own.
+    /// The keys of a control plane, from two independent seeds.
     pub fn control_plane(order_seed: &[u8; 32], statement_seed: &[u8; 32]) -> Self {
         let statement = Some(SigningKey::from_bytes(statement_seed));
         Self { statement, ..Self::alone(Role::Order, order_seed) }

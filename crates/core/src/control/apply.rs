@@ -289,7 +289,7 @@ impl Object<'_> {
             attempt.started.get_or_insert(evidence.time);
             attempt.started_untold = false;
             if is_ended {
-                // A copy of the machine goes on with work that is lost: so is this attempt, until its end is told.
+                // A copy of the machine goes on with work that is lost: so is this attempt, until the journal reports its end.
                 step.end_open(EndState::Lost, now);
             }
         }

@@ -59,7 +59,7 @@ pub(super) fn pin(db: &dyn crate::sql::Sql, authority: &Authority) -> Result<Key
 
 impl Object<'_> {
     /// Takes a certificate with a higher serial, from any answer; drops any other. Accepted work that a revoked key
-    /// signed does not start: whoever has that key may have written it.
+    /// signed does not start: a thief with that key may have written it.
     pub(super) fn certificate_take(&mut self, certificate: &Envelope) -> Result<(), Error> {
         let authority = Authority { root: self.state.keys.root, certificate: certificate.clone() };
         let Ok((keys, certificate)) = Keys::of(&authority) else { return Ok(()) };

@@ -59,7 +59,7 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    /// A second control plane from a backup, with a token of its own: what somebody makes who stole the backup.
+    /// A second control plane from a backup, with its own token, as a thief of the backup would set it up.
     ///
     /// # Errors
     ///

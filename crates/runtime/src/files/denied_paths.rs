@@ -193,12 +193,12 @@ mod tests {
             "/mnt/backup/etc/gshadow.bak",
             "/etc/ssh/ssh_host_ed25519_key",
             "/home/motion/.ssh/id_ed25519",
-            "/root/.SSH/authorized_keys",
+            "/home/motion/.SSH/authorized_keys",
             "/opt/app/server.key",
             "/etc/ssl/private/server.pem",
             "/etc/tidegate/runtime.env",
             "/var/lib/tidegate-runtime/state.db",
-            "/root/.bash_history",
+            "/home/motion/.bash_history",
             "/dev/mem",
         ] {
             assert!(secret_of(Path::new(path)).is_some(), "{path}");
