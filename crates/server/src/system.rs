@@ -36,6 +36,17 @@ pub(crate) fn bound_retry_pause(stream: &TcpStream) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn bound_retry_pause(_: &TcpStream) {}
 
+/// Lets every other thread of the system go before this one.
+#[cfg(target_os = "linux")]
+pub(crate) fn give_way() {
+    // Linux has a priority for each thread, and means the calling one by "this process". A lower one is never refused.
+    let _ = rustix::process::setpriority_process(None, 15);
+}
+
+/// Elsewhere a priority belongs to the whole process.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn give_way() {}
+
 /// Gives memory that was freed back to the system.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "the C library's allocator has no safe interface")]

@@ -6,6 +6,7 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tidegate_core::call::{Answer, Input, ObjectId, Question, Reply, Seen};
@@ -17,6 +18,7 @@ use tidegate_core::time::Timestamp;
 use tidegate_core::wire::Authority;
 
 use crate::front::Front;
+use crate::problem::Problem;
 
 /// The program that serves the routes.
 pub trait Host: Send + Sync + 'static {
@@ -52,6 +54,13 @@ pub trait Host: Send + Sync + 'static {
 
     /// 32 fresh random bytes from the system's generator: for request ids and tokens.
     fn entropy(&self) -> [u8; 32];
+
+    /// Runs work of some milliseconds, such as unpacking a part of a large body, where it holds up no other call.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`]; the work may have run in part.
+    fn apart(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'_, Result<(), HostError>>;
 
     /// Judges a new password of the person with this e-mail address, with [`crate::check_password`]. It may take half a
     /// second, so a host does few at once and none on a thread that serves requests.
@@ -110,6 +119,19 @@ pub trait Host: Send + Sync + 'static {
     /// A request of `class` was answered with `status`: for counters, and for limits on failed sign-ins and
     /// enrolments. A held sync counts once it is answered.
     fn answered(&self, address: Option<ClientAddress>, class: RouteClass, status: u16);
+}
+
+/// What `work` answers, run by [`Host::apart`].
+pub(crate) async fn apart<T: Send + 'static>(
+    host: &dyn Host,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let answer = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&answer);
+    let work = move || *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(work());
+    host.apart(Box::new(work)).await?;
+    let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    answer.ok_or_else(Problem::unexpected_answer)
 }
 
 /// Why a host could not make a call.

@@ -25,6 +25,15 @@ pub enum EndpointInput {
         /// The address it came from, for people.
         address: Option<String>,
     },
+    /// Some of the entries of a sync that comes whole right after, so that one large sync does not hold up the calls of
+    /// others. Nothing else of it counts yet: stopped between the two, it is as if a repeat had been heard (R5).
+    /// → [`super::Reply::Done`].
+    SyncPart {
+        /// The whole request.
+        request: Arc<SyncRequest>,
+        /// Which of its entries, counted from 0; those before were taken by earlier parts.
+        entries: core::ops::Range<usize>,
+    },
     /// It syncs in short, and something may have to move. → [`super::Reply::Synced`].
     IdleSync(Arc<IdleSync>),
     /// A person acts. → [`super::Reply::Resource`].

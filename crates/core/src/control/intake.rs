@@ -1,5 +1,7 @@
 //! Taking journal entries in: exactly once, in order, whatever the network did (G4).
 
+use core::ops::Range;
+
 use crate::api::JournalState;
 use crate::chain::Entry;
 use crate::digest::Digest;
@@ -22,11 +24,12 @@ pub(super) enum Intake {
 }
 
 impl Object<'_> {
-    /// Takes in what `request` brings of `journal`; repeating changes nothing.
+    /// Takes in what `request` brings of `journal` with those of its entries, counted from 0; repeating changes nothing.
     pub(super) fn intake(
         &mut self,
         journal: &mut JournalRow,
         request: &SyncRequest,
+        entries: Range<usize>,
     ) -> Result<Intake, Error> {
         let chain = request.chain().map_err(|error| Error::invalid(error.to_string()))?;
         if let Some(gap) = &request.gap {
@@ -36,12 +39,21 @@ impl Object<'_> {
         if after > journal.head.number {
             return Ok(Intake::Fits);
         }
-        for (entry, chained) in request.entries.iter().zip(chain) {
+        let chain = chain.get(entries.clone()).unwrap_or_default();
+        let same_through = self.same_through(journal, chain)?;
+        let entries = request.entries.get(entries).unwrap_or_default();
+        for (entry, chained) in entries.iter().zip(chain) {
             let number = chained.header.link.number;
+            if number <= same_through {
+                continue;
+            }
             if number <= journal.head.number {
                 if self.is_other_than_held(journal, number, chained.hash)? {
                     return Ok(Intake::Forked { number });
                 }
+            } else if number > journal.head.number + 1 {
+                // An earlier part of the request was not taken whole.
+                break;
             } else if chained.header.link.previous != journal.head.hash {
                 return Ok(Intake::Forked { number });
             } else if self.is_spent() {
@@ -60,13 +72,26 @@ impl Object<'_> {
         Ok(Intake::Fits)
     }
 
+    /// The number up to which these entries, which are one chain, are those that are held: where the last that can be
+    /// is the same, so are all before it. 0 where that cannot be told at once.
+    fn same_through(&self, journal: &JournalRow, chain: &[Chained]) -> Result<u64, Error> {
+        let held = |chained: &&Chained| chained.header.link.number <= journal.head.number;
+        let Some(last) = chain.iter().rev().find(held) else { return Ok(0) };
+        let number = last.header.link.number;
+        Ok(if self.held_hash(journal, number)? == Some(last.hash) { number } else { 0 })
+    }
+
     fn is_other_than_held(&self, journal: &JournalRow, number: u64, hash: Digest) -> Result<bool, Error> {
-        let held = match number {
-            0 => Some(Digest::ZERO),
-            number if number == journal.head.number => Some(journal.head.hash),
-            number => store::journal_entry_hash(self.db, self.id, journal.ordinal, number)?,
-        };
-        Ok(held.is_some_and(|held| held != hash))
+        Ok(self.held_hash(journal, number)?.is_some_and(|held| held != hash))
+    }
+
+    /// The hash of an entry that is held; `None`: none is, or it fell into a gap.
+    fn held_hash(&self, journal: &JournalRow, number: u64) -> Result<Option<Digest>, Error> {
+        match number {
+            0 => Ok(Some(Digest::ZERO)),
+            number if number == journal.head.number => Ok(Some(journal.head.hash)),
+            number => store::journal_entry_hash(self.db, self.id, journal.ordinal, number),
+        }
     }
 
     fn entry_take(

@@ -83,6 +83,9 @@ pub fn handle(
         EndpointInput::Sync { request, address } => {
             with(db, cx, endpoint, |object| sync::sync(object, &request, address)).map_err(theirs)
         }
+        EndpointInput::SyncPart { request, entries } => {
+            with(db, cx, endpoint, |object| sync::part(object, &request, entries)).map_err(theirs)
+        }
         EndpointInput::IdleSync(idle) => with(db, cx, endpoint, |object| sync::idle(object, &idle)),
         EndpointInput::Act(command) => with(db, cx, endpoint, |object| act::act(object, *command)),
         EndpointInput::HoldWorkOf { person, by } => {

@@ -1,5 +1,7 @@
 //! One sync: entries in, orders out.
 
+use core::ops::Range;
+
 use crate::api::{EndpointState, JournalState};
 use crate::call::{Context, Reply, Seen, SyncNeed, Synced};
 use crate::envelope::Envelope;
@@ -61,15 +63,8 @@ pub(super) fn sync(
     request: &SyncRequest,
     address: Option<String>,
 ) -> Result<Reply, Error> {
-    check_admitted(object.row.state)?;
     let line = &request.line;
-    if line.v != PROTOCOL_VERSION {
-        let detail = format!("protocol version {} is not spoken here, {PROTOCOL_VERSION} is", line.v);
-        return Err(Error::invalid(detail));
-    }
-    object.is_charged = true;
-    let mut journal = object.journal_of(request, address.clone())?;
-    object.speaker = journal.ordinal;
+    let mut journal = object.hear(request, address.clone())?;
     let is_news = object.is_news(request, &journal);
     if is_news {
         let skew_ms = line.wall.milliseconds() - object.cx.now.milliseconds();
@@ -86,14 +81,9 @@ pub(super) fn sync(
         return Ok(answered(object, &asks, &journal, is_news));
     }
     object.proofs_take(&request.proofs)?;
-    match object.intake(&mut journal, request)? {
-        Intake::Fits => {}
-        Intake::Forked { number } => {
-            object.fork(line.journal.id, number)?;
-            journal.state = JournalState::Forked;
-            store::journal_save(object.db, object.id, &journal)?;
-            return Ok(answered(object, &asks, &journal, is_news));
-        }
+    object.take(&mut journal, request, 0..request.entries.len())?;
+    if matches!(journal.state, JournalState::Forked) {
+        return Ok(answered(object, &asks, &journal, is_news));
     }
     let is_held_entirely = journal.head == line.journal;
     object.slowed_note(is_held_entirely);
@@ -114,6 +104,20 @@ pub(super) fn sync(
         return Ok(Reply::Synced(Box::new(Synced { answer, head: None, is_news })));
     }
     finish(object, &asks, &journal, answer)
+}
+
+/// Takes some entries of a sync in and nothing else of it, as of a repeat (R5): the whole sync comes right after.
+pub(super) fn part(
+    object: &mut Object<'_>,
+    request: &SyncRequest,
+    entries: Range<usize>,
+) -> Result<Reply, Error> {
+    let mut journal = object.hear(request, None)?;
+    if journal.state != JournalState::Forked {
+        object.take(&mut journal, request, entries)?;
+        store::journal_save(object.db, object.id, &journal)?;
+    }
+    Ok(Reply::Done)
 }
 
 /// Answers an idle sync for which there may be something: the ticket says how both logs stand.
@@ -177,6 +181,37 @@ fn finish(
 }
 
 impl Object<'_> {
+    /// The journal that speaks in a sync of this protocol's version.
+    fn hear(&mut self, request: &SyncRequest, address: Option<String>) -> Result<JournalRow, Error> {
+        check_admitted(self.row.state)?;
+        let version = request.line.v;
+        if version != PROTOCOL_VERSION {
+            let detail = format!("protocol version {version} is not spoken here, {PROTOCOL_VERSION} is");
+            return Err(Error::invalid(detail));
+        }
+        self.is_charged = true;
+        let journal = self.journal_of(request, address)?;
+        self.speaker = journal.ordinal;
+        Ok(journal)
+    }
+
+    /// Takes entries in, and stores the journal where they show that it is forked.
+    fn take(
+        &mut self,
+        journal: &mut JournalRow,
+        request: &SyncRequest,
+        entries: Range<usize>,
+    ) -> Result<(), Error> {
+        match self.intake(journal, request, entries)? {
+            Intake::Fits => Ok(()),
+            Intake::Forked { number } => {
+                self.fork(journal.head.id, number)?;
+                journal.state = JournalState::Forked;
+                store::journal_save(self.db, self.id, journal)
+            }
+        }
+    }
+
     /// The journal that speaks, its signature checked; an unknown one becomes a candidate.
     fn journal_of(&mut self, request: &SyncRequest, address: Option<String>) -> Result<JournalRow, Error> {
         let line = &request.line;

@@ -120,6 +120,11 @@ impl SignedLine {
 }
 
 impl SyncContent {
+    /// How many bytes were taken.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Takes the next piece.
     ///
     /// # Errors

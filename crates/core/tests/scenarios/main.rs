@@ -10,6 +10,7 @@ mod dark;
 mod departures;
 mod driver;
 mod enrolments;
+mod fired;
 mod gaps;
 mod handover;
 mod history;

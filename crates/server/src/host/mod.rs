@@ -5,6 +5,7 @@
 //! threads: a hop to another thread costs more than the read. Everything else, listings and search above all, can
 //! take longer and runs on blocking threads with connections of its own, so that it never holds up a check-in.
 
+mod bulk;
 mod contacts;
 mod context;
 mod editors;
@@ -41,6 +42,7 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::schemas::migrate_all;
 
+use bulk::Bulk;
 pub(crate) use contacts::Unstored;
 pub(crate) use context::{NobodyHeard, World};
 use editors::Editors;
@@ -64,6 +66,7 @@ pub(crate) struct LocalHost {
     /// Refused sign-ins that are not stored yet.
     pub(crate) refusals: Refusals,
     reads: Reads,
+    bulk: Bulk,
     limits: Limits,
     passwords: Passwords,
     editors: Editors,
@@ -106,6 +109,7 @@ impl LocalHost {
             storage,
             refusals: Refusals::default(),
             reads,
+            bulk: Bulk::start()?,
             limits,
             passwords,
             editors,
@@ -132,6 +136,7 @@ impl Host for LocalHost {
         let is_sync = matches!(input, Input::Endpoint(EndpointInput::Sync { .. }));
         async move {
             self.storage.admit(&input)?;
+            let _turn = self.store_parts(object, &input).await?;
             let reply =
                 self.write(move |db, cx| tidegate_core::handle(db, cx, object, input.clone())).await?;
             if is_sync {
@@ -176,6 +181,10 @@ impl Host for LocalHost {
 
     fn judge_password(&self, password: String, email: String) -> BoxFuture<'_, Result<(), HostError>> {
         self.passwords.judge(password, email).boxed()
+    }
+
+    fn apart(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'_, Result<(), HostError>> {
+        self.bulk.run(work).boxed()
     }
 
     fn hash_password(&self, password: String) -> BoxFuture<'_, Result<String, HostError>> {

@@ -16,6 +16,7 @@ use tidegate_web::HostError;
 use tokio::sync::Semaphore;
 
 use super::LocalHost;
+use super::bulk::SMALL_BYTES_MAX;
 use crate::identity::{Identity, identity_load};
 
 /// Listings that run at once. More would wait for the same disk; those beyond wait their turn.
@@ -30,7 +31,7 @@ const READER_CACHE_BYTES: u64 = 1 << 20;
 pub(super) struct Reads {
     /// For reads of microseconds, on the threads that serve requests: one for each.
     short: Readers,
-    /// For the others, on blocking threads.
+    /// For the others, on blocking threads: one for each listing, and one for large syncs.
     long: Arc<Readers>,
     long_permits: Arc<Semaphore>,
 }
@@ -42,7 +43,7 @@ impl Reads {
         let settings = &Settings { cache_bytes: READER_CACHE_BYTES, ..settings.clone() };
         Ok(Self {
             short: Readers::open(database, threads, settings, fatal.clone())?,
-            long: Arc::new(Readers::open(database, LISTINGS_MAX, settings, fatal.clone())?),
+            long: Arc::new(Readers::open(database, LISTINGS_MAX + 1, settings, fatal.clone())?),
             long_permits: Arc::new(Semaphore::new(LISTINGS_MAX)),
         })
     }
@@ -64,6 +65,9 @@ impl LocalHost {
     /// Answers a question.
     pub(super) async fn read(&self, object: ObjectId, question: Question) -> Result<Answer, HostError> {
         if !is_short(&question) {
+            if let Question::Endpoint(EndpointQuestion::Sync(_)) = &question {
+                return self.read_bulk(object, question).await;
+            }
             return self.read_long(move |db, cx| tidegate_core::query(db, cx, object, question)).await;
         }
         let cx = self.world.question_context();
@@ -73,6 +77,14 @@ impl LocalHost {
             self.metrics.syncs_idle.inc();
         }
         Ok(answer)
+    }
+
+    /// Checks a large sync on the thread for these.
+    async fn read_bulk(&self, object: ObjectId, question: Question) -> Result<Answer, HostError> {
+        let (readers, world) = (Arc::clone(&self.reads.long), Arc::clone(&self.world));
+        let read =
+            move || readers.with(|db| tidegate_core::query(db, &world.question_context(), object, question));
+        self.bulk.run(read).await?.map_err(host_error)
     }
 
     /// Runs `read` on a blocking thread.
@@ -102,10 +114,6 @@ impl LocalHost {
     }
 }
 
-/// Largest content of a sync, in bytes, that is checked where it is asked: a few milliseconds. Larger ones, which take
-/// up to a tenth of a second each, would hold up every check-in that shares the thread.
-const SHORT_SYNC_BYTES_MAX: usize = 256 * 1024;
-
 /// Whether a question reads a row or two by their key.
 fn is_short(question: &Question) -> bool {
     match question {
@@ -115,9 +123,7 @@ fn is_short(question: &Question) -> bool {
                 | DirectoryQuestion::Session(_)
                 | DirectoryQuestion::IsDeactivated(_)
         ),
-        Question::Endpoint(EndpointQuestion::Sync(request)) => {
-            request.content_bytes() <= SHORT_SYNC_BYTES_MAX
-        }
+        Question::Endpoint(EndpointQuestion::Sync(request)) => request.content_bytes() <= SMALL_BYTES_MAX,
         Question::Endpoint(question) => {
             matches!(question, EndpointQuestion::SyncLine(_) | EndpointQuestion::IdleSync(_))
         }

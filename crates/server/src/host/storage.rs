@@ -236,6 +236,7 @@ fn begins_something(input: &Input) -> bool {
             EndpointInput::Enrol(_)
             | EndpointInput::Recover(_)
             | EndpointInput::Sync { .. }
+            | EndpointInput::SyncPart { .. }
             | EndpointInput::IdleSync(_)
             | EndpointInput::HoldWorkOf { .. }
             | EndpointInput::Deadline

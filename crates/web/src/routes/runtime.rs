@@ -17,12 +17,12 @@ use tidegate_core::wire::{
 };
 
 use crate::Shared;
-use crate::arriving::Arriving;
+use crate::arriving::{Arriving, NEAR_BYTES_MAX, Unpacked};
 use crate::body::{SmallJson, parse};
 use crate::encoding::Encoding;
 use crate::extract::NoQuery;
 use crate::hold::{self, Arrival};
-use crate::host::{ClientAddress, Host};
+use crate::host::{ClientAddress, Host, apart};
 use crate::problem::Problem;
 use crate::room::{self, BodyRoom};
 use crate::runtime_body::{RuntimeBody, compressed_json, require_runtime_type};
@@ -126,10 +126,17 @@ async fn message(
         FirstLine::Signed(first) => {
             let first = hold::verified(host, *first).await?;
             room::prove(room);
-            let mut content = first.content(bytes.len());
-            arriving.rest(|piece| content.push(piece).map_err(|error| unreadable_sync(&error))).await?;
-            let request = SyncRequest::complete(first, content).map_err(|error| unreadable_sync(&error))?;
-            Ok(SyncMessage::Signed(Box::new(request)))
+            let content = arriving.content(host, first.content(bytes.len())).await;
+            let content = content.map_err(|error| match error {
+                Unpacked::Refused(problem) => problem,
+                Unpacked::Unreadable(error) => unreadable_sync(&error),
+            })?;
+            let request = if content.bytes() > NEAR_BYTES_MAX {
+                apart(host, move || SyncRequest::complete(first, content)).await?
+            } else {
+                SyncRequest::complete(first, content)
+            };
+            Ok(SyncMessage::Signed(Box::new(request.map_err(|error| unreadable_sync(&error))?)))
         }
     }
 }

@@ -272,6 +272,11 @@ impl World {
 }
 
 impl Host for World {
+    fn apart(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'_, Result<(), HostError>> {
+        work();
+        Box::pin(async { Ok(()) })
+    }
+
     fn handle(&self, object: ObjectId, input: Input) -> BoxFuture<'_, Result<Reply, HostError>> {
         assert!(!self.is_broken.load(Ordering::Relaxed), "this world is broken");
         let context = self.context();

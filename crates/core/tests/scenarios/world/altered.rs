@@ -18,6 +18,16 @@ pub(crate) enum Altered {
 }
 
 impl Altered {
+    /// What it is called where faults are counted.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OrderSignature => "the signatures of orders are altered",
+            Self::OrderPayload => "the bytes of orders are altered",
+            Self::Work => "the bytes of work are altered",
+            Self::VoidRemoved => "a void is left out",
+        }
+    }
+
     /// The answer as it arrives.
     pub(crate) fn apply(self, bytes: &[u8]) -> Vec<u8> {
         let mut answer: SyncAnswer = serde_json::from_slice(bytes).expect("answers read");

@@ -13,6 +13,8 @@ use tidegate_core::wire::{
     Authority, EnrolAnswer, EnrolRequest, OrderKeyCertificate, PROTOCOL_VERSION, RecoverRequest,
 };
 
+use crate::fired::count;
+
 use super::database::Database;
 use super::machine::{Machine, MachineClock, MachineIndex, Snapshot};
 use super::{FIRST, World};
@@ -174,6 +176,7 @@ impl World {
             probes: self.catalogue.clone(),
         };
         let envelope = Envelope::seal(&request, &*target.keys, Role::Endpoint);
+        count("a machine enrols again after a restore");
         if let Some(answer) = self.control_handle(EndpointInput::Recover(Box::new(envelope))) {
             assert!(matches!(answer, Ok(Reply::Enrolled(_))), "{answer:?}");
         }

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) delivered: Vec<RequestId>,
     /// Every idle request that it took.
     pub(crate) delivered_idle: BTreeSet<Vec<u8>>,
+    /// The power went when only the first part of the last request was taken.
+    is_part_lost: bool,
     order_keys: Rc<KeyPair>,
     root_seed: [u8; 32],
     earlier: Vec<Envelope>,
@@ -120,6 +122,7 @@ impl World {
             tickets: TicketUses::default(),
             delivered: Vec::new(),
             delivered_idle: BTreeSet::new(),
+            is_part_lost: false,
             order_keys,
             root_seed,
             earlier: Vec::new(),

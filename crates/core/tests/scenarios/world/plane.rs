@@ -13,8 +13,9 @@ use tidegate_core::rhythm::Rhythm;
 use tidegate_core::sequence::Standing;
 use tidegate_core::sql::ReadSql;
 use tidegate_core::transcript::TranscriptHeader;
-use tidegate_core::wire::SyncMessage;
+use tidegate_core::wire::{SyncMessage, SyncRequest};
 
+use crate::fired::count;
 use crate::observed::{Observed, sequences};
 
 use super::World;
@@ -87,6 +88,7 @@ impl World {
         if answer.is_ok() {
             self.observed.look(&self.control);
             if self.commit() {
+                count("the control plane loses power after a commit");
                 self.control_restart();
                 return None;
             }
@@ -124,8 +126,28 @@ impl World {
         }
         match need {
             SyncNeed::Wait => None,
-            SyncNeed::Handle => self.control_handle(input),
+            SyncNeed::Handle => {
+                if let EndpointInput::Sync { request, .. } = &input {
+                    self.control_sync_part(request)?;
+                }
+                self.control_handle(input)
+            }
         }
+    }
+
+    /// Hands some entries in first, as a host does with a large sync; `None`: the power went.
+    fn control_sync_part(&mut self, request: &Arc<SyncRequest>) -> Option<()> {
+        // Every other length, so that both ways are taken.
+        if request.entries.len() < 2 || request.entries.len() % 2 == 1 {
+            return Some(());
+        }
+        let entries = 0..request.entries.len() / 2;
+        // What is refused here is refused again with the whole, and said then.
+        let part = self.control_handle(EndpointInput::SyncPart { request: Arc::clone(request), entries });
+        self.is_part_lost = part.is_none();
+        let _ = part?;
+        count("a sync is taken in two parts");
+        Some(())
     }
 
     /// The control plane's program starts again: what only its memory held is gone.

@@ -7,6 +7,8 @@ use tidegate_core::id::BootId;
 use tidegate_core::runtime::{self, Effect, Input};
 use tidegate_core::sequence::{EndState, Finding, Output, StepResult};
 
+use crate::fired::count;
+
 use super::World;
 use super::machine::{Machine, MachineIndex, Power};
 use super::truth::Attempt;
@@ -80,6 +82,7 @@ impl World {
             };
             self.truth.finished.extend(exited);
             if self.commit() {
+                count("a machine loses power after a commit");
                 self.power_cut(machine);
                 self.power_on(machine);
                 return;

@@ -13,6 +13,8 @@ use tidegate_core::wire::{
     Head, Order, OrderKind, PROTOCOL_VERSION, SyncAnswer, SyncLine, SyncMessage, SyncRequest,
 };
 
+use crate::fired::count;
+
 use super::World;
 use super::machine::MachineIndex;
 
@@ -123,8 +125,11 @@ impl World {
             None => self.delivered_idle.contains(&message.0),
         };
         let delivered = if is_repeat { self.deliver_repeat(parsed) } else { self.deliver_parsed(parsed) };
+        let is_part_lost = core::mem::take(&mut self.is_part_lost);
         match (&delivered, signed) {
             (Delivered::Refused(_), _) => {}
+            // It counts when it comes again.
+            _ if is_part_lost => {}
             // A repeat is remembered no longer for having come again.
             _ if is_repeat => {}
             (_, Some(request)) => {
@@ -142,6 +147,7 @@ impl World {
     fn deliver_repeat(&mut self, parsed: SyncMessage) -> Delivered {
         let seen_at = |world: &Self| world.endpoint_seen().and_then(|seen| seen.last_seen_at);
         let before = seen_at(self);
+        count("a request that was taken before is heard again");
         let delivered = self.deliver_parsed(parsed);
         assert_eq!(seen_at(self), before, "R5: a repeat counts as a contact");
         if let Delivered::Answer(bytes) = &delivered {
