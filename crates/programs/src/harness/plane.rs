@@ -59,16 +59,22 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    /// A second control plane from a backup, with its own token, as a thief of the backup would set it up.
+    /// A second control plane from a backup, with its own token, as a thief of the backup would set it up, with more in
+    /// the environment of its programs.
     ///
     /// # Errors
     ///
     /// Whatever the program said.
-    pub fn of_backup(directory: &Path, program: &Path, backup: &Path) -> anyhow::Result<Self> {
+    pub fn of_backup(
+        directory: &Path,
+        program: &Path,
+        backup: &Path,
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Self> {
         let mut plane = Self {
             data: directory.join("data-of-backup"),
             token: String::new(),
-            environment: Vec::new(),
+            environment: environment.to_vec(),
             arguments: Vec::new(),
             program: program.to_owned(),
             log: directory.join("control-plane-of-backup.log"),

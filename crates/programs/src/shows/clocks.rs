@@ -1,7 +1,5 @@
 //! Machines whose clocks are wrong, over TLS: they connect, their times are right, conditions on time hold.
 
-mod faked;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
@@ -9,8 +7,7 @@ use serde_json::{Value, json};
 use tidegate_core::time::Timestamp;
 
 use super::{Scale, figure};
-use crate::harness::{Certificates, Machine, World, sequence_of, wait_for};
-use faked::FakedClock;
+use crate::harness::{Certificates, FakedClock, Machine, World, sequence_of, wait_for};
 
 /// How far a time in the transcript may be from the true one.
 const TOLERANCE_MS: i64 = 1_000;

@@ -1,5 +1,7 @@
 //! Order keys are replaced and revoked, with the root key offline, while one machine works, one is away, and somebody
-//! serves a stolen backup elsewhere.
+//! serves a stolen backup elsewhere; then again with machines that are off for ninety days.
+
+mod ninety_days;
 
 use std::fs;
 
@@ -10,7 +12,7 @@ use super::{PATIENCE, QUIET, Story, tell};
 use crate::harness::{ControlPlane, Machine};
 use crate::shows::{Scale, figure};
 
-pub(crate) fn run(_: Scale) -> anyhow::Result<()> {
+pub(in crate::shows) fn run(_: Scale) -> anyhow::Result<()> {
     let mut story = Story::begin()?;
     let (mut near, mut away) = (story.world.machine()?, story.world.machine()?);
     near.start()?;
@@ -46,7 +48,7 @@ pub(crate) fn run(_: Scale) -> anyhow::Result<()> {
     near.stop()?;
     away.stop()?;
     story.world.verified(&near.endpoint)?;
-    Ok(())
+    ninety_days::run().context("with machines that are off for ninety days")
 }
 
 /// Revokes the key with files, as for a root key that stays offline, while the machine runs one sequence and has
@@ -98,7 +100,7 @@ fn thief(
 ) -> anyhow::Result<()> {
     let home = story.world.plane.url();
     let mut thief =
-        ControlPlane::of_backup(story.world.directory.path(), story.world.plane.program(), backup)?;
+        ControlPlane::of_backup(story.world.directory.path(), story.world.plane.program(), backup, &[])?;
     thief.start()?;
     let api = thief.api()?;
     let steal = |machine: &Machine, mark: &str| -> anyhow::Result<String> {
