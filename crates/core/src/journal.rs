@@ -22,7 +22,6 @@ pub const TRAFFIC_BYTES_MAX: u64 = 1 << 50;
 
 /// The header of a journal entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct JournalHeader {
     /// The journal.
     pub journal: JournalId,
@@ -263,7 +262,6 @@ pub enum WaitReason {
 
 /// Everything an endpoint knows of any work, and since when that is everything (R1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Known {
     /// Work issued after this is on the list if it was ever accepted.
     pub complete_since: Timestamp,
@@ -273,7 +271,6 @@ pub struct Known {
 
 /// What became of one sequence, as the endpoint knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// Which.
     pub sequence: SequenceId,
@@ -304,7 +301,6 @@ pub enum SequenceEnd {
 
 /// How far one step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct StepOutcome {
     /// How many attempts started.
     #[serde(rename = "n")]

@@ -163,7 +163,6 @@ impl Authority {
 
 /// What a machine asks with; travels in an [`Envelope`] signed by the key it names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct EnrolRequest {
     /// [`super::PROTOCOL_VERSION`].
     pub v: u32,
@@ -191,7 +190,6 @@ impl Payload for EnrolRequest {
 
 /// What an enrolled endpoint presents to a control plane that does not know it (R15); signed by its key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RecoverRequest {
     /// [`super::PROTOCOL_VERSION`].
     pub v: u32,

@@ -1,4 +1,8 @@
 //! The messages between endpoint and control plane. `docs/protocol.md` shows each with golden bytes.
+//!
+//! No message denies unknown fields: either side may be the newer program, and a field that only one side knows must not
+//! end the conversation. The exact bytes are kept, hashed and signed, so an ignored field is still on record.
+//! [`Policy`] is the exception, since a restriction that is ignored would be a permission.
 
 mod chained;
 mod enrol;

@@ -25,7 +25,6 @@ pub const SYNC_ENTRIES_MAX: usize = 1_024;
 
 /// Where one log stands: which, how far, and the hash there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Head<I> {
     /// Which log or journal.
     pub id: I,
@@ -37,7 +36,6 @@ pub struct Head<I> {
 
 /// The first line of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SyncLine {
     /// [`super::PROTOCOL_VERSION`].
     pub v: u32,
@@ -82,7 +80,6 @@ fn is_zero(number: &u32) -> bool {
 
 /// Answers [`SyncAnswer::unknown`] for one sequence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Proof {
     /// Which.
     pub sequence: SequenceId,
@@ -94,7 +91,6 @@ pub struct Proof {
 /// What time it is on an endpoint that was told, beside the milliseconds since its machine started: with both, entries
 /// that were written before it was told get their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct LineClock {
     /// Signed time, carried forward.
     pub at: Timestamp,
@@ -108,7 +104,6 @@ impl Payload for SyncLine {
 
 /// How often the order after the cursor came altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Failures {
     /// The order log.
     pub log: LogId,
@@ -120,7 +115,6 @@ pub struct Failures {
 
 /// What stands in for pruned entries: the hash before the first kept one, and every known outcome (R10).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Gap {
     /// The last pruned entry's number.
     pub number: u64,

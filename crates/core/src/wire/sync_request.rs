@@ -59,7 +59,6 @@ pub struct SyncContent {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct FirstLine {
     signed: Envelope,
 }

@@ -8,7 +8,6 @@ use crate::time::Timestamp;
 
 /// Asks for the time. The nonce is of this request alone, 16 to 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TimeRequest {
     /// What the answer must repeat.
     pub nonce: String,
