@@ -1,12 +1,12 @@
 //! Takes one protection away at a time, in a copy of the source, and names the test that notices.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use super::{Scale, figure};
+use super::{Scale, figure, source};
 
 /// One protection, how to take it away, and who must notice.
 struct Break {
@@ -86,9 +86,9 @@ const BREAKS: &[Break] = &[
 
 pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
     let copy = tempfile::Builder::new().prefix("tidegate-break-").tempdir()?;
-    let root = source_root()?;
+    let root = source::root()?;
     copy_source(&root, copy.path())?;
-    let target = target_directory();
+    let target = source::target_directory("target-break");
     let breaks = &BREAKS[..BREAKS.len().min(scale.pick(BREAKS.len(), 1))];
     for broken in breaks {
         let file = copy.path().join(broken.file);
@@ -117,12 +117,6 @@ fn run_test(copy: &Path, target: &Path, broken: &Break) -> anyhow::Result<String
     Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
 }
 
-fn source_root() -> anyhow::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    ensure!(root.join("Cargo.lock").is_file(), "the source is where this program was built from");
-    Ok(root)
-}
-
 /// Copies what git tracks, as it is in the working tree.
 fn copy_source(root: &Path, to: &Path) -> anyhow::Result<()> {
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output()?;
@@ -139,13 +133,6 @@ fn copy_source(root: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A place for the builds that outlives this run: the next one compiles only what it breaks.
-fn target_directory() -> PathBuf {
-    let cache = std::env::var_os("TIDEGATE_CACHE").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/tidegate"));
-    cache.or_else(home).unwrap_or_else(std::env::temp_dir).join("target-break")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +140,7 @@ mod tests {
     /// A run takes minutes, so every test run looks at least whether what it names is still there.
     #[test]
     fn every_place_to_break_is_there_once_and_so_is_the_test_that_must_notice() {
-        let root = source_root().unwrap();
+        let root = source::root().unwrap();
         for broken in BREAKS {
             let whole = fs::read_to_string(root.join(broken.file)).unwrap();
             assert_eq!(whole.matches(broken.from).count(), 1, "{}: {}", broken.what, broken.file);

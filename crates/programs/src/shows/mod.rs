@@ -20,6 +20,8 @@ mod offline_queue;
 mod power_cut;
 mod proxies;
 mod replay;
+mod schedules;
+mod source;
 mod systemd;
 mod tamper;
 mod trickle;
@@ -247,6 +249,11 @@ pub const SHOWS: &[Show] = &[
         name: "two-people",
         about: "what one person drafts and queues is on the pages of fifty others at once, without a reload",
         run: console::two_people,
+    },
+    Show {
+        name: "schedules",
+        about: "400,000 random schedules of everything that can go wrong, 20 fresh seeds: no promise breaks (an hour)",
+        run: schedules::run,
     },
     Show {
         name: "break",
