@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::json;
 
 use super::super::{PATIENCE, Story, tell};
-use crate::harness::{ControlPlane, FakedClock, Machine, wait_for};
+use crate::harness::{ControlPlane, FakedClock, Machine};
 use crate::shows::figure;
 
 const DAY_MS: i64 = 86_400_000;
@@ -67,7 +67,7 @@ pub(super) fn run() -> anyhow::Result<()> {
     for machine in [&early, &late] {
         plant.story.verified(machine)?;
     }
-    plant.thief_after_the_end(&first_backup, unheard)
+    plant.thief_until_the_end(&first_backup, unheard)
 }
 
 /// A control plane and machines that share a clock.
@@ -156,26 +156,35 @@ impl Plant {
         self.renew_token()
     }
 
-    /// A thief serves the backup of before both rotations, when the certificate in it has ended: a machine that never
-    /// heard of another key takes nothing from it.
-    fn thief_after_the_end(&self, backup: &Path, mut unheard: Machine) -> anyhow::Result<()> {
-        self.clock.set(400 * DAY_MS)?;
+    /// A thief serves the backup of before both rotations to a machine that never heard of another key: it obeys until
+    /// the certificate in that backup ends, and takes nothing from then on.
+    fn thief_until_the_end(&self, backup: &Path, mut unheard: Machine) -> anyhow::Result<()> {
+        self.clock.set(300 * DAY_MS)?;
         let world = &self.story.world;
         let environment = self.clock.environment()?;
         let mut thief =
             ControlPlane::of_backup(world.directory.path(), world.plane.program(), backup, &environment)?;
         thief.start()?;
         let api = thief.api()?;
-        let path = format!("/api/v1/endpoints/{}", unheard.endpoint);
-        let theft = json!({ "title": "theft", "steps": [self.story.step("theft")] });
-        api.post(&format!("{path}/sequences"), &theft)?;
+        let path = format!("/api/v1/endpoints/{}/sequences", unheard.endpoint);
+        let steal = |mark: &str| {
+            api.post(&path, &json!({ "title": "theft", "steps": [self.story.step(mark)] })).map(drop)
+        };
+        steal("theft-on-day-300")?;
         unheard.move_path(&thief.url())?;
         unheard.start()?;
-        wait_for("the machine's visit", PATIENCE, || Ok(!api.get(&path)?["last_seen_at"].is_null()))?;
+        self.story.until_ran("theft-on-day-300")?;
+        self.clock.set(400 * DAY_MS)?;
+        // His token does not last so long either, so he makes another.
+        let said = thief.admin(&["token", "--email", "owner@example.com"])?;
+        thief.token = said.lines().last().context("the token is on the last line")?.trim().to_owned();
+        thief
+            .api()?
+            .post(&path, &json!({ "title": "theft", "steps": [self.story.step("theft-on-day-400")] }))?;
         self.story.stays_quiet()?;
-        ensure!(self.story.times("theft")? == 0, "an order key ordered work after its end");
+        ensure!(self.story.times("theft-on-day-400")? == 0, "an order key ordered work after its end");
         tell(
-            "day 400: a thief who serves the backup of day 0 gets nothing even from a machine that heard of no other key",
+            "day 300: a thief who serves the backup of day 0 is obeyed by a machine that heard of no other key; day 400: no more",
         );
         unheard.stop()?;
         thief.stop()?;
