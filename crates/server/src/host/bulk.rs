@@ -88,7 +88,7 @@ impl LocalHost {
             return Ok(None);
         }
         let turn = self.bulk.turn().await?;
-        for entries in parts(request) {
+        for entries in parts(sizes(request)) {
             let request = Arc::clone(request);
             let part = Input::Endpoint(EndpointInput::SyncPart { request, entries });
             let began = Instant::now();
@@ -100,12 +100,16 @@ impl LocalHost {
     }
 }
 
-/// The entries of a request in pieces of at most [`SMALL_BYTES_MAX`] where they are smaller than that, without the last
+/// The bytes of each entry.
+fn sizes(request: &SyncRequest) -> impl Iterator<Item = usize> {
+    request.entries.iter().map(|entry| entry.header.len() + entry.body.as_deref().map_or(0, str::len))
+}
+
+/// Entries of these sizes in pieces of at most [`SMALL_BYTES_MAX`], or of one entry that is larger; without the last
 /// piece.
-fn parts(request: &SyncRequest) -> Vec<Range<usize>> {
+fn parts(sizes: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let (mut parts, mut from, mut bytes) = (Vec::new(), 0, 0);
-    for (place, entry) in request.entries.iter().enumerate() {
-        let entry_bytes = entry.header.len() + entry.body.as_deref().map_or(0, str::len);
+    for (place, entry_bytes) in sizes.enumerate() {
         if place > from && bytes + entry_bytes > SMALL_BYTES_MAX {
             parts.push(from..place);
             (from, bytes) = (place, 0);
@@ -113,4 +117,20 @@ fn parts(request: &SyncRequest) -> Vec<Range<usize>> {
         bytes += entry_bytes;
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_sync_is_cut_into_small_pieces_and_the_last_is_left_for_the_whole() {
+        const HALF: usize = SMALL_BYTES_MAX / 2;
+        let parts = |sizes: &[usize]| parts(sizes.iter().copied());
+        assert_eq!(parts(&[]), []);
+        assert_eq!(parts(&[HALF, HALF]), []);
+        assert_eq!(parts(&[HALF, HALF, 1]), [0..2]);
+        assert_eq!(parts(&[3 * HALF, 1, HALF, HALF, HALF]), [0..1, 1..3]);
+        assert_eq!(parts(&[3 * HALF, 3 * HALF]), [0..1]);
+    }
 }

@@ -38,6 +38,32 @@ async fn a_certificate_of_a_private_ca_serves_both_versions_of_http() {
 }
 
 #[tokio::test]
+async fn a_renewed_certificate_serves_new_connections_and_those_that_are_open_go_on() {
+    let home = Home::new();
+    let (files, before) = certificate(&home);
+    let running = Server::start(ServeOptions { tls: Some(files.clone()), ..home.options() }).await.unwrap();
+    let address = running.addresses().people;
+    let stream = connect(address, &before, &[b"http/1.1"]).await.unwrap();
+    let mut open = Client::over(stream, None).await;
+    open.get("/healthz").await.expect(200);
+
+    // Another CA, so that a client tells the two apart. Half a pair is never used.
+    let (_, after) = certificate(&home);
+    let mut renewed = Err(std::io::Error::other("never tried"));
+    for _ in 0..300 {
+        renewed = connect(address, &after, &[b"http/1.1"]).await;
+        if renewed.is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Client::over(renewed.unwrap(), None).await.get("/healthz").await.expect(200);
+    assert!(connect(address, &before, &[b"http/1.1"]).await.is_err(), "the certificate before");
+    open.get("/healthz").await.expect(200);
+    running.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_file_that_does_not_read_is_named() {
     let home = Home::new();
     let (files, _) = certificate(&home);
