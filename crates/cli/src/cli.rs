@@ -88,9 +88,14 @@ mod tests {
 
     #[test]
     fn the_help_teaches() {
-        for (name, path) in
-            [("tidegate", &[][..]), ("run", &["run"]), ("serve", &["serve"]), ("link", &["link"])]
-        {
+        for (name, path) in [
+            ("tidegate", &[][..]),
+            ("run", &["run"]),
+            ("serve", &["serve"]),
+            ("link", &["link"]),
+            ("backup", &["admin", "backup"]),
+            ("restore", &["admin", "restore"]),
+        ] {
             let mut command = Cli::command().term_width(100);
             command.build();
             let found = path.iter().fold(&mut command, |command, part| {
@@ -113,7 +118,10 @@ mod tests {
             "tidegate tokens revoke 0123456789abcdef",
             "tidegate admin sign-in-link --data d --email e@x --public-url https://tg.example",
             "tidegate admin backup --data d --out f",
+            "tidegate admin backup --data d --out f --without-keys",
+            "tidegate admin backup --data d --out f --encrypt-to age1a --encrypt-to age1b --encrypt-to-file g",
             "tidegate admin restore --data d --from f",
+            "tidegate admin restore --data d --from f --keys-from g --identity i --identity j --root-key r",
             "tidegate login https://tg.example/sign-in#s",
             "tidegate clients --json",
             "tidegate clients create Acme --url https://tg.example",

@@ -9,6 +9,7 @@ use anyhow::Result;
 use tidegate_core::api::TokenLife;
 use tidegate_core::digest::Digest;
 use tidegate_core::verify::{AuditReport, AuditVerifier, Report, Verifier};
+pub(crate) use tidegate_server::admin::{BackupContents, Keys, Protection, RestoreOptions, Restored};
 pub(crate) use tidegate_server::{ProxyNetwork, PublicUrl};
 
 /// What `serve` is told.
@@ -128,13 +129,13 @@ pub(crate) fn create_sign_in_link(data: &Path, email: &str, url: &str) -> Result
     tidegate_server::admin::create_sign_in_link(data, email, url)
 }
 
-/// Writes a consistent copy of the data directory to `out`, also while `serve` runs.
+/// Writes a consistent copy of the data directory to `out`, also while `serve` runs, and answers what the file holds.
 ///
 /// # Errors
 ///
-/// Where either cannot be read or written.
-pub(crate) fn backup(data: &Path, out: &Path) -> Result<()> {
-    tidegate_server::admin::backup(data, out)
+/// Where either cannot be read or written, or a recipient is none.
+pub(crate) fn backup(data: &Path, out: &Path, protection: &Protection) -> Result<BackupContents> {
+    tidegate_server::admin::backup(data, out, protection)
 }
 
 /// Restores the data directory from a backup and closes every order log (R9). A database that was there is kept
@@ -142,13 +143,9 @@ pub(crate) fn backup(data: &Path, out: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Where either cannot be read or written, or the directory is in use.
-pub(crate) fn restore(
-    data: &Path,
-    from: &Path,
-    keys_from: Option<&Path>,
-) -> Result<tidegate_server::admin::Restored> {
-    tidegate_server::admin::restore(data, from, true, keys_from)
+/// Where either cannot be read or written, the directory is in use, or the backup cannot be decrypted or has no keys.
+pub(crate) fn restore(data: &Path, options: &RestoreOptions) -> Result<Restored> {
+    tidegate_server::admin::restore(data, options)
 }
 
 /// Verifies an export of the audit log with nothing but the file, as [`verify`] does.

@@ -90,6 +90,12 @@ obstacles! {
     DiskFull = "disk_full";
     /// What is to be restored is no whole backup.
     BackupUnusable = "backup_unusable";
+    /// A backup holds no keys, and none were found elsewhere.
+    BackupWithoutKeys = "backup_without_keys";
+    /// A backup is encrypted, and no identity that was named opens it.
+    BackupEncrypted = "backup_encrypted";
+    /// A recipient or an identity is no key of age.
+    AgeKeyUnusable = "age_key_unusable";
     /// The record is not an export of this product.
     ExportUnusable = "export_unusable";
 

@@ -154,3 +154,11 @@ fn restrict(_: &Path) -> io::Result<bool> {
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { fs::File::open(directory)?.sync_all() } else { Ok(()) }
 }
+
+/// Removes a file, if it is there.
+pub(crate) fn remove_if_there(file: &Path) -> io::Result<()> {
+    fs::remove_file(file).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })
+}

@@ -2,6 +2,7 @@
 
 use tidegate_core::envelope::Envelope;
 use tidegate_core::keys::{KeyPair, PublicKey, Role, Sign as _};
+use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_core::sql::{ReadSql, Row, Sql, SqlError, Value};
 use tidegate_core::time::Timestamp;
 use tidegate_core::wire::{Authority, OrderKeyCertificate};
@@ -105,6 +106,48 @@ pub(crate) fn certificates_load(db: &dyn ReadSql) -> Result<Vec<OrderKeyCertific
 /// [`SqlError`] when storage fails or there is one already.
 pub(crate) fn root_store(db: &dyn Sql, root: PublicKey) -> Result<(), SqlError> {
     db.execute("INSERT INTO root (id, root_key) VALUES (1, ?1)", &[root.into()])?;
+    Ok(())
+}
+
+/// Whether the secret halves of the newest keys are here. They are not in a backup that was made without them.
+///
+/// # Errors
+///
+/// [`SqlError`] when storage fails.
+pub(crate) fn has_keys(db: &dyn ReadSql) -> Result<bool, SqlError> {
+    let rows =
+        db.query("SELECT order_seed, statement_seed FROM order_key ORDER BY serial DESC LIMIT 1", &[])?;
+    Ok(rows.first().is_some_and(|row| !row.is_null(0) && !row.is_null(1)))
+}
+
+/// Whether certificates are here, and the keys that they are about are not.
+///
+/// # Errors
+///
+/// [`SqlError`] when storage fails.
+pub(crate) fn are_keys_missing(db: &dyn ReadSql) -> Result<bool, SqlError> {
+    let is_certified = !db.query("SELECT 1 FROM order_key LIMIT 1", &[])?.is_empty();
+    Ok(is_certified && !has_keys(db)?)
+}
+
+/// What an operator is told who works with a database that was made without keys and put in place as a file.
+pub(crate) fn without_keys() -> Obstructed {
+    Obstructed::new(
+        Obstacle::BackupWithoutKeys,
+        "the database in the data directory holds no keys: it is a backup that was made without them",
+        "put it in place with the keys, which also keeps work from running twice; nothing was changed:\n\
+         tidegate admin restore --data DIR --from BACKUP --keys-from BACKUP-WITH-KEYS",
+    )
+}
+
+/// Erases the secret half of every key, also of those that wait for the root key's signature. Certificates stay.
+///
+/// # Errors
+///
+/// [`SqlError`] when storage fails.
+pub(crate) fn keys_erase(db: &dyn Sql) -> Result<(), SqlError> {
+    db.execute("UPDATE order_key SET order_seed = NULL, statement_seed = NULL", &[])?;
+    db.execute("DELETE FROM order_key_request", &[])?;
     Ok(())
 }
 

@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::data;
 use crate::host::LocalHost;
 use crate::net::{self, Budget, Gate, Listener, Proxies, Serving, Tls};
 use crate::operations::{self, Operations};
 use crate::options::ServeOptions;
 use crate::tasks;
+use crate::{admin, data};
 
 /// The control plane on one machine, to be started.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,7 @@ impl Server {
             data::require_database(&options.data).map_err(|error| data::explained(&options.data, error))?;
         let explained = |error| data::explained(&options.data, error);
         let lock = data::lock(&options.data).map_err(explained)?;
+        admin::remove_leftovers(&options.data);
         let (stop, stopping) = watch::channel(false);
         let opened = LocalHost::open(
             &database,

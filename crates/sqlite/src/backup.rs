@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate_core::sql::SqlError;
 
+use crate::database::Database;
 use crate::error::OpenError;
 use crate::open::{create_private, open_reader, sync_directory};
 use crate::settings::Settings;
@@ -44,8 +45,37 @@ pub enum BackupError {
 ///
 /// [`BackupError`]; the partial file is removed.
 pub fn backup(from: &Path, to: &Path) -> Result<(), BackupError> {
+    place(to, |partial| {
+        let database = open_reader(from, &Settings::endpoint())?;
+        stored(to, create_private(partial))?;
+        database
+            .copy_into(partial)
+            .map_err(|failed| BackupError::Copy { to: to.to_owned(), source: failed.error })
+    })
+}
+
+/// Writes what queries find in `database` into the file `to`, as [`backup`] does, and nothing of its free space.
+pub(crate) fn compact(database: &Database, to: &Path) -> Result<(), BackupError> {
+    place(to, |partial| {
+        stored(to, create_private(partial))?;
+        database
+            .compact_into(partial)
+            .map_err(|failed| BackupError::Copy { to: to.to_owned(), source: failed.error })
+    })
+}
+
+/// Has `write` make the file `partial`, and gives it the name `to` once it is on the disk.
+fn place(to: &Path, write: impl FnOnce(&Path) -> Result<(), BackupError>) -> Result<(), BackupError> {
     let partial = partial_name(to);
-    let answer = copy(from, &partial, to);
+    let place = || {
+        // Never build on what a killed backup left behind.
+        stored(to, remove_if_there(&partial))?;
+        write(&partial)?;
+        stored(to, File::options().write(true).open(&partial).and_then(|file| file.sync_all()))?;
+        stored(to, rename(&partial, to))?;
+        stored(to, sync_directory(to))
+    };
+    let answer = place();
     if answer.is_err() {
         // Nothing to add to the error when the partial file cannot be removed either.
         let _ = remove_file(&partial);
@@ -53,22 +83,15 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), BackupError> {
     answer
 }
 
-fn copy(from: &Path, partial: &Path, to: &Path) -> Result<(), BackupError> {
-    let stored =
-        |answer: io::Result<()>| answer.map_err(|source| BackupError::Store { to: to.to_owned(), source });
-    // One that a killed backup left behind is not ours to build on.
-    stored(remove_file(partial).or_else(|error| match error.kind() {
+fn stored<T>(to: &Path, answer: io::Result<T>) -> Result<T, BackupError> {
+    answer.map_err(|source| BackupError::Store { to: to.to_owned(), source })
+}
+
+fn remove_if_there(file: &Path) -> io::Result<()> {
+    remove_file(file).or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => Ok(()),
         _ => Err(error),
-    }))?;
-    let database = open_reader(from, &Settings::endpoint())?;
-    stored(create_private(partial))?;
-    database
-        .copy_into(partial)
-        .map_err(|failed| BackupError::Copy { to: to.to_owned(), source: failed.error })?;
-    stored(File::options().write(true).open(partial).and_then(|file| file.sync_all()))?;
-    stored(rename(partial, to))?;
-    stored(sync_directory(to))
+    })
 }
 
 fn partial_name(to: &Path) -> PathBuf {

@@ -136,6 +136,14 @@ impl Database {
         })
     }
 
+    /// Writes what queries find as of one moment into `to`, an empty file: no free page, no byte of a deleted row.
+    pub(crate) fn compact_into(&self, to: &Path) -> Result<(), ControlError> {
+        self.as_owner(|connection| {
+            let path = to.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(to.to_owned()))?;
+            connection.execute("VACUUM INTO ?1", [path]).map(drop)
+        })
+    }
+
     fn as_owner<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ControlError> {
         self.owned.store(true, Ordering::Relaxed);
         let answer = run(&self.connection);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tidegate_core::sql::{ReadSql, Sql, SqlError, SqlErrorKind};
 
+use crate::backup::{BackupError, compact};
 use crate::checkpoint::{self, Checkpoints};
 use crate::database::{ControlError, Database};
 use crate::error::{OpenError, ReadError, WriteError};
@@ -155,6 +156,18 @@ impl Store {
     pub fn check_integrity(&self) -> Result<(), SqlError> {
         let found = self.trusted(self.database.control_text("PRAGMA integrity_check(1)"))?;
         if found == "ok" { Ok(()) } else { Err(SqlError::new(SqlErrorKind::Damaged, found)) }
+    }
+
+    /// Writes what queries find into the file `to`, and nothing else: no free page, no byte of a deleted row.
+    ///
+    /// The file appears under its name only when it is complete and on the disk, replacing a former one; only its
+    /// owner may read it. Until then it is `to` with `.partial`.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`]; the partial file is removed. `to` must be UTF-8.
+    pub fn compact_into(&self, to: &Path) -> Result<(), BackupError> {
+        compact(&self.database, to)
     }
 
     /// Gives up to `bytes` of free pages back to the file system; nothing unless

@@ -121,6 +121,34 @@ fn a_copy_of_a_database_in_use_is_whole_and_replaces_a_former_one() {
 }
 
 #[test]
+fn a_compact_copy_has_what_queries_find_and_no_byte_of_what_was_deleted() {
+    let directory = TempDir::new().unwrap();
+    let (path, to) = (directory.path().join("live.db"), directory.path().join("it's a copy.db"));
+    create(&path, &Settings::server()).transaction(|db| insert(db, 10)).unwrap();
+    // As a tool leaves it that does not overwrite what it deletes.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.pragma_update(None, "secure_delete", false).unwrap();
+    other
+        .execute_batch(
+            "CREATE TABLE former (body TEXT); INSERT INTO former VALUES ('the former secret'); DROP TABLE former;",
+        )
+        .unwrap();
+    drop(other);
+    let holds = |file: &Path| {
+        let secret = b"the former secret";
+        fs::read(file).unwrap().windows(secret.len()).any(|window| window == secret)
+    };
+    let store = Store::open(&path, &Settings::server(), Fatal::default()).unwrap();
+    store.compact_into(&to).unwrap();
+    assert!(holds(&path) && !holds(&to));
+    store.compact_into(&to).unwrap();
+    let copy = Store::open(&to, &Settings::server(), Fatal::default()).unwrap();
+    assert_eq!(count(&copy), 1);
+    copy.check_integrity().unwrap();
+    assert!(!directory.path().join("it's a copy.db.partial").exists());
+}
+
+#[test]
 fn a_backup_of_nothing_leaves_nothing() {
     let directory = TempDir::new().unwrap();
     let to = directory.path().join("copy.db");

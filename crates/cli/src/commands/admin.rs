@@ -1,12 +1,12 @@
 //! `tidegate admin`: what needs the data directory, on the control plane's own machine.
 
+mod backup;
 mod order_key;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use tidegate_core::api::TokenLife;
-use tidegate_server::admin::Keys;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -93,35 +93,9 @@ Example:
         public_url: PublicUrl,
     },
     /// Write a consistent copy of everything durable, also while `serve` runs
-    Backup {
-        /// The data directory
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
-        /// The file to write
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
+    Backup(backup::BackupArgs),
     /// Put a backup in place; `serve` must not run
-    #[command(after_help = "\
-Every order log is closed in the same transaction: work that machines had not told of in the backup
-`may have run since`, and shows so until the machine itself tells what it knows. What lived only in
-the lost part is gone.
-
-A machine that has seen a newer order key obeys no older one. The newest one that is found stays in
-use: that of the database that is replaced, or of the later backup that --keys-from names. If
-neither is left, make a new one with `tidegate admin order-key new --serial N`, N above every serial
-that a machine knows: their pages say which.")]
-    Restore {
-        /// The data directory
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
-        /// The backup
-        #[arg(long, value_name = "FILE")]
-        from: PathBuf,
-        /// A later backup, for its order key
-        #[arg(long, value_name = "FILE")]
-        keys_from: Option<PathBuf>,
-    },
+    Restore(backup::RestoreArgs),
     /// Replace, revoke and list the keys that orders are signed with
     OrderKey(order_key::Args),
 }
@@ -151,22 +125,9 @@ pub(crate) fn run(args: Args, screen: &Screen) -> Result<Exit, Failure> {
             screen.note("The link works once, for 24 hours. Give it to that person only.");
             screen.line(link)?;
         }
-        Act::Backup { data, out } => {
-            host::backup(&data, &out)?;
-            screen.line(format!("The backup is in {}.", out.display()))?;
-        }
+        Act::Backup(args) => backup::backup(args, screen)?,
+        Act::Restore(args) => backup::restore(args, screen)?,
         Act::OrderKey(args) => order_key::run(args, screen)?,
-        Act::Restore { data, from, keys_from } => {
-            let restored = host::restore(&data, &from, keys_from.as_deref())?;
-            screen.line(format!("{} is as it was in the backup.", data.display()))?;
-            if let Some(replaced) = restored.replaced {
-                screen.line(format!("What it held before is kept in {}.", replaced.display()))?;
-            }
-            screen.line(keys_line(restored.keys))?;
-            screen.line(
-                "Work that was under way `may have run since`: each machine tells when it is next heard.",
-            )?;
-        }
     }
     Ok(Exit::Done)
 }
@@ -175,18 +136,5 @@ fn works(life: TokenLife) -> String {
     match life {
         TokenLife::For(span) => format!("works for {span}"),
         TokenLife::Never => "works until it is withdrawn".to_owned(),
-    }
-}
-
-fn keys_line(keys: Keys) -> String {
-    match keys {
-        Keys::Same { serial } => format!("Its order key {serial} stays in use."),
-        Keys::Carried { serial } => {
-            format!("The current order key {serial} stays in use; the backup has an older one.")
-        }
-        Keys::OfBackup { serial } => format!(
-            "It uses order key {serial}, as the backup does. If that key was replaced since, machines obey nothing that \
-             it signs: their pages say which one they know, and `tidegate admin order-key new --serial N` makes a later one."
-        ),
     }
 }

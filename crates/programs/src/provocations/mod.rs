@@ -13,6 +13,7 @@ mod front;
 mod held;
 mod path;
 mod plane;
+mod protected;
 mod requests;
 mod sequences;
 mod service;

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::ensure;
 
 use super::book::{Book, Contents, program, text};
-use super::front;
+use super::{front, protected};
 use crate::harness::{Certificates, ControlPlane, Validity, World, binary, free_port};
 
 pub(super) const CODES: &[&str] = &[
@@ -28,16 +28,19 @@ pub(super) const CODES: &[&str] = &[
     "data_directory_damaged",
     "disk_full",
     "backup_unusable",
+    "backup_without_keys",
+    "backup_encrypted",
+    "age_key_unusable",
     "file_not_written",
     "invalid_request",
     "not_found",
 ];
 
-struct Machine {
+pub(super) struct Machine {
     world: World,
     tidegate: PathBuf,
     /// A data directory with an owner that nobody serves.
-    idle: ControlPlane,
+    pub(super) idle: ControlPlane,
 }
 
 pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
@@ -54,17 +57,18 @@ pub(super) fn provoke(book: &mut Book) -> anyhow::Result<()> {
     owners(book, &machine)?;
     directories(book, &machine)?;
     backups(book, &machine)?;
+    protected::provoke(book, &machine)?;
     before.still_in(&machine.idle.data)?;
     ensure!(machine.world.api.status("/readyz")? == 200, "the control plane that runs is undisturbed");
     Ok(())
 }
 
 impl Machine {
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.world.directory.path()
     }
 
-    fn tidegate(&self, words: &[&str]) -> Command {
+    pub(super) fn tidegate(&self, words: &[&str]) -> Command {
         let mut command = program(&self.tidegate);
         command.args(words).current_dir(self.folder());
         command
@@ -82,7 +86,7 @@ impl Machine {
     }
 
     /// A copy of the idle data directory, to be broken.
-    fn copy(&self, name: &str) -> anyhow::Result<PathBuf> {
+    pub(super) fn copy(&self, name: &str) -> anyhow::Result<PathBuf> {
         let copy = self.folder().join(name);
         let copied = Command::new("cp").arg("-a").arg(&self.idle.data).arg(&copy).status()?;
         ensure!(copied.success(), "`{}` cannot be copied", self.idle.data.display());

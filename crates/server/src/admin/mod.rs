@@ -1,21 +1,28 @@
 //! What operators do to a data directory with a command.
 
 mod backup;
+mod encryption;
 pub mod order_key;
 mod owner;
 mod restore;
 mod root_key;
 mod token;
 
-pub use backup::backup;
+pub use backup::{BackupContents, Protection, backup};
 pub use owner::{Owner, OwnerOptions, create_owner};
-pub use restore::{Keys, Restored, restore};
+pub use restore::{Keys, RestoreOptions, Restored, restore};
 pub use token::{create_sign_in_link, create_token};
 
 use anyhow::Context as _;
 use std::path::Path;
 use tidegate_core::error::Error;
 use tidegate_sqlite::{Fatal, Readers, Settings, Store, WriteError};
+
+/// Removes what killed commands left in the data directory `data`, which this process has locked.
+pub(crate) fn remove_leftovers(data: &Path) {
+    backup::remove_leftovers(data);
+    restore::remove_leftovers(data);
+}
 
 /// Opens a database for a command: one thread, little memory.
 fn open(database: &Path) -> anyhow::Result<Store> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tidegate_core::api::TokenLife;
 use tidegate_core::call::{Context, DirectoryInput};
 use tidegate_core::directory::{self, token_digest};
@@ -11,7 +11,7 @@ use tidegate_core::sql::Sql;
 use tidegate_web::token_secret;
 
 use crate::host::NobodyHeard;
-use crate::identity::identity_load;
+use crate::identity::{are_keys_missing, identity_load, without_keys};
 use crate::schemas::migrate_all;
 use crate::{clock, data};
 
@@ -53,7 +53,11 @@ fn make(data: &Path, input: &DirectoryInput, failed: &'static str) -> anyhow::Re
     if lock.is_some() {
         store.transaction(migrate_all).context("failed to bring the database up to date")?;
     }
-    let identity = store.read(|db| identity_load(db)).context("failed to read the control plane's keys")?;
+    let unread = "failed to read the control plane's keys";
+    if store.read(|db| are_keys_missing(db)).context(unread)? {
+        bail!(without_keys());
+    }
+    let identity = store.read(|db| identity_load(db)).context(unread)?;
     let identity = identity.ok_or_else(|| anyhow::anyhow!(data::no_owner(data)))?;
     let cx = Context {
         now: clock::now(),

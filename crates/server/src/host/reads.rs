@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tidegate_core::call::{
     Answer, Context, DirectoryQuestion, EndpointQuestion, ObjectId, Question, SyncNeed,
 };
@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::LocalHost;
 use super::bulk::SMALL_BYTES_MAX;
-use crate::identity::{Identity, identity_load};
+use crate::identity::{Identity, are_keys_missing, identity_load, without_keys};
 
 /// Listings that run at once. More would wait for the same disk; those beyond wait their turn.
 const LISTINGS_MAX: usize = 4;
@@ -50,7 +50,11 @@ impl Reads {
 
     /// The stored identity; `None`: there is none.
     pub(super) fn identity(&self) -> anyhow::Result<Option<Identity>> {
-        self.short.with(identity_load).context("failed to read the control plane's keys")
+        let failed = "failed to read the control plane's keys";
+        if self.short.with(are_keys_missing).context(failed)? {
+            bail!(without_keys());
+        }
+        self.short.with(identity_load).context(failed)
     }
 
     /// The addresses from which people signed in lately.

@@ -4,7 +4,7 @@ use std::fs;
 
 use tidegate_core::api::TokenLife;
 use tidegate_core::obstacle::{Obstacle, Obstructed};
-use tidegate_server::admin::{OwnerOptions, backup, create_owner, create_token};
+use tidegate_server::admin::{OwnerOptions, Protection, backup, create_owner, create_token};
 use tidegate_server::{ServeOptions, Server};
 
 use crate::client::Client;
@@ -80,7 +80,7 @@ async fn a_directory_without_an_owner_says_what_to_do() {
     let refused = Server::start(ServeOptions::new(home.path(), free_port())).await.err().unwrap();
     says_so(refused);
     says_so(create_token(home.path(), EMAIL, TokenLife::default()).unwrap_err());
-    assert!(backup(home.path(), &home.path().join("out")).is_err());
+    assert!(backup(home.path(), &home.path().join("out"), &Protection::default()).is_err());
     assert!(!home.path().join("tidegate.db").exists());
 }
 

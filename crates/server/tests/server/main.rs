@@ -12,6 +12,7 @@ mod hostile;
 mod machine;
 mod operations;
 mod plane;
+mod protected;
 mod restore;
 mod room;
 mod shutdown;

@@ -1,12 +1,13 @@
 //! Backups made while the directory is served, and what a restore makes of them.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use tidegate_core::wire::OrderKind;
-use tidegate_server::admin::{backup, restore};
+use tidegate_server::admin::{Protection, RestoreOptions, backup, restore};
 
 use crate::client::Client;
 use crate::machine::Machine;
@@ -31,7 +32,7 @@ async fn a_backup_made_while_people_write_is_consistent() {
     let (data, out) = (home.data(), home.beside("backup.db"));
     let copies = tokio::task::spawn_blocking(move || {
         for _ in 0..10 {
-            backup(&data, &out).unwrap();
+            backup(&data, &out, &Protection::default()).unwrap();
         }
     });
     copies.await.unwrap();
@@ -39,7 +40,7 @@ async fn a_backup_made_while_people_write_is_consistent() {
     let written = writer.await.unwrap();
     running.shutdown().await;
 
-    let restored = restore(&home.data(), &home.beside("backup.db"), true, None).unwrap();
+    let restored = restore(&home.data(), &replacing(&home.beside("backup.db"))).unwrap();
     assert!(restored.replaced.is_some());
     let running = home.serve().await;
     let mut owner = home.owner(&running).await;
@@ -59,10 +60,10 @@ async fn a_restore_closes_order_logs_and_the_machine_goes_on() {
     let mut machine = Machine::new(1);
     machine.enrol(&mut line, &enrolment_code(&mut owner).await).await;
     machine.settle(&mut line).await;
-    backup(&home.data(), &home.beside("backup.db")).unwrap();
+    backup(&home.data(), &home.beside("backup.db"), &Protection::default()).unwrap();
     running.shutdown().await;
 
-    let restored = restore(&home.data(), &home.beside("backup.db"), true, None).unwrap();
+    let restored = restore(&home.data(), &replacing(&home.beside("backup.db"))).unwrap();
     assert_eq!(restored.endpoints, 1);
     let running = home.serve().await;
     let mut line = Client::connect(running.addresses().people, None).await;
@@ -74,11 +75,11 @@ async fn a_restore_closes_order_logs_and_the_machine_goes_on() {
 async fn a_restore_does_not_touch_what_is_used_or_was_not_to_be_replaced() {
     let home = Home::new();
     let out = home.beside("backup.db");
-    backup(&home.data(), &out).unwrap();
-    let refused = restore(&home.data(), &out, false, None).unwrap_err();
+    backup(&home.data(), &out, &Protection::default()).unwrap();
+    let refused = restore(&home.data(), &RestoreOptions { replace: false, ..replacing(&out) }).unwrap_err();
     assert!(refused.to_string().contains("has a database already"), "{refused:#}");
     let running = home.serve().await;
-    let refused = restore(&home.data(), &out, true, None).unwrap_err();
+    let refused = restore(&home.data(), &replacing(&out)).unwrap_err();
     assert!(refused.to_string().contains("is in use"), "{refused:#}");
     running.shutdown().await;
 }
@@ -87,15 +88,15 @@ async fn a_restore_does_not_touch_what_is_used_or_was_not_to_be_replaced() {
 async fn a_damaged_backup_leaves_everything_as_it_was() {
     let home = Home::new();
     let out = home.beside("backup.db");
-    backup(&home.data(), &out).unwrap();
+    backup(&home.data(), &out, &Protection::default()).unwrap();
     let mut bytes = fs::read(&out).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..].fill(0xa5);
     fs::write(&out, bytes).unwrap();
     let before = fs::read(home.data().join("tidegate.db")).unwrap();
-    restore(&home.data(), &out, true, None).unwrap_err();
+    restore(&home.data(), &replacing(&out)).unwrap_err();
     fs::write(&out, "no database").unwrap();
-    restore(&home.data(), &out, true, None).unwrap_err();
+    restore(&home.data(), &replacing(&out)).unwrap_err();
     assert_eq!(fs::read(home.data().join("tidegate.db")).unwrap(), before);
     let names: Vec<_> = fs::read_dir(home.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_string_lossy().contains("restoring")), "{names:?}");
@@ -106,14 +107,19 @@ async fn a_damaged_backup_leaves_everything_as_it_was() {
 async fn a_backup_moves_to_another_machine() {
     let home = Home::new();
     let out = home.beside("backup.db");
-    backup(&home.data(), &out).unwrap();
+    backup(&home.data(), &out, &Protection::default()).unwrap();
     let elsewhere = home.beside("elsewhere");
-    let restored = restore(&elsewhere, &out, false, None).unwrap();
+    let restored = restore(&elsewhere, &RestoreOptions { replace: false, ..replacing(&out) }).unwrap();
     assert_eq!((restored.endpoints, restored.replaced), (0, None));
     let options = tidegate_server::ServeOptions { data: elsewhere, ..home.options() };
     let running = tidegate_server::Server::start(options).await.unwrap();
     home.owner(&running).await.get("/api/v1/me").await.expect(200);
     running.shutdown().await;
+}
+
+/// A restore of the backup `from` that may replace a database.
+fn replacing(from: &Path) -> RestoreOptions {
+    RestoreOptions { from: from.to_owned(), replace: true, ..RestoreOptions::default() }
 }
 
 async fn names(owner: &mut Client) -> Vec<String> {

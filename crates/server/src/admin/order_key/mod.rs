@@ -94,7 +94,7 @@ pub fn list(data: &Path) -> anyhow::Result<Vec<OrderKey>> {
 pub fn renew(data: &Path, root_key: &Path, renewal: Renewal) -> anyhow::Result<OrderKey> {
     let mut directory = Directory::open(data)?;
     let root = root_key::read(root_key)?;
-    let (seeds, request) = directory.request(renewal)?;
+    let (seeds, request) = request_make(&directory.store, directory.root, renewal)?;
     let authority = sign::certify(&request, &root)?;
     directory.install(&seeds, &authority)
 }
@@ -106,7 +106,7 @@ pub fn renew(data: &Path, root_key: &Path, renewal: Renewal) -> anyhow::Result<O
 /// When the directory is served or has no owner, or the file cannot be written.
 pub fn request(data: &Path, request: &Path, renewal: Renewal) -> anyhow::Result<()> {
     let mut directory = Directory::open(data)?;
-    let (seeds, asked) = directory.request(renewal)?;
+    let (seeds, asked) = request_make(&directory.store, directory.root, renewal)?;
     // First: keys are kept only where their request can be signed.
     files::write(request, &asked)?;
     directory.request_keep(&seeds, &asked)
@@ -134,6 +134,28 @@ pub fn accept(data: &Path, answer: &Path) -> anyhow::Result<OrderKey> {
     directory.install(&seeds, &authority)
 }
 
+/// Makes new keys in a database that lost its own, with the seed of the root key; answers the serial.
+///
+/// # Errors
+///
+/// When the root key is not this control plane's, or it has no owner.
+pub(super) fn renew_in(store: &mut Store, root_seed: &[u8; 32]) -> anyhow::Result<u64> {
+    let root = store.read(|db| root_load(db)).context("failed to read the root key")?;
+    let root = root.context("the backup holds no control plane")?;
+    if root_keys(root_seed).1 != root {
+        bail!(Obstructed::new(
+            Obstacle::RootKeyUnusable,
+            "the root key that was named is not that of the backup",
+            "name with --root-key the file that `tidegate admin owner` wrote for this control plane; nothing was changed",
+        ));
+    }
+    let renewal = Renewal { before: Before::Replaced, valid_for: None, serial: None };
+    let (seeds, request) = request_make(store, root, renewal)?;
+    let authority = sign::certify(&request, root_seed)?;
+    install_in(store, &seeds, &authority)?;
+    Ok(authority.serial())
+}
+
 /// A data directory that is worked on.
 struct Directory {
     store: Store,
@@ -152,36 +174,6 @@ impl Directory {
         let root = store.read(|db| root_load(db)).context("failed to read the root key")?;
         let root = root.ok_or_else(|| anyhow::anyhow!(data::no_owner(data)))?;
         Ok(Self { store, root, path: data.to_owned(), _lock: lock })
-    }
-
-    /// Fresh keys, and what the root key is asked to say of them.
-    fn request(&self, renewal: Renewal) -> anyhow::Result<(Seeds, Request)> {
-        let Renewal { before, valid_for, serial: wanted } = renewal;
-        let certificates =
-            self.store.read(|db| certificates_load(db)).context("failed to read the certificates")?;
-        let newest = certificates.first();
-        let serial = newest.map_or(0, |newest| newest.serial);
-        let mut revoked = newest.map(|newest| newest.revoked.clone()).unwrap_or_default();
-        if before == Before::Revoked && serial > 0 {
-            revoked.push(serial);
-            // The oldest go: no machine that has not been heard for so long obeys them, whatever the list says.
-            let excess = revoked.len().saturating_sub(REVOKED_MAX);
-            revoked.drain(..excess);
-        }
-        let next = wanted.unwrap_or(serial + 1);
-        if next <= serial || next > SERIAL_MAX {
-            bail!(unusable(format!(
-                "a new serial lies above {serial}, the one in use, and is at most {SERIAL_MAX}"
-            )));
-        }
-        let seeds = Seeds { order: clock::entropy(), statement: clock::entropy() };
-        let now = clock::now();
-        let certificate = OrderKeyCertificate {
-            revoked,
-            not_after: now.plus(valid_for.unwrap_or(ORDER_KEY_VALID_FOR)),
-            ..OrderKeyCertificate::new(next, &seeds.keys(), now)
-        };
-        Ok((seeds, Request { tidegate_order_key_request: 1, root: self.root, certificate }))
     }
 
     fn request_keep(&mut self, seeds: &Seeds, request: &Request) -> anyhow::Result<()> {
@@ -207,15 +199,48 @@ impl Directory {
     }
 
     fn install(&mut self, seeds: &Seeds, authority: &Authority) -> anyhow::Result<OrderKey> {
-        let now = clock::now();
-        let install = |db: &dyn Sql| -> Result<(), SqlError> {
-            keys_store(db, seeds, authority, now)?;
-            db.execute("DELETE FROM order_key_request", &[])?;
-            Ok(())
-        };
-        self.store.transaction(install).context("failed to put the new keys in use")?;
+        install_in(&mut self.store, seeds, authority)?;
         list(&self.path)?.into_iter().next().context("the new key is listed")
     }
+}
+
+fn install_in(store: &mut Store, seeds: &Seeds, authority: &Authority) -> anyhow::Result<()> {
+    let now = clock::now();
+    let install = |db: &dyn Sql| -> Result<(), SqlError> {
+        keys_store(db, seeds, authority, now)?;
+        db.execute("DELETE FROM order_key_request", &[])?;
+        Ok(())
+    };
+    store.transaction(install).context("failed to put the new keys in use")
+}
+
+/// Fresh keys, and what the root key is asked to say of them.
+fn request_make(store: &Store, root: PublicKey, renewal: Renewal) -> anyhow::Result<(Seeds, Request)> {
+    let Renewal { before, valid_for, serial: wanted } = renewal;
+    let certificates = store.read(|db| certificates_load(db)).context("failed to read the certificates")?;
+    let newest = certificates.first();
+    let serial = newest.map_or(0, |newest| newest.serial);
+    let mut revoked = newest.map(|newest| newest.revoked.clone()).unwrap_or_default();
+    if before == Before::Revoked && serial > 0 {
+        revoked.push(serial);
+        // The oldest go: no machine that has not been heard for so long obeys them, whatever the list says.
+        let excess = revoked.len().saturating_sub(REVOKED_MAX);
+        revoked.drain(..excess);
+    }
+    let next = wanted.unwrap_or(serial + 1);
+    if next <= serial || next > SERIAL_MAX {
+        bail!(unusable(format!(
+            "a new serial lies above {serial}, the one in use, and is at most {SERIAL_MAX}"
+        )));
+    }
+    let seeds = Seeds { order: clock::entropy(), statement: clock::entropy() };
+    let now = clock::now();
+    let certificate = OrderKeyCertificate {
+        revoked,
+        not_after: now.plus(valid_for.unwrap_or(ORDER_KEY_VALID_FOR)),
+        ..OrderKeyCertificate::new(next, &seeds.keys(), now)
+    };
+    Ok((seeds, Request { tidegate_order_key_request: 1, root, certificate }))
 }
 
 fn unusable(what: String) -> Obstructed {

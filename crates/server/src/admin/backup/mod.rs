@@ -1,0 +1,107 @@
+//! A copy of everything durable, with or without the keys, for everybody or for the holders of some secret keys.
+
+mod workplace;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tidegate_core::obstacle::{Obstacle, Obstructed};
+use tidegate_sqlite::{BackupError, Store, Unusable};
+
+use super::encryption::{Recipients, encrypt};
+use crate::data;
+use crate::identity::keys_erase;
+use crate::schemas::migrate_all;
+use workplace::Workplace;
+
+pub(crate) use workplace::remove_leftovers;
+
+/// How a backup is kept from a thief. The default: not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Protection {
+    /// Whether the secret halves of all keys are left out.
+    pub without_keys: bool,
+    /// Whom it is encrypted to: recipients of age, `age1…`. None here and in the files: it is not encrypted.
+    pub recipients: Vec<String>,
+    /// Files with recipients, one a line.
+    pub recipient_files: Vec<PathBuf>,
+}
+
+/// What the file of a backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackupContents {
+    /// Whether it holds the secret halves of the keys, with which all machines can be ordered.
+    pub has_keys: bool,
+    /// How many recipients it is encrypted to; 0: it is not encrypted.
+    pub recipients: usize,
+}
+
+/// Copies the database of the data directory `data` as of one moment into the file `out`, also while it is served.
+///
+/// Only its owner may read the file. It appears under its name only when it is complete, replacing a former one. What is
+/// left out or encrypted first stands in a private copy in the data directory, which needs room for it; `out` never holds
+/// more than it is meant to.
+///
+/// # Errors
+///
+/// When there is no database, a recipient cannot be used, another protected backup is being made, or the copy cannot be
+/// written. A former backup is then as it was.
+pub fn backup(data: &Path, out: &Path, protection: &Protection) -> anyhow::Result<BackupContents> {
+    let recipients = Recipients::read(&protection.recipients, &protection.recipient_files)?;
+    let database = data::require_database(data)?;
+    let explained = |error| data::explained(data, error);
+    if data::lock_if_free(data).map_err(explained)?.is_some() {
+        tidegate_sqlite::check_room(&database).map_err(|error| explained(error.into()))?;
+    }
+    let contents = BackupContents { has_keys: !protection.without_keys, recipients: recipients.count() };
+    if contents.has_keys && contents.recipients == 0 {
+        tidegate_sqlite::backup(&database, out).map_err(|error| not_made(data, out, error))?;
+        return Ok(contents);
+    }
+    let workplace = Workplace::open(data).map_err(explained)?;
+    let copy = workplace.copy();
+    tidegate_sqlite::backup(&database, &copy).map_err(|error| explained(error.into()))?;
+    if contents.has_keys {
+        encrypt_into(&copy, out, &recipients)?;
+        return Ok(contents);
+    }
+    let stripped = strip(&copy).map_err(explained)?;
+    if contents.recipients == 0 {
+        stripped.compact_into(out).map_err(|error| not_made(data, out, error))?;
+    } else {
+        let compact = workplace.compact();
+        stripped.compact_into(&compact).map_err(|error| explained(error.into()))?;
+        encrypt_into(&compact, out, &recipients)?;
+    }
+    Ok(contents)
+}
+
+/// Erases every secret key from the copy. Its free space may still hold some: only what queries find leaves this place.
+fn strip(copy: &Path) -> anyhow::Result<Store> {
+    let mut store = super::open(copy)?;
+    // The tables of another version might keep keys elsewhere.
+    store.transaction(migrate_all).context("failed to bring the copy up to date")?;
+    store.transaction(keys_erase).context("failed to erase the keys from the copy")?;
+    Ok(store)
+}
+
+fn encrypt_into(plain: &Path, out: &Path, recipients: &Recipients) -> anyhow::Result<()> {
+    encrypt(plain, out, recipients).with_context(|| not_written(out))
+}
+
+/// The database's fault, or that of the place where the backup was to be.
+fn not_made(data: &Path, out: &Path, error: BackupError) -> anyhow::Error {
+    let is_ours = matches!(&error, BackupError::Open(_));
+    let is_other = matches!(Unusable::of(&error), Some(Unusable::Damaged));
+    let error = anyhow::Error::new(error);
+    if is_ours || is_other { data::explained(data, error) } else { error.context(not_written(out)) }
+}
+
+fn not_written(out: &Path) -> Obstructed {
+    Obstructed::new(
+        Obstacle::FileNotWritten,
+        format!("no backup was written to `{}`", out.display()),
+        "name with --out a file in a directory that exists and that this user may write, with room for a copy of the \
+         database; a former backup there is as it was",
+    )
+}
