@@ -27,6 +27,8 @@ mod pages_draft;
 #[cfg(test)]
 mod pages_machine;
 #[cfg(test)]
+mod pages_namesakes;
+#[cfg(test)]
 mod pages_playbooks;
 #[cfg(test)]
 mod pages_queries;
