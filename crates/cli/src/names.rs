@@ -1,5 +1,7 @@
 //! Names wherever an id is: what a person wrote becomes the one thing that is called so.
 
+mod machine;
+
 use tidegate_core::api::{ClientView, EndpointView, PlaybookSummary, SiteView};
 use tidegate_core::id::{ClientId, EndpointId, PlaybookId, SequenceId, SiteId};
 use tidegate_core::obstacle::Obstacle;
@@ -7,6 +9,8 @@ use tidegate_core::obstacle::Obstacle;
 use crate::client::{Api, LISTING_ITEMS_MAX};
 use crate::failure::Failure;
 use crate::text::one_line;
+
+use machine::machine;
 
 /// Most candidates an error lists.
 const CANDIDATES_SHOWN_MAX: usize = 8;
@@ -38,12 +42,19 @@ pub(crate) fn unique<I: Clone + ToString>(
     let any_case: Vec<_> =
         candidates.iter().filter(|candidate| candidate.name.to_lowercase() == folded).collect();
     let matches = [by_id, exact, any_case].into_iter().find(|matches| !matches.is_empty());
-    match matches.as_deref() {
-        Some([only]) => Ok((*only).clone()),
-        Some(several) => Err(Failure::usage(format!("`{text}` names {} {kind}s", several.len()))
+    match matches {
+        Some(matches) => one_of(kind, text, &matches),
+        None => Err(unknown(kind, text, &folded, candidates)),
+    }
+}
+
+/// The only one of `matches`; several are refused with the list of them.
+fn one_of<I: Clone + ToString>(kind: &str, text: &str, matches: &[&Named<I>]) -> Result<Named<I>, Failure> {
+    match matches {
+        [only] => Ok((*only).clone()),
+        several => Err(Failure::usage(format!("`{text}` names {} {kind}s", several.len()))
             .of(Obstacle::AmbiguousName)
             .next(format!("name one by its id:\n{}", list(several)))),
-        None => Err(unknown(kind, text, &folded, candidates)),
     }
 }
 
@@ -111,7 +122,7 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// As [`unique`], or what a request failed with.
+    /// As [`machine`], or what a request failed with.
     pub(crate) async fn endpoint_named(&self, text: &str) -> Result<Named<EndpointId>, Failure> {
         let mut endpoints: Vec<EndpointView> =
             self.list(&["endpoints"], &[("q", text)], LISTING_ITEMS_MAX).await?.parse()?;
@@ -124,15 +135,7 @@ impl Api {
                 Err(_) => {}
             }
         }
-        let named = endpoints.into_iter().map(|endpoint| {
-            let seen = endpoint.last_seen_at.map(|at| format!("last seen {}", crate::time::full(at)));
-            Named {
-                id: endpoint.id,
-                name: endpoint.name,
-                about: seen.unwrap_or_else(|| "never seen".to_owned()),
-            }
-        });
-        unique("machine", text, &named.collect::<Vec<_>>())
+        machine(text, &endpoints)
     }
 }
 

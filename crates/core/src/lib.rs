@@ -20,6 +20,7 @@ pub mod estimate;
 pub mod export;
 pub mod id;
 pub mod journal;
+pub mod key_end;
 pub mod keys;
 pub mod obstacle;
 mod openapi;

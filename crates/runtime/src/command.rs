@@ -158,7 +158,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
             };
             let done = tokio.block_on(enrol(options))?;
             if json {
-                println!("{}", serde_json::json!({ "endpoint_id": done.endpoint }));
+                println!("{}", done.json());
             } else if done.was_enrolled {
                 println!("already enrolled as {}: nothing was changed", done.endpoint);
             } else {
@@ -171,6 +171,9 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
                     "enrolled as {}; next: tidegate-runtime install{place} (as a service), or tidegate-runtime run{place}",
                     done.endpoint
                 );
+                if let Some(warning) = done.name_warning() {
+                    println!("{warning}");
+                }
             }
             Ok(ExitCode::SUCCESS)
         }

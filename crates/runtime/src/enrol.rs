@@ -50,6 +50,32 @@ pub(crate) struct EnrolOptions<'a> {
 pub(crate) struct EnrolmentDone {
     pub(crate) endpoint: EndpointId,
     pub(crate) was_enrolled: bool,
+    /// Other machines of the site that have its name.
+    pub(crate) same_name: Vec<EndpointId>,
+}
+
+impl EnrolmentDone {
+    /// The outcome for scripts.
+    pub(crate) fn json(&self) -> Value {
+        let mut json = serde_json::json!({ "endpoint_id": self.endpoint });
+        if !self.same_name.is_empty() {
+            json["same_name"] = serde_json::json!(self.same_name);
+        }
+        json
+    }
+
+    /// Says that other machines of the site have this one's name; `None`: there are none.
+    pub(crate) fn name_warning(&self) -> Option<String> {
+        let ids: Vec<_> = self.same_name.iter().map(ToString::to_string).collect();
+        let which = match ids.as_slice() {
+            [] => return None,
+            [one] => format!("another machine of this name ({one})"),
+            several => format!("{} other machines of this name ({})", several.len(), several.join(", ")),
+        };
+        Some(format!(
+            "warning: this site has {which}. Rename one in the console, or retire the machine that is gone."
+        ))
+    }
 }
 
 /// Enrols this machine. Repeating one whose answer was lost gives the same endpoint.
@@ -62,7 +88,11 @@ pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<Enrolment
     let server = options.server.trim_end_matches('/').to_owned();
     let identity = match directory.identity()? {
         Some(Identity { enrolled: Some(enrolled), server: known, .. }) if known == server => {
-            return Ok(EnrolmentDone { endpoint: enrolled.endpoint, was_enrolled: true });
+            return Ok(EnrolmentDone {
+                endpoint: enrolled.endpoint,
+                was_enrolled: true,
+                same_name: Vec::new(),
+            });
         }
         Some(Identity { enrolled: Some(enrolled), server: known, .. }) => {
             bail!(Obstructed::new(
@@ -100,7 +130,7 @@ pub(crate) async fn enrol(options: EnrolOptions<'_>) -> anyhow::Result<Enrolment
         runtime::document_save(db, crate::identity::DOCUMENT, &identity)?;
         runtime::create(db, journal, answer.at, &reading, options.policy, &authority)
     })?;
-    Ok(EnrolmentDone { endpoint: answer.endpoint, was_enrolled: false })
+    Ok(EnrolmentDone { endpoint: answer.endpoint, was_enrolled: false, same_name: answer.same_name })
 }
 
 /// Makes the control plane sign a nonce with an order key that the code's root key certified.
@@ -171,4 +201,24 @@ pub(crate) async fn recover(
         probes: probes::catalogue(),
     };
     transport.post_json(PATH, &Envelope::seal(&request, &identity.keys(), Role::Endpoint)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_enrolment_under_a_name_that_is_taken_warns_and_any_other_says_as_much_as_before() {
+        let id = |last| EndpointId::from_bytes([last; 10]);
+        let done = |same_name| EnrolmentDone { endpoint: id(1), was_enrolled: false, same_name };
+        let alone = done(Vec::new());
+        assert_eq!(alone.name_warning(), None);
+        assert_eq!(alone.json(), serde_json::json!({ "endpoint_id": id(1) }));
+        let second = done(vec![id(2)]);
+        let warning = second.name_warning().unwrap();
+        assert!(warning.contains(&format!("another machine of this name ({})", id(2))), "{warning}");
+        assert_eq!(second.json()["same_name"], serde_json::json!([id(2)]));
+        let third = done(vec![id(2), id(3)]).name_warning().unwrap();
+        assert!(third.contains(&format!("2 other machines of this name ({}, {})", id(2), id(3))), "{third}");
+    }
 }

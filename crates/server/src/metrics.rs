@@ -44,6 +44,8 @@ pub(crate) struct Levels {
     pub(crate) disk_reserve_bytes: i64,
     pub(crate) disk_full: i64,
     pub(crate) projection_backlog: i64,
+    /// Seconds since 1970.
+    pub(crate) order_key_not_after: i64,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +61,7 @@ struct Gauges {
     disk_reserve_bytes: Gauge,
     disk_full: Gauge,
     projection_backlog: Gauge,
+    order_key_not_after: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -208,6 +211,12 @@ impl Gauges {
             "1 while the disk refuses what is to be stored",
             self.disk_full.clone(),
         );
+        registry.register_with_unit(
+            "order_key_not_after",
+            "When the order key ends, in Unix time: machines refuse new orders after it",
+            Unit::Seconds,
+            self.order_key_not_after.clone(),
+        );
     }
 
     fn set(&self, levels: Levels) {
@@ -222,5 +231,6 @@ impl Gauges {
         self.disk_reserve_bytes.set(levels.disk_reserve_bytes);
         self.disk_full.set(levels.disk_full);
         self.projection_backlog.set(levels.projection_backlog);
+        self.order_key_not_after.set(levels.order_key_not_after);
     }
 }

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tidegate_core::call::{Answer, Counts, DirectoryQuestion, ObjectId, Question};
 use tidegate_core::control;
+use tidegate_core::key_end::{KeyEnd, KeyStage, RENEW_COMMAND};
 use tidegate_web::{Host as _, refuse_foreign_host};
 use tokio::time::timeout;
 
@@ -64,13 +65,21 @@ async fn ready(State(operations): State<Arc<Operations>>) -> Response {
             (Level::Full, advice) => {
                 (StatusCode::SERVICE_UNAVAILABLE, advice.unwrap_or_default() + "\n").into_response()
             }
-            (Level::Fine | Level::Low, Some(advice)) => format!("ok\n{advice}\n").into_response(),
-            (Level::Fine | Level::Low, None) => "ok\n".into_response(),
+            (Level::Fine | Level::Low, advice) => {
+                let lines = ["ok".to_owned()].into_iter().chain(advice).chain(key_advice(host));
+                lines.map(|line| line + "\n").collect::<String>().into_response()
+            }
         },
         Ok(Err(_)) | Err(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the writer does not answer\n").into_response()
         }
     }
+}
+
+/// The warning that the order key ends. It is still ready then: results arrive, and renewing it is not urgent for them.
+fn key_advice(host: &LocalHost) -> Option<String> {
+    let end = KeyEnd::of(host.authority(), host.now()).filter(|end| end.stage > KeyStage::Valid)?;
+    Some(format!("{}; renew it with `{RENEW_COMMAND}`", end.headline()))
 }
 
 async fn metrics(State(operations): State<Arc<Operations>>) -> Response {
@@ -94,6 +103,7 @@ impl Operations {
         wal.push("-wal");
         let wal_bytes = std::fs::metadata(&wal).map_or(0, |metadata| metadata.len());
         let waiters = &self.host.world.waiters;
+        let not_after = self.host.authority().not_after();
         Levels {
             syncs_held: waiters.held(),
             endpoints_connected: level(waiters.endpoints_held() as u64),
@@ -106,6 +116,7 @@ impl Operations {
             disk_reserve_bytes: level(self.host.storage.reserve_bytes()),
             disk_full: i64::from(self.host.storage.level() == Level::Full),
             projection_backlog: level(backlog),
+            order_key_not_after: not_after.map_or(0, |at| at.milliseconds().div_euclid(1_000)),
         }
     }
 }

@@ -105,6 +105,7 @@ impl Server {
             tokio::spawn(tasks::contacts_task(host.clone())),
             tokio::spawn(tasks::refusals_task(host.clone())),
             tokio::spawn(tasks::storage_task(host.clone())),
+            tokio::spawn(tasks::order_key_task(host.clone())),
             tokio::spawn(tasks::memory_task(host.stopping.clone())),
         ];
         tasks.extend(tls.map(|tls| tokio::spawn(tasks::certificate_task(tls, stopping.clone()))));

@@ -5,6 +5,7 @@ use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tidegate_core::api::EndpointView;
 use tidegate_core::call::{
     Answer, Command, DirectoryAct, DirectoryInput, DirectoryQuestion, EndpointAct, EndpointInput,
     EndpointQuestion, Input, ObjectId, Principal, Question, Reply, Resource,
@@ -29,6 +30,21 @@ pub(crate) async fn ask_endpoint(
 ) -> Result<Answer, Problem> {
     let answer = host.query(ObjectId::Endpoint(endpoint), Question::Endpoint(question)).await;
     answer.map_err(|error| for_people(endpoint, error))
+}
+
+/// Reads an endpoint and, from the directory, the others that have its name.
+pub(crate) async fn endpoint_with_namesakes(
+    host: &dyn Host,
+    endpoint: EndpointId,
+) -> Result<EndpointView, Problem> {
+    let Answer::Endpoint(mut view) = ask_endpoint(host, endpoint, EndpointQuestion::Endpoint).await? else {
+        return Err(Problem::unexpected_answer());
+    };
+    let Answer::Namesakes(others) = ask_directory(host, DirectoryQuestion::Namesakes(endpoint)).await? else {
+        return Err(Problem::unexpected_answer());
+    };
+    view.add_namesakes(others);
+    Ok(*view)
 }
 
 /// Lets a person act in the directory and answers with the resource.

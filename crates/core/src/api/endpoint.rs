@@ -73,6 +73,10 @@ pub struct EndpointView {
     /// the machine's own word, which no listing counts. Only in the answer about one endpoint.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub claimed: u64,
+    /// Other machines of its site in service that have the same name, without regard to case: at most 5. In listings and in
+    /// the answer about one endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub same_name: Vec<Namesake>,
     /// When it was enrolled.
     pub enrolled_at: Timestamp,
     /// What `If-Match` names for an edit.
@@ -81,6 +85,20 @@ pub struct EndpointView {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// Another machine of the same site with the same name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Namesake {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its name as it is written.
+    pub name: String,
+    /// When it was enrolled.
+    pub enrolled_at: Timestamp,
+    /// When it was last heard; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Timestamp>,
 }
 
 /// One enrolled machine in a listing, with the names of where it is.
@@ -138,7 +156,7 @@ pub enum WorkState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attention {
     /// A stable word: `identity_conflict`, `candidate_journal`, `recovered`, `held`, `tampered`, `clock_skew`,
-    /// `journal_gap`, `finding`, `slowed`.
+    /// `journal_gap`, `order_key_behind`, `finding`, `slowed`, `same_name`.
     pub code: String,
     /// What happened, for a person.
     pub reason: String,

@@ -20,8 +20,8 @@ pub use directory::{
     SessionView, SitePatch, SiteView, TokenPatch, TokenView,
 };
 pub use endpoint::{
-    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, MachineRow, OutageView,
-    Reachability, TrafficView, WorkState,
+    Attention, EndpointPatch, EndpointState, EndpointView, JournalState, JournalView, MachineRow, Namesake,
+    OutageView, Reachability, TrafficView, WorkState,
 };
 pub use history::{ComparisonView, ContactKind, ContactSpan, ContactsView, PreviousRun};
 pub use overnight::{Group, MachineName, OvernightItem, OvernightMachine, OvernightView};

@@ -1,7 +1,7 @@
 //! What a question is answered with.
 
 use crate::api::{
-    AuditEntryView, ClientView, CodeView, ComparisonView, ContactsView, EndpointView, MachineRow,
+    AuditEntryView, ClientView, CodeView, ComparisonView, ContactsView, EndpointView, MachineRow, Namesake,
     OvernightView, Page, PersonView, PlaybookSummary, PlaybookVersionView, PlaybookView, QueueItem,
     SequenceSummary, SequenceView, SessionView, SiteView, TokenView, TranscriptEntryView,
 };
@@ -43,6 +43,8 @@ pub enum Answer {
     Endpoints(Page<EndpointView>),
     /// A page of machines.
     Machines(Page<MachineRow>),
+    /// Other machines of one name; empty: there are none.
+    Namesakes(Vec<Namesake>),
     /// What happened while nobody looked.
     Overnight(Box<OvernightView>),
     /// A page of playbooks.

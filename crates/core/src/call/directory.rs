@@ -6,7 +6,7 @@ use crate::api::{
 use crate::digest::Digest;
 use crate::directory::RefusedWith;
 use crate::envelope::Envelope;
-use crate::id::{ClientId, PersonId, PlaybookId, SessionId, SiteId, TokenId};
+use crate::id::{ClientId, EndpointId, PersonId, PlaybookId, SessionId, SiteId, TokenId};
 use crate::playbook::PlaybookSpec;
 use crate::time::Timestamp;
 
@@ -283,6 +283,9 @@ pub enum DirectoryQuestion {
         /// How much.
         paging: Paging,
     },
+    /// The other machines of its site that have the name of this one. → [`super::Answer::Namesakes`]; none where the
+    /// directory does not know it yet.
+    Namesakes(EndpointId),
     /// Sequences of every endpoint. → [`super::Answer::Sequences`], newest first.
     Sequences {
         /// Only in this state.

@@ -44,6 +44,13 @@ pub struct Principal {
     pub proof: Proof,
 }
 
+impl Principal {
+    /// Whether they may do what only owners may.
+    pub fn is_owner(&self) -> bool {
+        self.role == crate::directory::ROLE_OWNER
+    }
+}
+
 /// How a principal proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -28,8 +28,13 @@ pub enum Reply {
         /// digest that came with this one was not stored.
         repeated: bool,
     },
-    /// The machine is admitted: pass it to its endpoint object.
-    Admitted(Box<Admission>),
+    /// The machine is admitted.
+    Admitted {
+        /// What its endpoint object is told.
+        admission: Box<Admission>,
+        /// Other machines of the site that have its name, for the answer to the machine.
+        same_name: Vec<EndpointId>,
+    },
     /// The endpoint is enrolled.
     Enrolled(Box<EnrolAnswer>),
     /// The answer to a sync.

@@ -152,6 +152,7 @@ fn answer(cx: &Context<'_>, endpoint: EndpointId, enrolment: Envelope) -> Reply 
         enrolment,
         authority: cx.authority.clone(),
         at: cx.now,
+        same_name: Vec::new(),
     }))
 }
 

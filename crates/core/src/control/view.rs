@@ -100,6 +100,7 @@ pub(super) fn endpoint_summary(
         address: row.address.clone(),
         notes: Vec::new(),
         claimed: 0,
+        same_name: Vec::new(),
         enrolled_at: row.enrolled_at,
         revision: row.revision,
     })

@@ -17,9 +17,10 @@ use crate::sql::ReadSql;
 use crate::time::Timestamp;
 use crate::transcript::ACTOR_CONTROL_PLANE;
 use crate::wire::{EnrolRequest, PROTOCOL_VERSION, secret_digest};
+use crate::words::folded_name;
 
-use super::Directory;
 use super::audit::DirectoryBody;
+use super::{Directory, namesakes};
 
 /// A code as admission judges it.
 struct CodeRow {
@@ -42,22 +43,27 @@ impl Directory<'_> {
         if code.revoked {
             return Err(refused("the enrolment code was withdrawn: ask for a new one"));
         }
-        let endpoint = match admitted_before(self.db, request.code, request.key)? {
-            Some(endpoint) => endpoint,
+        let (endpoint, same_name) = match admitted_before(self.db, request.code, request.key)? {
+            Some(endpoint) => (endpoint, namesakes::of_arrival(self.db, endpoint, code.site, &request.name)?),
             None => self.code_use(&code, &request)?,
         };
-        Ok(Reply::Admitted(Box::new(Admission {
+        let admission = Box::new(Admission {
             endpoint,
             site: code.site,
             client: code.client,
             time_zone: code.time_zone,
             code_by: code.created_by,
             request,
-        })))
+        });
+        Ok(Reply::Admitted { admission, same_name })
     }
 
-    /// Uses the code for a key that it has not admitted before.
-    fn code_use(&mut self, code: &CodeRow, request: &EnrolRequest) -> Result<EndpointId, Error> {
+    /// Uses the code for a key that it has not admitted before. Answers as which endpoint, and the others of its name.
+    fn code_use(
+        &mut self,
+        code: &CodeRow,
+        request: &EnrolRequest,
+    ) -> Result<(EndpointId, Vec<EndpointId>), Error> {
         if code.expires_at <= self.cx.now {
             return Err(refused(format!(
                 "the enrolment code expired at {}: ask for a new one",
@@ -83,16 +89,26 @@ impl Directory<'_> {
             &[id.into()],
         )?;
         self.db.execute(
-            "INSERT INTO admission (code_id, public_key, endpoint_id, at) VALUES (?1, ?2, ?3, ?4)",
-            &[id.into(), key.into(), endpoint.into(), self.cx.now.into()],
+            "INSERT INTO admission (code_id, public_key, endpoint_id, at, site_id, folded_name)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            &[
+                id.into(),
+                key.into(),
+                endpoint.into(),
+                self.cx.now.into(),
+                code.site.into(),
+                folded_name(&request.name).into(),
+            ],
         )?;
         self.db.execute(
             "INSERT INTO endpoint_by_key (public_key, endpoint_id) VALUES (?1, ?2)
              ON CONFLICT (public_key) DO NOTHING",
             &[key.into(), endpoint.into()],
         )?;
-        self.record(ACTOR_CONTROL_PLANE, &DirectoryBody::Admitted { code: id, endpoint, key })?;
-        Ok(endpoint)
+        let same_name = namesakes::of_arrival(self.db, endpoint, code.site, &request.name)?;
+        let body = DirectoryBody::Admitted { code: id, endpoint, key, same_name: same_name.clone() };
+        self.record(ACTOR_CONTROL_PLANE, &body)?;
+        Ok((endpoint, same_name))
     }
 }
 

@@ -262,6 +262,9 @@ pub enum DirectoryBody {
         endpoint: EndpointId,
         /// With which key.
         key: PublicKey,
+        /// Other machines of the site that had its name then, at most 5.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        same_name: Vec<EndpointId>,
     },
 }
 

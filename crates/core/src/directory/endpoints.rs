@@ -8,7 +8,7 @@ use crate::id::{ClientId, EndpointId, SiteId};
 use crate::page_bytes::{PAGE_BYTES_MAX, fitting};
 use crate::sql::{ReadSql, Row, Value};
 
-use super::{clients, paging};
+use super::{clients, namesakes, paging};
 
 /// Longest text to search for, and most words of it: each byte is compared with each of every endpoint's.
 const TEXT_BYTES_MAX: usize = 200;
@@ -65,6 +65,7 @@ pub(super) fn endpoints(
     for view in &mut page.items {
         presence_merge(cx, view);
     }
+    namesakes::add(db, cx, page.items.iter_mut())?;
     Ok(page)
 }
 
@@ -87,6 +88,7 @@ pub(super) fn machines(
     for row in &mut page.items {
         presence_merge(cx, &mut row.endpoint);
     }
+    namesakes::add(db, cx, page.items.iter_mut().map(|row| &mut row.endpoint))?;
     Ok(page)
 }
 

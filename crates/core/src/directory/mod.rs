@@ -4,7 +4,8 @@
 //! told of themselves and may lag behind: it serves listings and search, and decides nothing by them.
 //!
 //! Reading order: `people`, `authenticate` (who calls), `sessions`, `passwords`, `tokens`, `clients`, `codes`, `playbooks` (what people make), `admit` (a machine
-//! becomes an endpoint), `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `overnight` (what
+//! becomes an endpoint), `project` (what endpoints tell), `endpoints`, `sequences` (listings of that), `namesakes` (machines
+//! of one name), `overnight` (what
 //! of it asks for a person), `audit` (who did what; `audit_read`
 //! reads it back, `refusals` bounds what strangers write into it).
 
@@ -16,6 +17,7 @@ mod clients;
 mod codes;
 mod endpoints;
 mod idempotency;
+mod namesakes;
 mod outbox;
 mod overnight;
 mod paging;
@@ -45,7 +47,7 @@ use crate::sql::{ReadSql, Sql, Value};
 pub use audit::{DirectoryBody, DirectoryHeader, RefusedWith, SessionBy};
 pub use outbox::{HoldWork, outbox, outbox_done, outbox_due_at};
 pub use passwords::password_refused;
-pub(crate) use people::check_email;
+pub(crate) use people::{ROLE_OWNER, check_email};
 pub use refusals::is_address;
 pub use sessions::session_addresses;
 pub use sessions::{SESSION_IDLE_FOR, SESSION_VALID_FOR};
@@ -57,6 +59,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("schema/0001_directory.sql"),
         include_str!("schema/0002_windows.sql"),
         include_str!("schema/0003_accounts.sql"),
+        include_str!("schema/0004_same_name.sql"),
     ],
 };
 
@@ -133,6 +136,10 @@ pub fn query(db: &dyn ReadSql, cx: &Context<'_>, question: DirectoryQuestion) ->
         DirectoryQuestion::Machines { text, client, site, paging } => {
             let filter = endpoints::Filter { text: text.as_deref(), client, site };
             Answer::Machines(endpoints::machines(db, cx, &filter, &paging)?)
+        }
+        DirectoryQuestion::Namesakes(endpoint) => {
+            let mut found = namesakes::of_each(db, cx, &[endpoint])?;
+            Answer::Namesakes(found.remove(&endpoint).unwrap_or_default())
         }
         DirectoryQuestion::Sequences { state, since, paging } => {
             Answer::Sequences(sequences::sequences(db, state, since, &paging)?)

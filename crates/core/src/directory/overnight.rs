@@ -16,6 +16,7 @@ use crate::sql::{INTEGER_MAX, ReadSql, Row, SqlError};
 use crate::time::{Milliseconds, Timestamp};
 
 use super::endpoints::presence_merge;
+use super::namesakes::{self, sharing_a_name};
 
 /// What of a machine's attention list asks for a person here. `held` shows with the work that is held, `clock_skew`
 /// changes no result.
@@ -40,6 +41,13 @@ const MISSED_AFTER: Milliseconds = Milliseconds::from_seconds(3_600);
 /// How far ahead of the last contact a usual hour is looked for: each comes once a day.
 const HOURS_LOOKED_AT: i64 = 25;
 const HOUR_MS: i64 = 3_600_000;
+
+/// The machines that ask for a person themselves, as a table of ids.
+macro_rules! asking {
+    () => {
+        concat!("SELECT endpoint_id FROM endpoint_summary WHERE needs_person = 1 UNION ", sharing_a_name!())
+    };
+}
 
 /// What a sequence asks of a person, as far as that does not depend on the time of the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +130,7 @@ pub(super) fn overnight(
     Ok(OvernightView {
         at: cx.now,
         since,
-        machines: machines(db, limit)?,
+        machines: machines(db, cx, limit)?,
         needs_person: night_items(db, Night::Person, None, limit)?,
         held_or_missed: cut(held_or_missed, held.rest + missed_hidden, limit),
         waiting: cut(waiting, live_rest + waiting_hidden, limit),
@@ -260,25 +268,35 @@ fn machine_name(row: &Row, column: usize) -> Result<MachineName, SqlError> {
     })
 }
 
-fn machines(db: &dyn ReadSql, limit: u64) -> Result<Group<OvernightMachine>, Error> {
+fn machines(db: &dyn ReadSql, cx: &Context<'_>, limit: u64) -> Result<Group<OvernightMachine>, Error> {
     let rows = db.query(
-        "SELECT json_extract(machine.document, '$.attention'), machine.endpoint_id, machine.name, machine.client_id, client.name, \
-         machine.site_id, site.name, site.time_zone FROM endpoint_summary AS machine
-         LEFT JOIN client ON client.client_id = machine.client_id
-         LEFT JOIN site ON site.site_id = machine.site_id
-         WHERE machine.needs_person = 1 ORDER BY machine.name, machine.endpoint_id LIMIT ?1",
+        concat!(
+            "SELECT json_extract(machine.document, '$.attention'), machine.endpoint_id, machine.name, \
+             machine.client_id, client.name, machine.site_id, site.name, site.time_zone
+             FROM endpoint_summary AS machine
+             LEFT JOIN client ON client.client_id = machine.client_id
+             LEFT JOIN site ON site.site_id = machine.site_id
+             WHERE machine.endpoint_id IN (",
+            asking!(),
+            ") ORDER BY machine.name, machine.endpoint_id LIMIT ?1"
+        ),
         &[limit.into()],
     )?;
+    let ids: Vec<EndpointId> = rows.iter().map(|row| row.parsed(1)).collect::<Result<_, _>>()?;
+    let mut namesakes = namesakes::of_each(db, cx, &ids)?;
     let machine = |row: &Row| {
+        let machine = machine_name(row, 1)?;
         let attention: Vec<Attention> = row.json(0)?;
-        let attention = attention.into_iter().filter(|attention| asks(&attention.code)).collect();
-        Ok(OvernightMachine { machine: machine_name(row, 1)?, attention })
+        let others = namesakes.remove(&machine.endpoint_id).unwrap_or_default();
+        let attention = attention.into_iter().filter(|attention| asks(&attention.code));
+        let attention = attention.chain(Attention::same_name(&others)).collect();
+        Ok(OvernightMachine { machine, attention })
     };
     let items: Vec<_> = rows.iter().map(machine).collect::<Result<_, SqlError>>()?;
     if (items.len() as u64) < limit {
         return Ok(Group { items, rest: 0 });
     }
-    let all = db.query("SELECT COUNT(*) FROM endpoint_summary WHERE needs_person = 1", &[])?;
+    let all = db.query(concat!("SELECT COUNT(*) FROM (", asking!(), ")"), &[])?;
     let all = all.first().map_or(Ok(0), |row| row.unsigned(0))?;
     let rest = all.saturating_sub(items.len() as u64);
     Ok(Group { items, rest })

@@ -20,7 +20,7 @@ use super::{clients, paging};
 /// terminal. After that, `admin token` makes a token.
 const SIGN_IN_VALID_FOR: Milliseconds = Milliseconds::from_days(1);
 /// The only role so far; every invitation gives it.
-const ROLE_OWNER: &str = "owner";
+pub(crate) const ROLE_OWNER: &str = "owner";
 
 /// The columns of a person, as [`person_read`] takes them.
 macro_rules! person {
@@ -260,7 +260,7 @@ pub(super) fn person_unknown(email: &str) -> Error {
 
 /// Whether somebody may act for others.
 pub(super) fn is_owner(by: &Principal) -> bool {
-    by.role == ROLE_OWNER
+    by.is_owner()
 }
 
 fn check_owner(by: &Principal) -> Result<(), Error> {

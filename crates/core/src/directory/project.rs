@@ -10,7 +10,7 @@ use crate::call::{Projection, Reply};
 use crate::error::Error;
 use crate::sql::{Sql, Value};
 
-use super::overnight;
+use super::{namesakes, overnight};
 
 /// Most bytes of an endpoint that search looks through; facts past it are not found by search. Names, addresses and
 /// models are a few hundred.
@@ -54,6 +54,7 @@ fn endpoint_save(db: &dyn Sql, version: u64, endpoint: &EndpointView) -> Result<
         search_text(endpoint).into(),
         document(endpoint),
         overnight::needs_person(endpoint).into(),
+        namesakes::column(endpoint).into(),
     ];
     // A column that is set is written in each of its indexes, also to the value it had. Name, place and need seldom
     // change.
@@ -62,16 +63,17 @@ fn endpoint_save(db: &dyn Sql, version: u64, endpoint: &EndpointView) -> Result<
              search = CASE WHEN ?2 >= version THEN ?6 ELSE search END,
              document = CASE WHEN ?2 >= version THEN ?7 ELSE document END
          WHERE endpoint_id = ?1 AND name = ?3 COLLATE BINARY AND client_id = ?4 AND site_id = ?5
-             AND needs_person = ?8",
+             AND needs_person = ?8 AND folded_name IS ?9",
         &parameters,
     )?;
     if known == 0 {
         db.execute(
             "INSERT INTO endpoint_summary (endpoint_id, version, name, client_id, site_id, search, document, \
-             needs_person) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             needs_person, folded_name) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (endpoint_id) DO UPDATE SET version = excluded.version, name = excluded.name, \
              client_id = excluded.client_id, site_id = excluded.site_id, search = excluded.search, \
-             document = excluded.document, needs_person = excluded.needs_person
+             document = excluded.document, needs_person = excluded.needs_person, \
+             folded_name = excluded.folded_name
              WHERE excluded.version >= endpoint_summary.version",
             &parameters,
         )?;

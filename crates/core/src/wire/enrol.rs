@@ -155,9 +155,14 @@ impl Authority {
         self.certificate.peek::<OrderKeyCertificate>().map_or(0, |certificate| certificate.serial)
     }
 
+    /// Until when machines obey a certificate that is known to hold. `None` if it cannot be read.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        self.certificate.peek::<OrderKeyCertificate>().ok().map(|certificate| certificate.not_after)
+    }
+
     /// Whether a certificate that is known to hold has ended: no machine obeys a new order then.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.certificate.peek::<OrderKeyCertificate>().is_ok_and(|certificate| certificate.not_after < now)
+        self.not_after().is_some_and(|not_after| not_after < now)
     }
 }
 
@@ -243,6 +248,10 @@ pub struct EnrolAnswer {
     pub authority: Authority,
     /// The control plane's time.
     pub at: Timestamp,
+    /// Other machines of the site that have the name this one enrolled under, at most 5: a warning for the person who
+    /// enrols it. Not signed, and nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub same_name: Vec<EndpointId>,
 }
 
 /// The public X25519 key of `seed` (RFC 7748, section 5).

@@ -39,7 +39,7 @@ pub fn describe_audit(entry: &AuditEntryView) -> String {
         "playbook_saved" => format!("saved the playbook “{}”", named("name")),
         "playbook_archived" => "archived a playbook".to_owned(),
         "playbook_unarchived" => "took a playbook out of the archive".to_owned(),
-        "admitted" => format!("admitted machine {}", named("endpoint")),
+        "admitted" => format!("admitted machine {}{}", named("endpoint"), same_name(entry)),
         // Written by a newer program.
         other => one_line(other).replace('_', " "),
     };
@@ -61,6 +61,17 @@ fn refused(entry: &AuditEntryView, email: Option<String>, with: &str, address: O
         None => String::new(),
     };
     format!("{}{account}: {what}{}", attempts(entry), from(address))
+}
+
+/// The others that had the name of a machine that was admitted.
+fn same_name(entry: &AuditEntryView) -> String {
+    let others = entry.body.get("same_name").and_then(Value::as_array);
+    let others: Vec<_> = others.into_iter().flatten().filter_map(Value::as_str).map(one_line).collect();
+    match others.as_slice() {
+        [] => String::new(),
+        [one] => format!(", which has the name of machine {one}"),
+        [first, more @ ..] => format!(", which has the name of machine {first} and {} more", more.len()),
+    }
 }
 
 fn attempts(entry: &AuditEntryView) -> String {

@@ -32,6 +32,11 @@ pub fn lines(text: &str) -> String {
     plain
 }
 
+/// A name as people compare it: without regard to case and to how wide its spaces are.
+pub fn folded_name(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
 /// At most `characters` of `text` on one line, the cut marked.
 pub fn shortened(text: &str, characters: usize) -> String {
     let plain = one_line(text);

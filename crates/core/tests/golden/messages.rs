@@ -113,6 +113,7 @@ fn enrolments(goldens: &mut Goldens) {
     goldens.insert("enrol-request".into(), json(&request));
     goldens.insert("enrolment-certificate".into(), json(&enrolment()));
     let answer = EnrolAnswer {
+        same_name: Vec::new(),
         endpoint: ENDPOINT,
         enrolment: by_order_key(&enrolment()),
         authority: authority(),

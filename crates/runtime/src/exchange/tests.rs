@@ -166,7 +166,13 @@ async fn a_recovery_that_does_not_help_is_not_repeated_at_once() {
     let mut session = session(directory.path());
     let recovered = || {
         let (endpoint, at) = (EndpointId::from_bytes([1; 10]), now());
-        let answer = EnrolAnswer { endpoint, enrolment: authority().certificate, authority: authority(), at };
+        let answer = EnrolAnswer {
+            endpoint,
+            enrolment: authority().certificate,
+            authority: authority(),
+            at,
+            same_name: Vec::new(),
+        };
         Landed::Recover { answer: Ok(Box::new(answer)) }
     };
     session.land(sync(REQUEST, false, Err(refused("unknown_endpoint", None)))).unwrap();

@@ -100,6 +100,9 @@ pub(super) fn list(arrived: &[EndpointView], places: &Places, moment: &Moment) -
                     li .card {
                         h3 { a href={ "/machines/" (machine.id) } { (one_line(&machine.name)) } }
                         p { (standing(machine)) }
+                        @for attention in machine.attention.iter().filter(|attention| attention.code == "same_name") {
+                            p { span .attention { "! " (words::sentence(&attention.reason)) } " " (words::namesakes(machine)) }
+                        }
                         dl .inline {
                             @for name in IDENTITY {
                                 @if let Some(value) = machine.facts.get(name) {

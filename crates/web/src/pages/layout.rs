@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use tidegate_core::words::one_line;
 
 use super::assets::place;
+use super::key_warning::key_warning;
 use super::viewer::Viewer;
 
 /// Where a page stands among the others.
@@ -64,6 +65,7 @@ pub(super) fn page(
                 }
             }
             p #stale .stale hidden role="status" { "Not up to date: the connection is gone. Trying on." }
+            (key_warning(viewer))
             main #main tabindex="-1" data-live=[listens] { (main) }
         },
     )

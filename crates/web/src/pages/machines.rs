@@ -118,6 +118,7 @@ fn row(endpoint: &EndpointView, places: &Places, moment: &Moment) -> Markup {
             td data-label="Needs a person" {
                 @if endpoint.attention.is_empty() { span .quiet-tone { "nothing" } }
                 @for attention in &endpoint.attention { span .attention { "! " (one_line(&attention.reason)) } " " }
+                (words::namesakes(endpoint))
             }
         }
     }

@@ -14,6 +14,7 @@ mod draft;
 mod draft_form;
 mod draft_read;
 mod form;
+mod key_warning;
 mod layout;
 mod live;
 mod machine;

@@ -104,7 +104,12 @@ fn machines(night: &OvernightView) -> Markup {
                     @for item in &night.machines.items {
                         li .card {
                             h3 { a href={ "/machines/" (item.machine.endpoint_id) } { (one_line(&item.machine.endpoint_name)) } }
-                            p .fine { (one_line(&item.machine.client_name)) " › " (one_line(&item.machine.site_name)) }
+                            p .fine {
+                                (one_line(&item.machine.client_name)) " › " (one_line(&item.machine.site_name))
+                                @if item.attention.iter().any(|attention| attention.code == "same_name") {
+                                    " · id " code { (item.machine.endpoint_id) }
+                                }
+                            }
                             @for attention in &item.attention { p .attention { "! " (words::sentence(&attention.reason)) } }
                         }
                     }

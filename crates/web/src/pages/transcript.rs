@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tidegate_core::api::{Page, Paging, TranscriptEntryView};
 use tidegate_core::call::{Answer, EndpointQuestion};
 use tidegate_core::id::{EndpointId, SequenceId};
-use tidegate_core::words::{actor_words, describe, kind_words};
+use tidegate_core::words::{actor_words, describe, kind_words, lines};
 
 use super::layout::{Live, Section, page};
 use super::machine;
@@ -24,6 +24,9 @@ use crate::routes::transcript::{EntryPath, entry_of, entry_read};
 
 /// Entries of a page: a night of a busy machine, and some 10 KB on the way.
 const ENTRIES: u32 = 100;
+
+/// Lines of a body that are shown without a box to scroll in.
+const LINES_WHOLE: usize = 200;
 
 /// Which entries.
 #[derive(Deserialize)]
@@ -96,22 +99,48 @@ pub(super) async fn one(
     let machine = machine::read(host.as_ref(), id).await?;
     let places = Places::read(host.as_ref()).await?;
     let moment = Moment::new(host.now(), places.zone(machine.site_id));
-    let body = entry.body.as_ref().map(|body| format!("{body:#}"));
     let main = html! {
         (machine::strip(&machine, &places, &moment))
-        div .heading {
-            h2 .title { "Entry " (number) " of the transcript" }
-            p .no-print { a href=(place(id)) { "Whole transcript" } }
-        }
-        p { (kind_words(&entry.kind)) ", " (actor_words(&entry.actor)) ", " (moment.second(entry.at)) }
-        @match body {
-            Some(body) => { (super::output::text(&body, "")) }
-            None => p { "Its body was erased." },
-        }
-        p .fine { "SHA-256 of its header " code { (entry.hash) } }
+        (whole(id, &entry, &moment))
     };
     let title = format!("Entry {number} of the transcript of {}", machine.name);
     Ok(page(&viewer, Section::Machines, &title, &Live::Never, &main))
+}
+
+/// An entry with everything it holds.
+fn whole(id: EndpointId, entry: &TranscriptEntryView, moment: &Moment) -> Markup {
+    let (number, description) = (entry.number, describe(entry, moment.zone()));
+    let body = entry.body.as_ref().map(|body| lines(&format!("{body:#}")));
+    html! {
+        div .heading {
+            h2 .title { "Entry " (number) ": " (kind_words(&entry.kind)) }
+            p .no-print { a href={ (place(id)) "?before=" (number + 1) "#entry-" (number) } { "Show in the transcript" } }
+        }
+        dl {
+            div { dt { "When" } dd { (moment.second(entry.at)) " " (moment.zone_name()) } }
+            div { dt { "Who" } dd { (actor_words(&entry.actor)) } }
+            @if !description.is_empty() { div { dt { "What" } dd { (description) } } }
+            // There is no page for what only the machine tells of.
+            @if let Some(sequence) = entry.sequence_id.filter(|_| !entry.claimed) {
+                div { dt { "Sequence" } dd { a href={ "/sequences/" (sequence) } { code { (sequence) } } } }
+            }
+            div { dt { "SHA-256 of its header" } dd { code { (entry.hash) } } }
+        }
+        h3 { "Body" }
+        @match body {
+            Some(body) => {
+                figure .output .all[body.lines().count() <= LINES_WHOLE] {
+                    pre tabindex="0" aria-label="Body" role="region" { (body) }
+                }
+            }
+            None => p { "Its body was erased." },
+        }
+        @if number > 1 {
+            nav .deeds aria-label="Entries" {
+                a .button href={ (place(id)) "/" (number - 1) } rel="prev" { "Entry " (number - 1) }
+            }
+        }
+    }
 }
 
 /// Where the record of a machine is read.

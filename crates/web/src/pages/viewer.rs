@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use tidegate_core::call::Principal;
 use tidegate_core::digest::Digest;
+use tidegate_core::key_end::KeyEnd;
 
 use crate::Shared;
 use crate::host::ClientAddress;
@@ -38,6 +39,8 @@ pub(super) struct Viewer {
     pub(super) session: Digest,
     /// The address they come from.
     pub(super) address: Option<ClientAddress>,
+    /// When the order key ends; `None` if its certificate cannot be read.
+    pub(super) key_end: Option<KeyEnd>,
 }
 
 /// What somebody without a session gets.
@@ -58,7 +61,8 @@ impl FromRequestParts<Shared> for Viewer {
             Ok(Some((principal, session))) => {
                 room::prove(parts.extensions.get());
                 let address = parts.extensions.get::<ClientAddress>().copied();
-                Ok(Self { principal, session, address })
+                let key_end = KeyEnd::of(host.authority(), host.now());
+                Ok(Self { principal, session, address, key_end })
             }
             Ok(None) => Err(sign_in(parts)),
             Err(error) => Err(Stranger::Problem(error.into())),

@@ -47,6 +47,20 @@ pub(super) fn reachability(endpoint: &EndpointView, moment: &Moment) -> Markup {
     }
 }
 
+/// Links to the other machines of its site that have its name.
+pub(super) fn namesakes(endpoint: &EndpointView) -> Markup {
+    html! {
+        @if !endpoint.same_name.is_empty() {
+            "(see "
+            @for (place, other) in endpoint.same_name.iter().enumerate() {
+                @if place > 0 { ", " }
+                a href={ "/machines/" (other.id) } { code { (other.id) } }
+            }
+            ")"
+        }
+    }
+}
+
 /// What the work of a machine does, in words.
 pub(super) fn work(work: WorkState) -> Markup {
     let (tone, word) = match work {

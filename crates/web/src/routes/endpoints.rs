@@ -13,7 +13,7 @@ use tidegate_core::probe::ProbeSpec;
 use crate::Shared;
 use crate::auth::Caller;
 use crate::body::{NoBody, SmallJson};
-use crate::call::{act_on_endpoint, ask_directory, ask_endpoint, with_revision};
+use crate::call::{act_on_endpoint, ask_directory, ask_endpoint, endpoint_with_namesakes, with_revision};
 use crate::extract::{Id, NoQuery, Query, paging, present, present_number};
 use crate::host::Host;
 use crate::idempotency::Acting;
@@ -106,10 +106,8 @@ pub(crate) async fn get(
     Id(endpoint): Id<EndpointId>,
     _: NoQuery,
 ) -> Result<Response, Problem> {
-    match ask_endpoint(host.as_ref(), endpoint, EndpointQuestion::Endpoint).await? {
-        Answer::Endpoint(view) => Ok(with_revision(&view, view.revision)),
-        _ => Err(Problem::unexpected_answer()),
-    }
+    let view = endpoint_with_namesakes(host.as_ref(), endpoint).await?;
+    Ok(with_revision(&view, view.revision))
 }
 
 /// Renames an endpoint, moves it to another site or gives it other tags.

@@ -159,11 +159,12 @@ pub(crate) fn time_answer(
 /// Enrols in two calls, since no call touches two objects. A crash between them is repaired by the machine's repeat.
 async fn admit(host: &dyn Host, envelope: Envelope) -> Result<EnrolAnswer, Problem> {
     let input = Input::Directory(DirectoryInput::Admit(Box::new(envelope)));
-    let Reply::Admitted(admission) = host.handle(ObjectId::Directory, input).await? else {
+    let Reply::Admitted { admission, same_name } = host.handle(ObjectId::Directory, input).await? else {
         return Err(Problem::unexpected_answer());
     };
     let endpoint = admission.endpoint;
-    enrolled(host, endpoint, EndpointInput::Enrol(admission)).await
+    let answer = enrolled(host, endpoint, EndpointInput::Enrol(admission)).await?;
+    Ok(EnrolAnswer { same_name, ..answer })
 }
 
 /// The certificate that the machine presents names its object; the core judges whether to believe it.

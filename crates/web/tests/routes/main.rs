@@ -25,7 +25,11 @@ mod pages_codes;
 #[cfg(test)]
 mod pages_draft;
 #[cfg(test)]
+mod pages_key;
+#[cfg(test)]
 mod pages_machine;
+#[cfg(test)]
+mod pages_namesakes;
 #[cfg(test)]
 mod pages_playbooks;
 #[cfg(test)]

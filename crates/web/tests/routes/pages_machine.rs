@@ -87,6 +87,10 @@ async fn one_entry_of_the_transcript_is_a_page_with_its_whole_body() {
     let all = world.get(&path).await.json()["items"].as_array().unwrap().len();
     let page = text(&browser.get(&place(&format!("/transcript/{all}"))).await);
     assert!(page.contains(&"x".repeat(9_000)) && !page.contains("<script>alert"), "{page}");
+    assert!(page.contains("owner@example.com") && page.contains(&place(&format!("/transcript/{}", all - 1))));
+    let among = format!("/transcript?before={}", all + 1);
+    assert!(page.contains(&format!("href=\"{}#entry-{all}\"", place(&among))), "{page}");
+    assert!(text(&browser.get(&place(&among)).await).contains(&format!("id=\"entry-{all}\"")));
     for absent in ["0", "4000", "x"] {
         assert_eq!(browser.get(&place(&format!("/transcript/{absent}"))).await.status, 404, "{absent}");
     }

@@ -6,6 +6,7 @@ mod audit;
 mod confirmations;
 mod listings;
 mod memory;
+mod namesakes;
 mod overnight;
 mod page_bytes;
 mod passwords;

@@ -149,7 +149,7 @@ impl World {
         let keys = KeyPair::from_seed(Role::Endpoint, &[machine; 32]);
         let envelope = Envelope::seal(&enrol_request(machine, code), &keys, Role::Endpoint);
         match self.try_handle(DirectoryInput::Admit(Box::new(envelope)))? {
-            Reply::Admitted(admission) => Ok(*admission),
+            Reply::Admitted { admission, .. } => Ok(*admission),
             other => panic!("{other:?}"),
         }
     }
@@ -243,6 +243,7 @@ pub(super) fn endpoint_view(number: u32, name: &str, site: &SiteView) -> Endpoin
         address: None,
         notes: Vec::new(),
         claimed: 0,
+        same_name: Vec::new(),
         enrolled_at: site.created_at,
         revision: 0,
     }

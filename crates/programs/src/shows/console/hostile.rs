@@ -96,7 +96,7 @@ fn inert(stage: &Stage, tab: &Tab, page: &Page) -> anyhow::Result<()> {
     if SHOWING.contains(&page.name) {
         ensure!(source.contains("&lt;script&gt;alert(1)"), "the hostile name is not on this page");
     }
-    if ["result", "compared", "playbook", "playbook-edit"].contains(&page.name) {
+    if ["result", "compared", "transcript-entry", "playbook", "playbook-edit"].contains(&page.name) {
         ensure!(source.contains("&lt;script&gt;alert(3)"), "the hostile output is not on this page");
     }
     if page.name == "result" {
@@ -151,7 +151,13 @@ fn asked(stage: &Stage, pages: &[Page]) -> anyhow::Result<()> {
         tab.choose(&Find::label("With a playbook"), &one_line(NAME))?;
         tab.click(&Find::button("Draft from it"))?;
         tab.shows(&Find::button("Make the draft"), 15)?;
-        let page = Page { name: "playbook-asks", path: machine.path.clone(), status: 200, is_outside: false };
+        let page = Page {
+            name: "playbook-asks",
+            path: machine.path.clone(),
+            status: 200,
+            is_outside: false,
+            form: None,
+        };
         inert(stage, &tab, &page)?;
         tab.close()?;
     }

@@ -2,6 +2,7 @@
 
 mod axe;
 mod foreign;
+mod furniture;
 mod hands;
 mod hostile;
 mod main_job;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{Browser, Device, Machine, Tab, World, enrol_light};
+use crate::harness::{Browser, Device, Find, Machine, Navigation, Tab, World, enrol_light};
 
 /// What the machine is called that everything is done on.
 pub(super) const MACHINE: &str = "Palletiser 7 HMI";
@@ -38,6 +38,20 @@ pub(super) struct Page {
     pub(super) status: u16,
     /// Whether it is for people who are not signed in.
     pub(super) is_outside: bool,
+    /// The form at that address whose answer the page is; `None`: it is there by itself.
+    pub(super) form: Option<Form>,
+}
+
+/// A form that is filled in and sent.
+pub(super) struct Form {
+    /// The label of its field.
+    label: &'static str,
+    /// What is typed there.
+    text: String,
+    /// The button that sends it.
+    button: &'static str,
+    /// The heading of the answer.
+    heading: &'static str,
 }
 
 /// All of it; gone at the end.
@@ -139,7 +153,9 @@ impl Stage {
         let playbook = self.playbook(title, steps)?;
         let own = [
             ("machine", format!("/machines/{}", self.machine.endpoint)),
+            ("machine-same-name", format!("/machines/{}", self.twins()?)),
             ("transcript", format!("/machines/{}/transcript", self.machine.endpoint)),
+            ("transcript-entry", self.entry_of_result()?),
             ("result", format!("/sequences/{result}")),
             ("compared", format!("/sequences/{result}/steps/1/previous")),
             ("waiting", format!("/sequences/{waiting}")),
@@ -149,25 +165,32 @@ impl Stage {
             ("playbook-edit", format!("/playbooks/{playbook}/edit")),
             ("playbook-keep", format!("/sequences/{result}/playbook")),
         ];
-        let page = |name, path, status| Page { name, path, status, is_outside: false };
+        let page = |name, path, status| Page { name, path, status, is_outside: false, form: None };
+        // A session that was opened with an API token is asked to confirm.
+        let form = Form {
+            label: "What a new token is for",
+            text: title.chars().take(40).collect(),
+            button: "Make a token",
+            heading: "Confirm that it is you",
+        };
+        let confirm = Page { form: Some(form), ..page("confirm", "/settings/you".to_owned(), 403) };
         let outside = Page { is_outside: true, ..page("sign-in", "/sign-in".to_owned(), 200) };
         let always = PAGES.iter().map(|(name, path, status)| page(name, (*path).to_owned(), *status));
         let own = own.into_iter().map(|(name, path)| page(name, path, 200));
-        Ok([outside].into_iter().chain(always).chain(own).collect())
+        Ok([outside, confirm].into_iter().chain(always).chain(own).collect())
     }
 
-    /// Makes a playbook of two versions that does `steps` and asks for one thing; answers its id.
-    fn playbook(&self, name: &str, steps: &Value) -> anyhow::Result<String> {
-        let mut steps = steps.as_array().context("steps are a list")?.clone();
-        steps.push(json!({ "probe": "ping", "with": { "host": "{{gateway}}" } }));
-        let gateway = json!({ "name": "gateway", "about": format!("Gateway for: {name}"), "kind": "text" });
-        let spec =
-            json!({ "name": name, "about": format!("For: {name}"), "parameters": [gateway], "steps": steps });
-        let made = self.world.api.post("/api/v1/playbooks", &spec)?;
-        let id = made["id"].as_str().context("a playbook has an id")?.to_owned();
-        let edit = json!({ "about": format!("What to look at first for: {name}") });
-        self.world.api.patch(&format!("/api/v1/playbooks/{id}"), 1, &edit)?;
-        Ok(id)
+    /// Goes to a page: by its address, or by the form whose answer it is.
+    pub(super) fn reach(&self, tab: &Tab, page: &Page) -> anyhow::Result<Navigation> {
+        let url = self.url(&page.path);
+        let Some(form) = &page.form else { return tab.goto_for(&url, page.status) };
+        tab.goto(&url)?;
+        tab.fill(&Find::label(form.label), &form.text)?;
+        tab.click(&Find::button(form.button))?;
+        tab.shows(&Find::heading(form.heading), 15)?;
+        let here = tab.here()?;
+        ensure!(here.status == page.status, "{} was answered {here:?}", page.name);
+        tab.settled()
     }
 
     /// Goes through every page as somebody with that device.
@@ -180,7 +203,7 @@ impl Stage {
         let (outside, inside) = (self.browser.open(device)?, self.signed_in(device)?);
         for page in pages {
             let tab = if page.is_outside { &outside } else { &inside };
-            tab.goto_for(&self.url(&page.path), page.status)?;
+            self.reach(tab, page)?;
             look(tab, page)
                 .with_context(|| format!("{} at {} px, {:?}", page.name, device.width, device.scheme))?;
         }

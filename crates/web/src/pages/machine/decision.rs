@@ -5,21 +5,42 @@ use tidegate_core::api::{EndpointView, JournalState, JournalView};
 use tidegate_core::words::one_line;
 
 use super::strip::IDENTITY;
+use crate::pages::moment::Moment;
 use crate::pages::words;
 
 /// Why, and what clears it.
-pub(super) fn attention(machine: &EndpointView) -> Markup {
+pub(super) fn attention(machine: &EndpointView, moment: &Moment) -> Markup {
     let undecided: Vec<_> =
         machine.journals.iter().filter(|journal| journal.state == JournalState::Candidate).collect();
     html! {
         @for attention in &machine.attention {
             div .notice .attention role="note" {
                 p { strong { "! " (one_line(&attention.reason)) } }
+                @if attention.code == "same_name" { (namesakes(machine, moment)) }
                 p { "To clear it: " (words::sentence(&attention.clears)) }
             }
         }
         @if machine.claimed > 0 { (claimed(machine)) }
         @if !undecided.is_empty() { (decision(machine, &undecided)) }
+    }
+}
+
+/// The others that have its name, with what tells them apart.
+fn namesakes(machine: &EndpointView, moment: &Moment) -> Markup {
+    html! {
+        ul {
+            @for other in &machine.same_name {
+                li {
+                    a href={ "/machines/" (other.id) } { (one_line(&other.name)) } ", id " code { (other.id) }
+                    ", enrolled " (moment.at(other.enrolled_at))
+                    @match other.last_seen_at {
+                        Some(at) => { ", last seen " (moment.ago(at)) }
+                        None => ", never seen",
+                    }
+                }
+            }
+        }
+        p { "This one: id " code { (machine.id) } ", enrolled " (moment.at(machine.enrolled_at)) "." }
     }
 }
 

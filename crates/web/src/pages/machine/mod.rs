@@ -25,7 +25,7 @@ use super::playbooks;
 use super::transcript;
 use super::viewer::Viewer;
 use crate::Shared;
-use crate::call::ask_endpoint;
+use crate::call::{ask_endpoint, endpoint_with_namesakes};
 use crate::extract::Id;
 use crate::host::Host;
 use crate::problem::Problem;
@@ -55,7 +55,7 @@ pub(super) async fn show(
     let waiting = waiting(host.as_ref(), id).await?;
     let main = html! {
         (strip(&machine, &places, &moment))
-        (decision::attention(&machine))
+        (decision::attention(&machine, &moment))
         div .columns {
             div {
                 (queue::queue(&machine, &waiting, contact::next(windows, &moment).as_ref()))
@@ -75,12 +75,9 @@ pub(super) async fn show(
     Ok(page(&viewer, Section::Machines, &machine.name, &Live::Machine(id.to_string()), &main))
 }
 
-/// One machine as it is.
+/// One machine as it is, with the others that have its name.
 pub(super) async fn read(host: &dyn Host, id: EndpointId) -> Result<EndpointView, Problem> {
-    match ask_endpoint(host, id, EndpointQuestion::Endpoint).await? {
-        Answer::Endpoint(view) => Ok(*view),
-        _ => Err(Problem::unexpected_answer()),
-    }
+    endpoint_with_namesakes(host, id).await
 }
 
 /// What it can do; `None`: it never told.

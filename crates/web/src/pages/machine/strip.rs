@@ -18,7 +18,10 @@ pub(in crate::pages) fn strip(machine: &EndpointView, places: &Places, moment: &
         section .strip aria-label="Which machine" {
             p .path { (one_line(places.client(machine.client_id))) " › " (one_line(places.site(machine.site_id))) }
             h1 { a href={ "/machines/" (machine.id) } { (one_line(&machine.name)) } }
-            p { (words::reachability(machine, moment)) " · " (words::work(machine.work)) }
+            p {
+                (words::reachability(machine, moment)) " · " (words::work(machine.work))
+                @if !machine.same_name.is_empty() { " · " span .attention { "!\u{a0}Another machine has this name" } }
+            }
             dl .inline {
                 @for name in IDENTITY {
                     @if let Some(value) = machine.facts.get(name) {

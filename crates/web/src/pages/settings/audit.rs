@@ -71,8 +71,8 @@ pub(super) async fn file(
 
 fn list(page: &Page<AuditEntryView>, moment: &Moment) -> Markup {
     html! {
-        table .list {
-            thead { tr { th { "No." } th { "When (UTC)" } th { "Who" } th { "What" } } }
+        table .list.record {
+            thead { tr { th scope="col" { "No." } th scope="col" { "When (UTC)" } th scope="col" { "Who" } th scope="col" { "What" } } }
             tbody {
                 @for entry in &page.items {
                     tr {
