@@ -107,13 +107,16 @@ pub(super) fn sync(
 }
 
 /// Takes some entries of a sync in and nothing else of it, as of a repeat (R5): the whole sync comes right after.
+///
+/// The outcomes of a gap are newer than the entries behind it, and a record between the two would have attempts without
+/// an end: such a sync is taken whole.
 pub(super) fn part(
     object: &mut Object<'_>,
     request: &SyncRequest,
     entries: Range<usize>,
 ) -> Result<Reply, Error> {
     let mut journal = object.hear(request, None)?;
-    if journal.state != JournalState::Forked {
+    if journal.state != JournalState::Forked && request.gap.is_none() {
         object.take(&mut journal, request, entries)?;
         store::journal_save(object.db, object.id, &journal)?;
     }

@@ -46,8 +46,8 @@ const BREAKS: &[Break] = &[
     Break {
         what: "no chain check",
         file: "crates/core/src/control/intake.rs",
-        from: "Ok(held.is_some_and(|held| held != hash))",
-        to: "Ok(held.is_some_and(|held| held != hash) && number == u64::MAX)",
+        from: "Ok(self.held_hash(journal, number)?.is_some_and(|held| held != hash))",
+        to: "Ok(self.held_hash(journal, number)?.is_some_and(|held| held != hash) && number == u64::MAX)",
         package: "tidegate-core",
         binary: "scenarios",
         test: "copies::a_cold_clone_never_runs_what_the_other_copy_was_offered",

@@ -87,6 +87,10 @@ impl LocalHost {
         if request.content_bytes() <= SMALL_BYTES_MAX {
             return Ok(None);
         }
+        if request.gap.is_some() {
+            // The core takes it whole.
+            return self.bulk.turn().await.map(Some);
+        }
         let turn = self.bulk.turn().await?;
         for entries in parts(sizes(request)) {
             let request = Arc::clone(request);

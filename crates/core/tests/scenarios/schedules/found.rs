@@ -156,3 +156,23 @@ fn a_machine_that_was_replaced_does_not_answer_for_a_copy_that_has_the_work() {
         ],
     );
 }
+
+#[test]
+fn a_sync_that_was_cut_between_its_parts_denies_no_end() {
+    run(
+        false,
+        &[
+            Action::Sync(0, Fate::Fine),
+            Action::PruneAtOnce(0),
+            Action::Queue(61),
+            Action::Sync(0, Fate::RequestTwice),
+            Action::PowerCut(0),
+            Action::Backup,
+            Action::CrashIn(3),
+            Action::Sync(0, Fate::Fine),
+            Action::Restore(0),
+            Action::Queue(0),
+            Action::Sync(0, Fate::AnswerTwice),
+        ],
+    );
+}
