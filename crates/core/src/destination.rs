@@ -154,10 +154,10 @@ impl Destination {
 }
 
 /// Whether a metadata service answers at `address`, also where the address of version 4 is written inside one of
-/// version 6 (mapped, compatible, NAT64, 6to4).
+/// version 6 (mapped, compatible, translated, NAT64, 6to4, ISATAP, Teredo).
 pub fn is_metadata(address: IpAddr) -> bool {
     let address = address.to_canonical();
-    METADATA.contains(&address) || embedded(address).is_some_and(|inner| METADATA.contains(&inner))
+    METADATA.contains(&address) || embedded(address).any(|inner| METADATA.contains(&inner))
 }
 
 /// Whether the name is one of a metadata service, or a number that a resolver reads as an address.
@@ -166,20 +166,28 @@ pub fn is_metadata_name(host: &str) -> bool {
     METADATA_NAMES.contains(&name.as_str()) || is_odd_address(&name)
 }
 
-/// The address of version 4 that a gateway or a tunnel takes out of one of version 6 (RFC 4291, 6052, 3056).
-fn embedded(address: IpAddr) -> Option<IpAddr> {
-    let IpAddr::V6(address) = address else { return None };
-    let segments = address.segments();
-    let at = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Some(v4(a, b, c, d))
+/// The addresses of version 4 that a gateway or a tunnel may take out of one of version 6 (RFC 4291, 3056, 4380, 5214,
+/// 6052, 7915, 8215).
+fn embedded(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let segments = match address {
+        IpAddr::V6(address) => address.segments(),
+        IpAddr::V4(_) => [0; 8],
     };
-    match segments {
-        [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, .., high, low] | [0x2002, high, low, ..] => {
-            at(high, low)
-        }
-        _ => None,
-    }
+    let bytes = segments.map(u16::to_be_bytes);
+    let byte = |place: usize| bytes[place / 2][place % 2];
+    // RFC 6052, section 2.2: behind a prefix of 48, 56 or 64 bits the byte at place 8 is left out.
+    let nat64 = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]];
+    let last = [12, 13, 14, 15];
+    let (places, is_inverted): (&[[usize; 4]], bool) = match segments {
+        [0x64, 0xff9b, ..] => (&nat64, false),
+        [0x2002, ..] => (&[[2, 3, 4, 5]], false),
+        [0x2001, 0, ..] => (&[last], true),
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] | [.., 0 | 0x200, 0x5efe, _, _] => (&[last], false),
+        _ => (&[], false),
+    };
+    let mask = if is_inverted { 0xff } else { 0 };
+    let inner = places.iter().map(|places| places.map(|place| byte(place) ^ mask));
+    inner.map(|[a, b, c, d]| v4(a, b, c, d)).collect::<Vec<_>>().into_iter()
 }
 
 fn bits(address: IpAddr) -> u8 {
@@ -388,6 +396,13 @@ mod tests {
             "::169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "2002:a9fe:a9fe::1",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:7:a9:fea9:fe00:0",
+            "64:ff9b:1::a9fe:a9fe",
+            "fe80::5efe:169.254.169.254",
+            "2001:db8::200:5efe:a9fe:a9fe",
+            "2001:0:cb00:7101:0:0:5601:5601",
             "fd00:ec2::254",
             "100.100.100.200",
             "168.63.129.16",

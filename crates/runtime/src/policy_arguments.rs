@@ -52,9 +52,9 @@ impl PolicyArguments {
         Ok(Policy {
             shell: !self.forbid_shell,
             probes: listed(self.allow_probe),
-            paths: listed(self.allow_path),
+            paths: listed(self.allow_path).map(resolved),
             net: listed(self.allow_net),
-            allow_denied: listed(self.allow_denied),
+            allow_denied: listed(self.allow_denied).map(resolved),
         })
     }
 
@@ -85,6 +85,15 @@ impl PolicyArguments {
             ),
         )
     }
+}
+
+/// The paths with their links resolved, as far as they exist: a link that changes later changes no policy.
+fn resolved(paths: Vec<String>) -> Vec<String> {
+    let resolved = |path: String| match std::fs::canonicalize(&path) {
+        Ok(real) => real.into_os_string().into_string().unwrap_or(path),
+        Err(_) => path,
+    };
+    paths.into_iter().map(resolved).collect()
 }
 
 fn check_paths(option: &str, paths: &[String]) -> anyhow::Result<()> {
@@ -153,6 +162,18 @@ mod tests {
             let unlisted = PolicyArguments { allow_probe: list(&["ping", "tail_file"]), ..arguments };
             assert!(unlisted.policy().is_ok());
         }
+    }
+
+    #[test]
+    fn a_link_is_resolved_once_when_the_policy_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("logs"), folder.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let path = link.to_str().unwrap().to_owned();
+        let arguments = PolicyArguments { forbid_shell: true, allow_path: vec![path], ..Default::default() };
+        let paths = arguments.policy().unwrap().paths.unwrap();
+        assert_eq!(paths, [real.canonicalize().unwrap().to_str().unwrap()]);
     }
 
     #[test]

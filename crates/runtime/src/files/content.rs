@@ -4,44 +4,14 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 use flate2::read::MultiGzDecoder;
-use memchr::memmem;
 
+use super::marks::{PRIVATE_KEY, secret_in};
 use super::{Secret, fill};
 
 /// How much of the beginning of a file is judged, and of what it decompresses to.
 pub(super) const SAMPLE_BYTES: usize = 64 * 1024;
-/// Longest text that a secret is known by, with what stands around it; reads overlap by that much.
-pub(super) const MARKER_BYTES_MAX: usize = 128;
 /// How many gzip files in one another are looked into; deeper ones count as opaque.
 const NESTING_MAX: usize = 3;
-/// How far before `PRIVATE KEY` its `BEGIN` stands at the most.
-const LABEL_BYTES_MAX: usize = 40;
-/// From this share of zero bytes on (one in four) a text may be UTF-16, and is judged without them too.
-const ZEROS_SHARE: usize = 4;
-
-const DATABASE: Secret = Secret::new("an SQLite database, or its log");
-const PRIVATE_KEY: Secret = Secret::new("a private key");
-const PASSWORD_HASHES: Secret = Secret::new("password hashes");
-
-/// Bytes that stand in nothing else, wherever they stand.
-const MARKERS: [(&[u8], Secret); 8] = [
-    // The identity document of a runtime: its keys are in it.
-    (b"\"signing_seed\"", Secret::OWN),
-    (b"\"sealing_seed\"", Secret::OWN),
-    // SQLite, "Database File Format": the database, its rollback journal.
-    (b"SQLite format 3\0", DATABASE),
-    (b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", DATABASE),
-    (b"PuTTY-User-Key-File-", PRIVATE_KEY),
-    (b"AGE-SECRET-KEY-1", PRIVATE_KEY),
-    // `openssh-key-v1` as it is, and in base64.
-    (b"openssh-key-v1\0", PRIVATE_KEY),
-    (b"b3BlbnNzaC1rZXktdjE", PRIVATE_KEY),
-];
-/// The two magics of a write-ahead log differ in their last bit; the version follows.
-const LOG_MAGICS: [&[u8]; 2] = [b"\x37\x7f\x06\x82\x00\x2d\xe2\x18", b"\x37\x7f\x06\x83\x00\x2d\xe2\x18"];
-/// Prefixes of password hashes (crypt(5)).
-const HASHES: [&[u8]; 9] = [b"1$", b"2a$", b"2b$", b"2y$", b"5$", b"6$", b"7$", b"y$", b"gy$"];
-
 /// A form whose content does not show in its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
@@ -49,7 +19,15 @@ pub(super) struct Form {
     pub(super) is_gzip: bool,
 }
 
-const FORMS: [(&[u8], &str); 8] = [
+/// What a disk lends to memory is memory: parts of any process's.
+const MEMORY: Secret = Secret::new("memory that was written to a disk");
+/// Where a swap file says what it is, by the size of a page (mkswap(8)), and what it says.
+const SWAP_PLACES: [usize; 5] = [4_086, 8_182, 16_374, 32_758, 65_526];
+const SWAP_MAGICS: [&[u8]; 4] = [b"SWAPSPACE2", b"SWAP-SPACE", b"S1SUSPEND\0", b"S2SUSPEND\0"];
+/// Dumps: of a kernel by kdump and by LiME, of a Windows kernel.
+const DUMP_MAGICS: [&[u8]; 5] = [b"KDUMP   ", b"DISKDUMP", b"EMiL", b"PAGEDUMP", b"PAGEDU64"];
+
+const FORMS: [(&[u8], &str); 15] = [
     (b"\x1f\x8b", "gzip"),
     (b"\xfd7zXZ\0", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -58,6 +36,13 @@ const FORMS: [(&[u8], &str); 8] = [
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"Rar!\x1a\x07", "rar"),
+    (b"\x5d\x00\x00", "lzma"),
+    (b"LZIP", "lzip"),
+    (b"\x89LZO\0", "lzo"),
+    (b"\x1f\x9d", "compress"),
+    (b"\x78\x01", "zlib"),
+    (b"\x78\x9c", "zlib"),
+    (b"\x78\xda", "zlib"),
 ];
 
 /// The beginning of a file.
@@ -77,6 +62,9 @@ impl Sample {
     pub(super) fn secret(&self) -> Option<Secret> {
         let mut bytes = self.0.clone();
         for _ in 0..=NESTING_MAX {
+            if is_memory(&bytes) {
+                return Some(MEMORY);
+            }
             // A program holds the words that it looks for.
             if !is_program(&bytes)
                 && let Some(secret) = secret_in(&bytes).or_else(|| secret_at_start(&bytes))
@@ -98,29 +86,17 @@ impl Sample {
     }
 }
 
-/// What of `bytes` no check reads, wherever it stands in them.
-pub(crate) fn secret_in(bytes: &[u8]) -> Option<Secret> {
-    let found = |bytes: &[u8]| {
-        let marked = MARKERS.iter().find(|(marker, _)| memmem::find(bytes, marker).is_some());
-        let marked = marked.map(|(_, secret)| *secret);
-        marked
-            .or_else(|| has_pem_key(bytes).then_some(PRIVATE_KEY))
-            .or_else(|| {
-                LOG_MAGICS.iter().any(|magic| memmem::find(bytes, magic).is_some()).then_some(DATABASE)
-            })
-            .or_else(|| has_password_hash(bytes).then_some(PASSWORD_HASHES))
-    };
-    found(bytes).or_else(|| {
-        let zeros = memchr::memchr_iter(0, bytes).count();
-        (zeros > 0 && zeros >= bytes.len() / ZEROS_SHARE)
-            .then(|| bytes.iter().copied().filter(|byte| *byte != 0).collect::<Vec<u8>>())
-            .and_then(|text| found(&text))
-    })
-}
-
 /// Keys in DER (PKCS #1, #8, #12, SEC 1) and of Java, which only their first bytes show.
 fn secret_at_start(bytes: &[u8]) -> Option<Secret> {
     if bytes.starts_with(b"\xfe\xed\xfe\xed") || bytes.starts_with(b"\xce\xce\xce\xce") {
+        return Some(PRIVATE_KEY);
+    }
+    // A host key of Dropbear: the length and the name of its kind, as they are in no text.
+    if bytes.starts_with(b"\0\0\0")
+        && [&b"ssh-"[..], b"ecdsa-"]
+            .iter()
+            .any(|kind| bytes.get(4..).is_some_and(|rest| rest.starts_with(kind)))
+    {
         return Some(PRIVATE_KEY);
     }
     // A sequence whose first element is a version. Certificates and requests begin with a sequence in a sequence.
@@ -132,32 +108,15 @@ fn secret_at_start(bytes: &[u8]) -> Option<Secret> {
     (is_version_one || versions.iter().any(|version| content.starts_with(version))).then_some(PRIVATE_KEY)
 }
 
-/// `-----BEGIN … PRIVATE KEY-----`, `---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----`, `-----BEGIN PGP PRIVATE KEY BLOCK-----`.
-fn has_pem_key(bytes: &[u8]) -> bool {
-    memmem::find_iter(bytes, b"PRIVATE KEY").any(|at| {
-        let label = &bytes[at.saturating_sub(LABEL_BYTES_MAX)..at];
-        memmem::rfind(label, b"BEGIN ").is_some_and(|begin| {
-            let (dashes, words) = (&label[..begin], &label[begin..]);
-            dashes.trim_ascii_end().ends_with(b"--") && !words.contains(&b'\n')
-        })
-    })
-}
-
-/// A line of shadow(5), or of any file of its form: `name:$6$salt$…`.
-fn has_password_hash(bytes: &[u8]) -> bool {
-    memmem::find_iter(bytes, b":$").any(|at| {
-        let hash = &bytes[at + 2..];
-        at > 0
-            && !bytes[at - 1].is_ascii_whitespace()
-            && HASHES.iter().any(|prefix| {
-                hash.strip_prefix(*prefix).is_some_and(|salt| {
-                    salt.len() >= 8
-                        && salt[..8]
-                            .iter()
-                            .all(|byte| byte.is_ascii_alphanumeric() || b"./$=,".contains(byte))
-                })
-            })
-    })
+/// A swap file, a hibernated system, or a dump of a program or a kernel.
+fn is_memory(bytes: &[u8]) -> bool {
+    let is_swap = SWAP_PLACES.iter().any(|place| {
+        bytes.get(*place..).is_some_and(|rest| SWAP_MAGICS.iter().any(|magic| rest.starts_with(magic)))
+    });
+    // elf(5): a core file has type 4, in the byte order that the sixth byte names.
+    let is_core = bytes.starts_with(b"\x7fELF")
+        && (bytes.get(16..18) == Some(b"\x04\0") || bytes.get(16..18) == Some(b"\0\x04"));
+    is_swap || is_core || DUMP_MAGICS.iter().any(|magic| bytes.starts_with(magic))
 }
 
 fn is_program(bytes: &[u8]) -> bool {
@@ -174,6 +133,7 @@ fn gunzipped(bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::marks::{DATABASE, LOG_MAGICS, PASSWORD_HASHES};
     use super::*;
     use std::io::Write as _;
 
@@ -211,12 +171,31 @@ mod tests {
         assert_eq!(holds(&wide), Some(PRIVATE_KEY.holds));
         let mut tar = vec![b'x'; 512];
         tar.extend(b"SQLite format 3\0");
-        for database in [&b"SQLite format 3\0\x10\0"[..], LOG_MAGICS[0], LOG_MAGICS[1], MARKERS[3].0, &tar] {
+        for database in [
+            &b"SQLite format 3\0\x10\0"[..],
+            LOG_MAGICS[0],
+            LOG_MAGICS[1],
+            b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7",
+            &tar,
+        ] {
             assert_eq!(holds(database), Some(DATABASE.holds));
             assert_eq!(holds(&gzipped(database)), Some(DATABASE.holds));
         }
         assert_eq!(holds(b"root:$y$j9T$abcdefgh$ijk:19000:0:99999:7:::\n"), Some(PASSWORD_HASHES.holds));
         assert_eq!(holds(b"a:$6$rounds=5000$salt$hash:1\n"), Some(PASSWORD_HASHES.holds));
+    }
+
+    #[test]
+    fn memory_on_a_disk_is_known_by_its_bytes() {
+        let mut swap = vec![0; 5_000];
+        swap[4_086..4_096].copy_from_slice(b"SWAPSPACE2");
+        let mut core = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0".to_vec();
+        core.extend([0; 100]);
+        for memory in [swap, core, b"KDUMP   \x06\0\0\0".to_vec()] {
+            assert_eq!(holds(&memory), Some(MEMORY.holds));
+        }
+        assert_eq!(holds(b"a swap file says SWAPSPACE2 at the end of its first page\n"), None);
+        assert_eq!(holds(b"\0\0\0\x0bssh-ed25519\0\0\0@"), Some(PRIVATE_KEY.holds));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use flate2::read::MultiGzDecoder;
 
 use super::CheckedFile;
-use super::content::MARKER_BYTES_MAX;
+use super::marks::SECRET_BYTES_MAX;
 
 /// Bytes of the file read at a time.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -47,7 +47,7 @@ impl Read for Gunzipped<'_> {
         self.before.extend_from_slice(&buffer[..count]);
         // What is denied must not stay with the caller.
         self.checked.judge(&self.before).inspect_err(|_| buffer.fill(0))?;
-        let keep = self.before.len().saturating_sub(MARKER_BYTES_MAX);
+        let keep = self.before.len().saturating_sub(SECRET_BYTES_MAX);
         self.before.drain(..keep);
         Ok(count)
     }

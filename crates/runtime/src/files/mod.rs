@@ -10,6 +10,7 @@ mod content;
 mod denied_paths;
 mod gunzip;
 mod identities;
+mod marks;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -19,10 +20,11 @@ use std::path::{Path, PathBuf};
 
 use tidegate_core::wire::Policy;
 
-pub(crate) use content::secret_in;
-use content::{MARKER_BYTES_MAX, Sample};
+use content::Sample;
 pub(crate) use gunzip::Gunzipped;
 use identities::Identities;
+use marks::SECRET_BYTES_MAX;
+pub(crate) use marks::secret_in;
 
 /// What a check wants of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,15 +214,15 @@ impl CheckedFile {
         self.content()?.read_at(buffer, offset)
     }
 
-    /// Reads `length` bytes at a place of the file, fewer at its end, and refuses them where a secret begins in them or
-    /// just before: a check that counts lines would tell of it too.
+    /// Reads `length` bytes at a place of the file, fewer at its end, and refuses them where a secret stands in them, or
+    /// so near that a part of it may: a check that counts lines would tell of it too.
     ///
     /// # Errors
     ///
     /// The system's, or one that [`denied_in`] finds.
     pub(crate) fn read_range(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        let before = usize::try_from(offset).unwrap_or(usize::MAX).min(MARKER_BYTES_MAX);
-        let mut bytes = vec![0; before + length + MARKER_BYTES_MAX];
+        let before = usize::try_from(offset).unwrap_or(usize::MAX).min(SECRET_BYTES_MAX);
+        let mut bytes = vec![0; before + length + SECRET_BYTES_MAX];
         let filled = fill(self.content()?, &mut bytes, offset - before as u64)?;
         bytes.truncate(filled);
         self.judge(&bytes)?;
@@ -285,9 +287,10 @@ fn denied_secret(untouched: &File, metadata: &Metadata, real: &Path) -> Option<S
     })
 }
 
-/// Whether `real` lies in one of `folders`, whose own links are resolved too.
+/// Whether `real` lies in one of `folders`. Their links were resolved at enrolment: whoever can change a link must not
+/// change what the policy allows.
 fn lies_in(real: &Path, folders: &[PathBuf]) -> bool {
-    folders.iter().any(|folder| folder.canonicalize().is_ok_and(|folder| real.starts_with(folder)))
+    folders.iter().any(|folder| real.starts_with(folder))
 }
 
 /// Where an open file really lies (proc(5), `/proc/pid/fd`).
