@@ -150,7 +150,7 @@ fn who_is_invited_signs_in_with_the_link_and_is_listed_with_when() {
         listed,
         [("anna@example.com".into(), Some(then)), ("ben@example.com".into(), Some(world.now))]
     );
-    let anna = Principal { proof: Proof::Token, ..anna };
+    let anna = Principal { proof: Proof::Token { until: None }, ..anna };
     for email in ["Ben@Example.com", "anna@example.com"] {
         assert_eq!(code_of(invite(&mut world, &anna, email, "again")), Code::Conflict, "{email}");
     }
@@ -220,7 +220,12 @@ fn nobody_deactivates_themselves_or_the_last_active_owner() {
     assert!(detail.contains("yourself"), "{detail}");
     world.act_as(&anna, DirectoryAct::DeactivatePerson(ben.id)).unwrap();
     // Ben asked at the same moment, while he still was one.
-    let as_ben = Principal { person: ben.id, email: ben.email, role: "owner".into(), proof: Proof::Token };
+    let as_ben = Principal {
+        person: ben.id,
+        email: ben.email,
+        role: "owner".into(),
+        proof: Proof::Token { until: None },
+    };
     for act in [DirectoryAct::DeactivatePerson(anna.person), DirectoryAct::ReactivatePerson(ben.id)] {
         assert_eq!(code_of(world.act_as(&as_ben, act)), Code::Unauthenticated);
     }
