@@ -244,6 +244,8 @@ fn an_export_of_the_log_proves_itself_and_whatever_is_changed_shows() {
     assert!(matches!(foreign.problems[0].fault, Fault::OtherRoot { .. }), "{foreign:?}");
     assert!(!verified(&text, None).is_root_trusted);
     let head: AuditExportHead = serde_json::from_str(lines[0]).unwrap();
+    let key = report.head_key.unwrap();
+    assert_eq!((key.serial, key.signed_at), (1, Some(world.now)));
     let earlier = AuditExportHead { exported_at: world.now.shifted_by_ms(1), ..head };
     let dated = with(0, &serde_json::to_string(&earlier).unwrap());
     assert!(!verified(&dated, Some(root)).is_sound());
