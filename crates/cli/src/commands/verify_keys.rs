@@ -49,7 +49,7 @@ impl KeyArgs {
         let mut known = Known { revoked: self.revoked.clone(), newer: None };
         let Some(file) = &self.authority else { return Ok(known) };
         let authority = authority_of(file)?;
-        let certificate = authority.open().map_err(|error| {
+        let certificate = authority.open_alone().map_err(|error| {
             unusable(file).because(format!("the certificate of its order key does not hold: {error}"))
         })?;
         known.revoked.extend(&certificate.revoked);

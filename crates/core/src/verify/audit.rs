@@ -178,13 +178,13 @@ impl AuditVerifier {
         if serde_json::to_string(&head).ok().as_deref() != Some(text) {
             self.problems.add(1, None, Fault::Writing);
         }
-        let certificate = head.authority.open().map_err(Fault::Authority)?;
+        let certificate = head.authority.open_alone().map_err(Fault::Authority)?;
         if let Err(fault) = check_revoked(core::slice::from_ref(&certificate)) {
             self.problems.add(1, None, fault);
         }
         let statement_key = certificate.statement_key;
         (self.root, self.certificate) = (Some(root), Some(certificate));
-        match head.head.open::<AuditHead>(&statement_key).map_err(Fault::Statement) {
+        match head.head.open_alone::<AuditHead>(&statement_key).map_err(Fault::Statement) {
             Ok(last) => {
                 if last.at != head.exported_at {
                     self.problems.add(1, None, Fault::ExportTime);

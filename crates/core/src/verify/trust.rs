@@ -53,11 +53,11 @@ pub(super) fn read(line: &str, trusted: Option<Digest>) -> Result<(Trust, Vec<Fa
     if let Some(trusted) = trusted.filter(|trusted| *trusted != root) {
         return Err(Fault::OtherRoot { trusted, found: root });
     }
-    let current = head.authority.open().map_err(Fault::Authority)?;
+    let current = head.authority.open_alone().map_err(Fault::Authority)?;
     let mut certificates = vec![current];
     for (index, envelope) in head.certificates.iter().enumerate() {
         let authority = Authority { root: head.authority.root, certificate: envelope.clone() };
-        let opened = authority.open().map_err(|error| Fault::Certificate { place: index + 1, error });
+        let opened = authority.open_alone().map_err(|error| Fault::Certificate { place: index + 1, error });
         certificates.extend(keep(opened, &mut faults));
     }
     faults.extend(check_revoked(&certificates).err());
@@ -104,7 +104,7 @@ impl Trust {
         for (index, envelope) in enrolments.iter().enumerate() {
             let keys = self.certificates.iter().map(|certificate| certificate.order_key);
             let opened =
-                named_key(envelope, keys).and_then(|key| envelope.open::<EnrolmentCertificate>(&key));
+                named_key(envelope, keys).and_then(|key| envelope.open_alone::<EnrolmentCertificate>(&key));
             let opened = opened.map_err(|error| Fault::Enrolment { place: index + 1, error });
             match keep(opened, faults) {
                 Some(certificate) if certificate.endpoint == self.endpoint => self.keys.push(certificate.key),
@@ -116,7 +116,7 @@ impl Trust {
 
     fn last_read(&mut self, head: &ExportHead, faults: &mut Vec<Fault>) {
         let current = self.certificates[0].statement_key;
-        let opened = head.head.open::<TranscriptHead>(&current).map_err(Fault::Statement);
+        let opened = head.head.open_alone::<TranscriptHead>(&current).map_err(Fault::Statement);
         let Some(last) = keep(opened, faults) else { return };
         if last.endpoint != self.endpoint {
             faults.push(Fault::ElsewhereSigned);

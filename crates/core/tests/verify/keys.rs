@@ -1,7 +1,8 @@
-//! The key that signed the head: certificates that revoke it, and its end.
+//! The key that signed the head: certificates that revoke it, its end, and signatures besides its own.
 
 use insta::assert_snapshot;
-use tidegate_core::envelope::Envelope;
+use tidegate_core::envelope::{Envelope, EnvelopeSignature};
+use tidegate_core::export::ExportHead;
 use tidegate_core::keys::{KeyPair, Role};
 use tidegate_core::time::Timestamp;
 use tidegate_core::verify::Verifier;
@@ -23,6 +24,10 @@ fn certified(serial: u64, revoked: Vec<u64>) -> Envelope {
     let issued_at = Timestamp::from_milliseconds(START_MS);
     let certificate = OrderKeyCertificate { revoked, ..OrderKeyCertificate::new(serial, &newer, issued_at) };
     Envelope::seal(&certificate, &root, Role::Root)
+}
+
+fn junk() -> EnvelopeSignature {
+    EnvelopeSignature { keyid: "0123456789abcdef".into(), sig: "anything at all".into() }
 }
 
 #[test]
@@ -64,4 +69,35 @@ fn a_head_signed_after_the_certificates_end_holds_and_is_marked() {
     sign_last(&mut lines, &order_keys());
     let report = verify(&lines);
     assert!(report.is_sound() && report.head_key.unwrap().is_signed_late());
+}
+
+/// An edit of the first line before it is signed.
+type Edit = fn(&mut ExportHead);
+
+#[test]
+fn a_further_signature_on_what_the_owner_or_the_control_plane_signed_is_rejected() {
+    let edits: [Edit; 3] = [
+        |head| head.authority.certificate.signatures.push(junk()),
+        |head| {
+            head.certificates.push(Envelope {
+                signatures: vec![head.authority.certificate.signatures[0].clone(), junk()],
+                ..head.authority.certificate.clone()
+            })
+        },
+        |head| head.enrolments[0].signatures.insert(0, junk()),
+    ];
+    for edit in edits {
+        let mut lines = genuine();
+        edit_head(&mut lines, edit);
+        sign_last(&mut lines, &order_keys());
+        assert!(!verify(&lines).is_sound());
+    }
+    for place in [0, 1] {
+        let mut lines = genuine();
+        edit_head(&mut lines, |head| head.head.signatures.insert(place, junk()));
+        assert!(told(&lines).contains("statement about the last entry does not hold"), "{}", told(&lines));
+    }
+    let mut lines = genuine();
+    edit_head(&mut lines, |head| head.head.signatures.push(head.head.signatures[0].clone()));
+    assert!(!verify(&lines).is_sound(), "the same twice");
 }
