@@ -278,3 +278,14 @@ fn every_endpoint_that_was_admitted_is_told_twice_whose_work_to_hold() {
     world.act_as(&anna, DirectoryAct::ReactivatePerson(ben.id)).unwrap();
     assert_eq!(due(&world).len(), 2, "reactivation takes nothing back");
 }
+
+#[test]
+fn an_address_with_characters_that_reorder_or_hide_text_is_refused() {
+    let mut world = World::new();
+    for email in
+        ["anna\u{202e}@example.com", "anna\u{200b}@example.com", "\u{3164}anna@example.com", "a@\u{2066}b"]
+    {
+        assert_eq!(code_of(owner(&mut world, email, "link")), Code::InvalidRequest, "{email:?}");
+    }
+    owner(&mut world, "änna@example.com", "link").unwrap();
+}
