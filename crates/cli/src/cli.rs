@@ -160,6 +160,7 @@ mod tests {
             "tidegate audit --format csv --limit 10",
             "tidegate audit export --out f",
             "tidegate verify f --json",
+            "tidegate verify f --authority g --revoked 1 --revoked 2",
             "tidegate link --listen 127.0.0.1:0 --to 127.0.0.1:1 --schedule open",
             "tidegate link --listen 127.0.0.1:0 --to a:1 --always-open --rate up:8kbit/s --rate down:32kbit/s --json",
             "tidegate link --listen 127.0.0.1:0 --to a:1 --always-open --cut-idle 60s --cut-age none --cut-tells nobody",

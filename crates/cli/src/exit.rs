@@ -20,7 +20,7 @@ pub enum Exit {
     Refused,
     /// 5: done, but something needs a person.
     Attention,
-    /// 6: nothing is wrong with it, and whose it is was not proved: `verify` without `--root`.
+    /// 6: nothing is wrong with it and it is not proved: `verify` without `--root`, or under a revoked order key.
     Unproved,
 }
 
@@ -33,7 +33,7 @@ Exit codes:
   3  not reachable: the control plane, or the machine within --timeout
   4  refused: by the control plane, the machine or this program
   5  done, but something needs attention
-  6  verify without --root: the file holds, and whose record it is was not proved";
+  6  verify: the file holds and is not proved: no --root, or its order key is revoked";
 
 impl Exit {
     /// The number the process ends with.

@@ -153,8 +153,12 @@ pub(crate) fn restore(data: &Path, options: &RestoreOptions) -> Result<Restored>
 /// # Errors
 ///
 /// Where the file cannot be read; what is wrong in it is in the report.
-pub(crate) fn verify_audit(mut export: impl Read, root: Option<Digest>) -> io::Result<AuditReport> {
-    let mut verifier = AuditVerifier::new(root);
+pub(crate) fn verify_audit(
+    mut export: impl Read,
+    root: Option<Digest>,
+    revoked: Vec<u64>,
+) -> io::Result<AuditReport> {
+    let mut verifier = AuditVerifier::new(root).with_revoked(revoked);
     let mut piece = vec![0; 64 * 1024];
     loop {
         match export.read(&mut piece) {
@@ -166,13 +170,14 @@ pub(crate) fn verify_audit(mut export: impl Read, root: Option<Digest>) -> io::R
     }
 }
 
-/// Verifies an export with nothing but the file, and where it is given the fingerprint of the owner's root key.
+/// Verifies an export with nothing but the file, and where they are given the fingerprint of the owner's root
+/// key and the serials of order keys that were revoked.
 ///
 /// # Errors
 ///
 /// Where the file cannot be read; what is wrong in it is in the report.
-pub(crate) fn verify(mut export: impl Read, root: Option<Digest>) -> io::Result<Report> {
-    let mut verifier = Verifier::new(root);
+pub(crate) fn verify(mut export: impl Read, root: Option<Digest>, revoked: Vec<u64>) -> io::Result<Report> {
+    let mut verifier = Verifier::new(root).with_revoked(revoked);
     let mut piece = vec![0; 64 * 1024];
     loop {
         match export.read(&mut piece) {

@@ -98,6 +98,17 @@ impl Envelope {
         serde_json::from_slice(&bytes).map_err(|_| EnvelopeError::Payload)
     }
 
+    /// Opens an envelope that `key` alone must have signed. A statement about the bytes of a file holds only then:
+    /// nobody vouches for what stands in a further signature.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and [`EnvelopeError::Malformed`] where there is another signature.
+    pub fn open_alone<P: Payload>(&self, key: &PublicKey) -> Result<P, EnvelopeError> {
+        let payload = self.open(key)?;
+        if self.signatures.len() == 1 { Ok(payload) } else { Err(EnvelopeError::Malformed) }
+    }
+
     /// The same bytes signed by another key, and by no other.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use hyper::header::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_core::time::Timestamp;
+use tidegate_core::words::one_line;
 
 use crate::clock;
 use crate::enrol::TIME_PATH;
@@ -235,9 +236,10 @@ fn judge<A: DeserializeOwned>(answer: Answer) -> Result<A, TransportError> {
     }
 }
 
-/// Words of whoever answered, bounded and without what a terminal would obey.
+/// The peer's text, bounded, on one line and with visible escapes for what a terminal obeys or what reorders or hides text.
 fn shown(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(WORDS_MAX).collect()
+    let first: String = text.chars().take(WORDS_MAX).collect();
+    one_line(&first).chars().take(WORDS_MAX).collect()
 }
 
 fn strange(problem: &str) -> TransportError {
@@ -271,6 +273,16 @@ mod tests {
         let bomb = deflate(&vec![0; ANSWER_BYTES_MAX + 1]).unwrap();
         assert!(matches!(inflate(&bomb), Err(TransportError::Strange { .. })));
         assert!(matches!(inflate(b"garbage"), Err(TransportError::Strange { .. })));
+    }
+
+    #[test]
+    fn what_reorders_or_hides_text_in_an_answer_is_made_visible() {
+        let detail = "the code is for exe.\u{202e}gpj\u{200b}\u{3164}\u{1b}[2J";
+        let refusal = serde_json::json!({ "code": "forbidden", "detail": detail }).to_string().into_bytes();
+        let answer = Answer { status: StatusCode::FORBIDDEN, headers: HeaderMap::new(), body: Some(refusal) };
+        let error = judge::<u64>(answer).unwrap_err().to_string();
+        assert!(!error.contains(tidegate_core::words::is_unsafe), "{error:?}");
+        assert!(error.contains(r"exe.\u{202e}gpj"), "{error}");
     }
 
     #[test]

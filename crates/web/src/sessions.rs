@@ -133,7 +133,8 @@ pub async fn confirm_session(
     };
     let input = Input::Directory(DirectoryInput::ConfirmSession { session, proof });
     host.handle(ObjectId::Directory, input).await?;
-    Ok(Principal { proof: Proof::Session { confirmed_at: Some(host.now()) }, ..by })
+    let proof = Proof::Session { confirmed_at: Some(host.now()), until: by.proof.until() };
+    Ok(Principal { proof, ..by })
 }
 
 /// Sets or replaces one's own password; one's other sessions end, the one with the digest `keep` stays.

@@ -21,6 +21,7 @@ pub(crate) mod tokens;
 pub(crate) mod transcript;
 pub(crate) mod verify;
 mod verify_audit;
+pub(crate) mod verify_keys;
 
 use crate::cli::Command;
 use crate::client::Api;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tidegate_core::digest::Digest;
 use tidegate_core::obstacle::Obstacle;
-use tidegate_core::verify::{Fault, Report};
+use tidegate_core::verify::{Fault, HeadKey, Report};
 
 use super::verify_audit;
+use super::verify_keys::{self, Known};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host;
@@ -24,14 +25,16 @@ and in order, as the control plane signed them; `endorsed by the endpoint to M` 
 machine's own key vouches for them. Anyone can make keys and a whole file with them, so only --root
 proves whose record it is. `tidegate admin owner` prints that fingerprint, and every enrolment code
 holds it between its second and third dot. An older export is a true record as of its time, which
-the report names.
+the report names. A file cannot show that the order key which signed it was revoked since: name a
+newer export of the same owner with --authority, or the serial with --revoked.
 
 Example:
   tidegate export hmi-3 --out hmi-3.tgx
   tidegate verify hmi-3.tgx --root FINGERPRINT
+  tidegate verify hmi-3.tgx --root FINGERPRINT --authority today.tgx
 
 Ends with 0 when the record is proved, 5 when something is wrong with it, 6 when nothing is wrong and
---root is missing, and 4 when the file is no export.")]
+--root is missing or the order key is revoked, and 4 when the file is no export.")]
 pub(crate) struct Args {
     /// The exported file
     file: PathBuf,
@@ -39,19 +42,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FINGERPRINT")]
     root: Option<Digest>,
     #[command(flatten)]
+    keys: verify_keys::KeyArgs,
+    #[command(flatten)]
     output: Output,
 }
 
 /// Verifies and prints what was found.
 pub(crate) fn run(args: &Args, screen: &Screen) -> Result<Exit, Failure> {
+    let known = args.keys.known()?;
     if verify_audit::is_audit(&args.file) {
-        return verify_audit::run(&args.file, args.root, args.output, screen);
+        return verify_audit::run(&args.file, args.root, &known, args.output, screen);
     }
-    let report = verify(&args.file, args.root)?;
+    let report = verify(&args.file, args.root, &known)?;
     if args.output.json {
         screen.json(&document(&report).to_string())?;
     } else {
-        screen.write(&text(&report, screen))?;
+        screen.write(&text(&report, &known, screen))?;
     }
     Ok(exit_of(&report))
 }
@@ -61,7 +67,7 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Result<Exit, Failure> {
 /// # Errors
 ///
 /// Where it cannot be read, or is no export at all.
-pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failure> {
+pub(crate) fn verify(file: &Path, root: Option<Digest>, known: &Known) -> Result<Report, Failure> {
     let name = file.display();
     let opened = File::open(file).map_err(|error| {
         Failure::usage(format!("failed to open `{name}`"))
@@ -69,7 +75,7 @@ pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failur
             .caused_by(&error)
             .next("name a file that you may read; `tidegate export ENDPOINT --out FILE` writes one")
     })?;
-    let report = host::verify(opened, root).map_err(|error| {
+    let report = host::verify(opened, root, known.revoked.clone()).map_err(|error| {
         Failure::usage(format!("failed to read `{name}`"))
             .of(Obstacle::FileUnreadable)
             .caused_by(&error)
@@ -86,20 +92,27 @@ pub(crate) fn verify(file: &Path, root: Option<Digest>) -> Result<Report, Failur
             )
             .next("make one with `tidegate export ENDPOINT --out FILE`"));
     }
+    known.check_owner(report.root)?;
     Ok(report)
 }
 
 /// How a program that judged by the report ends.
 pub(crate) fn exit_of(report: &Report) -> Exit {
-    match (report.is_sound(), report.is_root_trusted) {
+    let is_proved = report.is_root_trusted && !is_revoked(report.head_key.as_ref());
+    match (report.is_sound(), is_proved) {
         (false, _) => Exit::Attention,
         (true, false) => Exit::Unproved,
         (true, true) => Exit::Done,
     }
 }
 
+/// Returns true if the caller knows the serial that signed the file as revoked.
+pub(super) fn is_revoked(key: Option<&HeadKey>) -> bool {
+    key.is_some_and(|key| key.is_revoked)
+}
+
 /// The report for people.
-pub(crate) fn text(report: &Report, screen: &Screen) -> String {
+pub(crate) fn text(report: &Report, known: &Known, screen: &Screen) -> String {
     let endpoint = report.endpoint.map_or_else(|| "unknown".to_owned(), |endpoint| endpoint.to_string());
     let tone = match exit_of(report) {
         Exit::Done => Tone::Good,
@@ -111,6 +124,9 @@ pub(crate) fn text(report: &Report, screen: &Screen) -> String {
         None => "not endorsed by the endpoint".to_owned(),
     };
     let whose = match tone {
+        Tone::Attention if is_revoked(report.head_key.as_ref()) => {
+            "not proved: its order key is revoked. By its own keys: "
+        }
         Tone::Attention => "not proved: whose record this is. By its own keys: ",
         _ => "",
     };
@@ -147,11 +163,8 @@ pub(crate) fn text(report: &Report, screen: &Screen) -> String {
     if report.gaps > 0 {
         told(format!("{} spans of the machine's journal are gone, as it declared itself.", report.gaps));
     }
-    if let Some(signed_at) = report.signed_at {
-        told(format!("signed      {signed_at}: nothing later is in this file"));
-    }
-    if let Some(order_key) = report.order_key {
-        told(format!("order key   {order_key}"));
+    if let Some(key) = &report.head_key {
+        verify_keys::lines(key, known).into_iter().for_each(&mut told);
     }
     if let Some(root) = report.root {
         told(format!("root key    {root}"));
@@ -176,13 +189,11 @@ pub(crate) fn text(report: &Report, screen: &Screen) -> String {
 
 /// The report for programs.
 fn document(report: &Report) -> Value {
-    json!({
+    let mut document = json!({
         "endpoint": report.endpoint,
         "root": report.root,
         "is_root_trusted": report.is_root_trusted,
         "proved": exit_of(report) == Exit::Done,
-        "order_key": report.order_key,
-        "signed_at": report.signed_at,
         "keys": report.keys,
         "entries": report.entries,
         "complete_to": report.complete_to,
@@ -195,7 +206,9 @@ fn document(report: &Report) -> Value {
         "replaced": report.replaced,
         "findings": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "findings_more": report.problems_more,
-    })
+    });
+    verify_keys::add(&mut document, report.head_key.as_ref());
+    document
 }
 
 #[cfg(test)]
@@ -219,9 +232,10 @@ mod tests {
             Report { endorsed_to: None, journals: vec![unsigned], ..whole() },
             broken(),
             Report { is_root_trusted: false, ..whole() },
+            revoked(),
             Report { is_root_trusted: false, ..broken() },
         ];
-        let texts = reports.map(|it| text(&it, &screen));
+        let texts = reports.map(|it| text(&it, &Known::default(), &screen));
         insta::assert_snapshot!(texts.join("\n"));
     }
 
@@ -241,10 +255,18 @@ mod tests {
     fn a_record_without_the_owners_root_key_is_not_proved() {
         let unproved = Report { is_root_trusted: false, ..whole() };
         assert_eq!(exit_of(&unproved), Exit::Unproved);
-        assert!(!text(&unproved, &Screen::plain()).contains(Tone::Good.mark()));
+        assert!(!text(&unproved, &Known::default(), &Screen::plain()).contains(Tone::Good.mark()));
         assert_eq!(document(&unproved)["proved"], false);
         assert_eq!(document(&whole())["proved"], true);
         assert_eq!(exit_of(&Report { is_root_trusted: false, ..broken() }), Exit::Attention);
+    }
+
+    #[test]
+    fn a_record_under_a_revoked_key_is_not_proved() {
+        assert_eq!(exit_of(&revoked()), Exit::Unproved);
+        assert!(!text(&revoked(), &Known::default(), &Screen::plain()).contains(Tone::Good.mark()));
+        let document = document(&revoked());
+        assert_eq!((&document["proved"], &document["serial"]), (&json!(false), &json!(2)));
     }
 
     #[test]
@@ -252,8 +274,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("notes.txt");
         std::fs::write(&file, "milk\n").unwrap();
-        assert_eq!(verify(&file, None).unwrap_err().exit, Exit::Refused);
-        assert_eq!(verify(&directory.path().join("absent"), None).unwrap_err().exit, Exit::Usage);
+        assert_eq!(verify(&file, None, &Known::default()).unwrap_err().exit, Exit::Refused);
+        assert_eq!(
+            verify(&directory.path().join("absent"), None, &Known::default()).unwrap_err().exit,
+            Exit::Usage
+        );
     }
 
     fn whole() -> Report {
@@ -261,9 +286,7 @@ mod tests {
             endpoint: Some(EndpointId::from_bytes([3; 10])),
             root: Some(Digest::of("root")),
             is_root_trusted: true,
-            order_key: Some(Digest::of("order")),
-            serial: 2,
-            signed_at: Some(Timestamp::from_milliseconds(1_795_442_400_000)),
+            head_key: Some(head_key()),
             keys: vec![Digest::of("machine")],
             entries: 41,
             complete_to: 41,
@@ -277,6 +300,21 @@ mod tests {
             problems: Vec::new(),
             problems_more: 0,
         }
+    }
+
+    fn head_key() -> HeadKey {
+        let signed_at = Timestamp::from_milliseconds(1_795_442_400_000);
+        HeadKey {
+            order_key: Digest::of("order"),
+            serial: 2,
+            not_after: signed_at.shifted_by_ms(86_400_000),
+            signed_at: Some(signed_at),
+            is_revoked: false,
+        }
+    }
+
+    fn revoked() -> Report {
+        Report { head_key: Some(HeadKey { is_revoked: true, ..head_key() }), ..whole() }
     }
 
     fn broken() -> Report {

@@ -17,6 +17,7 @@ use super::narrator::{self, Narrator};
 use super::stage::{OWNER, Stage};
 use super::timetable::Timetable;
 use crate::client::LISTING_ITEMS_MAX;
+use crate::commands::verify_keys::Known;
 use crate::commands::{export, verify};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -239,8 +240,8 @@ pub(super) async fn proof(stage: &mut Stage, narrator: &Narrator<'_>) -> Result<
         "The whole record, {} chained entries, is exported ({bytes} bytes) and checked with nothing but the file and the fingerprint of the owner's root key:",
         entries.len()
     ))?;
-    let report = verify::verify(&out, stage.root)?;
-    narrator.verbatim(&verify::text(&report, narrator.screen()))?;
+    let report = verify::verify(&out, stage.root, &Known::default())?;
+    narrator.verbatim(&verify::text(&report, &Known::default(), narrator.screen()))?;
     Ok(verify::exit_of(&report))
 }
 

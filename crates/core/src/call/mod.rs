@@ -56,13 +56,27 @@ impl Principal {
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// With an API token, which is a separate credential: no confirmation is asked.
-    Token,
+    Token {
+        /// When the token ends; `None`: when it is withdrawn.
+        until: Option<Timestamp>,
+    },
     /// With a browser session.
     Session {
         /// When the person last gave a password or a one-time link in this session; `None`: never, as in a session that
         /// was opened with an API token.
         confirmed_at: Option<Timestamp>,
+        /// When the API token ends that opened the session; `None`: none did, or it ends when it is withdrawn.
+        until: Option<Timestamp>,
     },
+}
+
+impl Proof {
+    /// When the API token ends that this rests on. A token that is made with it ends no later.
+    pub fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Token { until } | Self::Session { until, .. } => until,
+        }
+    }
 }
 
 /// A request that may be repeated: scoped to the principal and the route, kept for 24 hours.

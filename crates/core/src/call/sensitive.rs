@@ -76,9 +76,9 @@ impl Proof {
     /// Whether a sensitive act is done without asking again.
     pub fn is_confirmed(self, now: Timestamp) -> bool {
         match self {
-            Self::Token => true,
+            Self::Token { .. } => true,
             // A clock that was set back makes no confirmation last longer.
-            Self::Session { confirmed_at } => {
+            Self::Session { confirmed_at, .. } => {
                 confirmed_at.is_some_and(|at| at <= now && now < at.plus(CONFIRMED_FOR))
             }
         }

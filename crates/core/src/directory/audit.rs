@@ -100,6 +100,9 @@ pub enum DirectoryBody {
     TokenRevoked {
         /// Which.
         token: TokenId,
+        /// How many sessions ended that it had opened.
+        #[serde(default)]
+        sessions_ended: u64,
     },
     /// Somebody signed in with a browser.
     SessionOpened {
@@ -112,6 +115,12 @@ pub enum DirectoryBody {
         /// The address they came from; absent: the host did not know, or the entry is older.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         address: Option<String>,
+        /// The API token that opened it; absent: none did, or the entry is older.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenId>,
+        /// What that token was called.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_name: Option<String>,
     },
     /// Sign-ins of one kind, for one account, from one address were refused within about a minute.
     SignInRefused {

@@ -25,8 +25,8 @@ pub(super) fn authenticated(
 ) -> Result<Option<Authenticated>, Error> {
     let rows = db.query(
         "SELECT person.person_id, person.email, person.role, 1, session.idle_at, session.confirmed_at, \
-         NULL, NULL
-         FROM session JOIN person USING (person_id)
+         token.expires_at, NULL
+         FROM session JOIN person USING (person_id) LEFT JOIN token ON token.token_id = session.token_id
          WHERE session.digest = ?1 AND session.revoked_at IS NULL AND session.expires_at > ?2
          AND session.idle_at > ?2 AND person.deactivated_at IS NULL
          UNION ALL
@@ -38,7 +38,7 @@ pub(super) fn authenticated(
     let Some(row) = rows.first() else { return Ok(None) };
     let (proof, is_use_due) = match row.integer(3)? {
         1 => session_read(row, cx)?,
-        _ => (Proof::Token, token_read(row, cx)?),
+        _ => (Proof::Token { until: until(row)? }, token_read(row, cx)?),
     };
     let principal = Principal {
         person: row.parsed(0)?,
@@ -52,7 +52,12 @@ pub(super) fn authenticated(
 fn session_read(row: &Row, cx: &Context<'_>) -> Result<(Proof, bool), Error> {
     let confirmed_at = row.optional_integer(5)?.map(Timestamp::from_milliseconds);
     let idle_at = Timestamp::from_milliseconds(row.integer(4)?);
-    Ok((Proof::Session { confirmed_at }, idle_at <= due_before(cx.now)))
+    Ok((Proof::Session { confirmed_at, until: until(row)? }, idle_at <= due_before(cx.now)))
+}
+
+/// When the token ends, or the one that opened the session.
+fn until(row: &Row) -> Result<Option<Timestamp>, Error> {
+    Ok(row.optional_integer(6)?.map(Timestamp::from_milliseconds))
 }
 
 /// Whether a use of the token is to be stored.
@@ -61,9 +66,8 @@ fn session_read(row: &Row, cx: &Context<'_>) -> Result<(Proof, bool), Error> {
 ///
 /// `api_token_expired`. Only a caller who has the secret can get it.
 fn token_read(row: &Row, cx: &Context<'_>) -> Result<bool, Error> {
-    let time = |column| row.optional_integer(column).map(|ms| ms.map(Timestamp::from_milliseconds));
-    let (expires_at, used_at) = (time(6)?, time(7)?);
-    if let Some(expires_at) = expires_at.filter(|expires_at| *expires_at <= cx.now) {
+    let used_at = row.optional_integer(7)?.map(Timestamp::from_milliseconds);
+    if let Some(expires_at) = until(row)?.filter(|expires_at| *expires_at <= cx.now) {
         return Err(Error::problem(
             Code::ApiTokenExpired,
             format!("this API token expired at {expires_at}: make a new one and use it in its place"),

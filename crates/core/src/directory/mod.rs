@@ -60,6 +60,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("schema/0002_windows.sql"),
         include_str!("schema/0003_accounts.sql"),
         include_str!("schema/0004_same_name.sql"),
+        include_str!("schema/0005_token_sessions.sql"),
     ],
 };
 

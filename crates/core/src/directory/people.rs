@@ -11,6 +11,7 @@ use crate::id::PersonId;
 use crate::sql::{ReadSql, Row, SqlError};
 use crate::time::{Milliseconds, Timestamp};
 use crate::transcript::ACTOR_CONTROL_PLANE;
+use crate::words::is_unsafe;
 
 use super::Directory;
 use super::audit::DirectoryBody;
@@ -282,12 +283,14 @@ pub(super) fn person_active(db: &dyn ReadSql, id: PersonId) -> Result<PersonView
 /// Judges an e-mail address by its shape alone: it is a name here, nothing is sent to it.
 pub(crate) fn check_email(email: &str) -> Result<(), Error> {
     let holds = (3..=200).contains(&email.len())
-        && !email.contains(|letter: char| letter.is_control() || letter.is_whitespace())
+        && !email.contains(|letter: char| is_unsafe(letter) || letter.is_whitespace())
         && email
             .split_once('@')
             .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     if holds {
         return Ok(());
     }
-    Err(Error::invalid("an e-mail address looks like name@example.com and has 3 to 200 bytes"))
+    let detail =
+        "an e-mail address looks like name@example.com, has 3 to 200 bytes and no invisible characters";
+    Err(Error::invalid(detail))
 }

@@ -2,19 +2,19 @@
 //!
 //! A session ends 14 days after it was opened, or after 12 hours without use, whichever is first. Its use is stored at
 //! most every 15 minutes, so it can end up to that much early and no request costs a write. It ends sooner when its
-//! person signs out, or an owner ends it.
+//! person signs out, or an owner ends it. One that an API token opened ends with that token.
 
-use crate::api::{Page, Paging, SessionView};
+use crate::api::{Page, Paging, SessionView, TokenView};
 use crate::call::{Context, Principal, Resource, SessionProof};
 use crate::digest::Digest;
 use crate::error::{Code, Error};
-use crate::id::{PersonId, SessionId};
+use crate::id::{PersonId, SessionId, TokenId};
 use crate::sql::{ReadSql, Row, SqlError};
 use crate::time::{Milliseconds, Timestamp};
 
 use super::Directory;
 use super::audit::{DirectoryBody, SessionBy};
-use super::{authenticate, codes, paging, passwords, people};
+use super::{authenticate, codes, paging, passwords, people, tokens};
 
 /// How long a session lives: a shift pattern's worth, so that nobody signs in at the start of every night.
 pub const SESSION_VALID_FOR: Milliseconds = Milliseconds::from_days(14);
@@ -105,18 +105,17 @@ impl Directory<'_> {
         agent: &str,
     ) -> Result<Resource, Error> {
         let now = self.cx.now;
-        let ((person_id, email), with) = self.prove(proof)?;
-        let confirmed_at = match with {
-            SessionBy::Link | SessionBy::Password => Some(now),
-            // A stolen token must not be enough to change the account.
-            SessionBy::Token => None,
-        };
+        let Proved { person: person_id, email, with, token } = self.prove(proof)?;
+        // A stolen token must not be enough to change the account.
+        let confirmed_at = (with != SessionBy::Token).then_some(now);
+        let until = token.as_ref().and_then(|token| token.expires_at);
+        let expires_at = now.plus(SESSION_VALID_FOR);
         let view = SessionView {
             id: SessionId::fresh(&mut self.entropy),
             person_id,
             email,
             created_at: now,
-            expires_at: now.plus(SESSION_VALID_FOR),
+            expires_at: until.map_or(expires_at, |until| until.min(expires_at)),
             last_used_at: now,
             address: address.filter(|address| address.len() <= ADDRESS_BYTES_MAX),
             agent: agent.chars().filter(|letter| !letter.is_control()).take(AGENT_CHARACTERS_MAX).collect(),
@@ -124,7 +123,7 @@ impl Directory<'_> {
         self.sessions_remove()?;
         self.db.execute(
             "INSERT INTO session (session_id, digest, person_id, created_at, expires_at, address, agent, idle_at, \
-             confirmed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             confirmed_at, token_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             &[
                 view.id.into(),
                 digest.into(),
@@ -135,6 +134,7 @@ impl Directory<'_> {
                 view.agent.as_str().into(),
                 now.plus(SESSION_IDLE_FOR).into(),
                 confirmed_at.into(),
+                token.as_ref().map(|token| token.id).into(),
             ],
         )?;
         self.db.execute(
@@ -146,27 +146,30 @@ impl Directory<'_> {
             person: person_id,
             with,
             address: view.address.clone(),
+            token: token.as_ref().map(|token| token.id),
+            token_name: token.map(|token| token.name),
         };
         self.record(&view.email, &body)?;
         Ok(Resource::Session(view))
     }
 
     /// Whose the proof is, and of which kind it is.
-    fn prove(&mut self, proof: SessionProof) -> Result<((PersonId, String), SessionBy), Error> {
-        Ok(match proof {
+    fn prove(&mut self, proof: SessionProof) -> Result<Proved, Error> {
+        let ((person, email), with) = match proof {
             SessionProof::Link(link) => (self.link_use(link)?, SessionBy::Link),
-            SessionProof::Token(token) => (token_proved(self.db, self.cx, token)?, SessionBy::Token),
+            SessionProof::Token(token) => return token_proved(self.db, self.cx, token),
             SessionProof::Password { person, hash } => {
                 (passwords::password_proved(self.db, person, &hash)?, SessionBy::Password)
             }
-        })
+        };
+        Ok(Proved { person, email, with, token: None })
     }
 
     /// Notes that the person of an open session proved again who they are.
     pub(super) fn session_confirm(&mut self, digest: Digest, proof: SessionProof) -> Result<Resource, Error> {
         let over = || Error::problem(Code::Unauthenticated, "this session is over: sign in again");
         let view = session(self.db, self.cx, digest)?.ok_or_else(over)?;
-        let ((person, _), with) = self.prove(proof)?;
+        let Proved { person, with, .. } = self.prove(proof)?;
         if with == SessionBy::Token {
             return Err(Error::problem(
                 Code::Unauthenticated,
@@ -244,7 +247,16 @@ impl Directory<'_> {
         )?)
     }
 
-    /// Removes sessions that are over. All live equally long, so the oldest are over first.
+    /// Ends the sessions that a token opened; returns how many. The caller records why.
+    pub(super) fn sessions_of_token_end(&mut self, token: TokenId) -> Result<u64, Error> {
+        Ok(self.db.execute(
+            "UPDATE session SET revoked_at = ?2
+             WHERE token_id = ?1 AND revoked_at IS NULL AND expires_at > ?2 AND idle_at > ?2",
+            &[token.into(), self.cx.now.into()],
+        )?)
+    }
+
+    /// Removes sessions that are over. All are over by then, and most not long before.
     fn sessions_remove(&mut self) -> Result<(), Error> {
         let opened_before = self.cx.now.shifted_by_ms(-(SESSION_VALID_FOR.0 as i64));
         self.db.execute(
@@ -256,13 +268,23 @@ impl Directory<'_> {
     }
 }
 
-/// Whose an API token is.
-fn token_proved(db: &dyn ReadSql, cx: &Context<'_>, token: Digest) -> Result<(PersonId, String), Error> {
+/// What a proof proves.
+struct Proved {
+    person: PersonId,
+    email: String,
+    with: SessionBy,
+    /// The API token that it was done with.
+    token: Option<TokenView>,
+}
+
+/// Whose an API token is, and which.
+fn token_proved(db: &dyn ReadSql, cx: &Context<'_>, token: Digest) -> Result<Proved, Error> {
     // `authenticated` finds sessions too: with the digest of a session's secret only, which no token's text makes.
     let known = authenticate::authenticated(db, cx, token)?.ok_or_else(|| {
         Error::problem(Code::Unauthenticated, "the token is unknown or was withdrawn: use another one")
     })?;
-    Ok((known.principal.person, known.principal.email))
+    let Principal { person, email, .. } = known.principal;
+    Ok(Proved { person, email, with: SessionBy::Token, token: tokens::token_by_digest(db, token)? })
 }
 
 fn session_read(row: &Row) -> Result<SessionView, SqlError> {

@@ -64,14 +64,14 @@ impl Directory<'_> {
         let (person, email) =
             people::person_load(self.db, email)?.ok_or_else(|| people::person_unknown(email))?;
         people::person_active(self.db, person)?;
-        let view = self.token_add(person, email, NAME_OF_OPERATORS, digest, life)?;
+        let view = self.token_add(person, email, NAME_OF_OPERATORS, digest, life.expires_at(self.cx.now))?;
         let expires_at = view.expires_at;
         let body = DirectoryBody::TokenCreated { token: view.id, person, expires_at };
         self.record(ACTOR_CONTROL_PLANE, &body)?;
         Ok(Resource::Token(view))
     }
 
-    /// Makes a token for oneself.
+    /// Makes a token for oneself. It ends no later than the token that it is made with.
     pub(super) fn token_create(
         &mut self,
         by: &Principal,
@@ -81,7 +81,8 @@ impl Directory<'_> {
     ) -> Result<Resource, Error> {
         check_token_name(name)?;
         people::person_active(self.db, by.person)?;
-        let view = self.token_add(by.person, by.email.clone(), name, digest, life)?;
+        let expires_at = earlier(life.expires_at(self.cx.now), by.proof.until());
+        let view = self.token_add(by.person, by.email.clone(), name, digest, expires_at)?;
         let (token, person, expires_at) = (view.id, by.person, view.expires_at);
         self.record(&by.email, &DirectoryBody::TokenCreated { token, person, expires_at })?;
         Ok(Resource::Token(view))
@@ -95,7 +96,8 @@ impl Directory<'_> {
         life: TokenLife,
     ) -> Result<Resource, Error> {
         let (person, email) = self.link_use(link)?;
-        let view = self.token_add(person, email.clone(), NAME_OF_LINK, token, life)?;
+        let view =
+            self.token_add(person, email.clone(), NAME_OF_LINK, token, life.expires_at(self.cx.now))?;
         let expires_at = view.expires_at;
         self.record(&email, &DirectoryBody::SignedIn { token: view.id, person, expires_at })?;
         Ok(Resource::Token(view))
@@ -123,7 +125,7 @@ impl Directory<'_> {
         Ok(Resource::Token(TokenView { name, ..view }))
     }
 
-    /// Withdraws a token. Repeating it changes nothing.
+    /// Withdraws a token and ends the sessions that it opened. Repeating it changes nothing.
     pub(super) fn token_revoke(&mut self, by: &Principal, id: TokenId) -> Result<Resource, Error> {
         let (view, is_revoked) = token_of(self.db, by, id)?;
         if !is_revoked {
@@ -131,7 +133,8 @@ impl Directory<'_> {
                 "UPDATE token SET revoked_at = ?2 WHERE token_id = ?1",
                 &[id.into(), self.cx.now.into()],
             )?;
-            self.record(&by.email, &DirectoryBody::TokenRevoked { token: id })?;
+            let sessions_ended = self.sessions_of_token_end(id)?;
+            self.record(&by.email, &DirectoryBody::TokenRevoked { token: id, sessions_ended })?;
         }
         Ok(Resource::Token(view))
     }
@@ -150,11 +153,10 @@ impl Directory<'_> {
         email: String,
         name: &str,
         digest: Digest,
-        life: TokenLife,
+        expires_at: Option<Timestamp>,
     ) -> Result<TokenView, Error> {
         let id = TokenId::fresh(&mut self.entropy);
         let created_at = self.cx.now;
-        let expires_at = life.expires_at(created_at);
         self.db.execute(
             "INSERT INTO token (token_id, digest, name, person_id, created_at, expires_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -163,6 +165,22 @@ impl Directory<'_> {
         let name = name.to_owned();
         Ok(TokenView { id, token: None, name, person_id, email, created_at, expires_at, last_used_on: None })
     }
+}
+
+/// The earlier of two ends, either of which may be absent.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+/// The token with this digest.
+pub(super) fn token_by_digest(db: &dyn ReadSql, digest: Digest) -> Result<Option<TokenView>, Error> {
+    let rows = db.query(
+        "SELECT token.token_id, token.name, token.person_id, person.email, token.created_at, token.expires_at, \
+         token.used_at
+         FROM token JOIN person USING (person_id) WHERE token.digest = ?1",
+        &[digest.into()],
+    )?;
+    Ok(rows.first().map(token_read).transpose()?)
 }
 
 /// One's own token, or as an owner anybody's, and whether it was withdrawn.

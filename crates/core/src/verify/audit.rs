@@ -10,8 +10,10 @@ use crate::chain::FORMAT_VERSION;
 use crate::digest::Digest;
 use crate::directory::DirectoryHeader;
 use crate::export::{AUDIT_EXPORT_VERSION, AuditExportHead, AuditHead};
+use crate::wire::OrderKeyCertificate;
 
 use super::form::is_kind;
+use super::head_key::{HeadKey, check_revoked};
 use super::lines::{Line, Lines};
 use super::{Fault, Problem, Problems};
 
@@ -25,6 +27,8 @@ pub struct AuditReport {
     pub root: Option<Digest>,
     /// Whether the caller named that root key. Otherwise anybody could have made the whole file.
     pub is_root_trusted: bool,
+    /// The certificate that the file was signed under; absent: it does not hold.
+    pub head_key: Option<HeadKey>,
     /// How many entries the file has.
     pub entries: u64,
     /// Every entry up to this one is there, in place and unaltered; 0: none is.
@@ -46,9 +50,11 @@ impl AuditReport {
 #[derive(Debug)]
 pub struct AuditVerifier {
     trusted_root: Option<Digest>,
+    revoked: Vec<u64>,
     lines: Lines,
     stage: Stage,
     root: Option<Digest>,
+    certificate: Option<OrderKeyCertificate>,
     last: Option<AuditHead>,
     entries: u64,
     /// The last entry's number and hash; `None`: its header does not read, so the next one cannot be compared.
@@ -72,15 +78,23 @@ impl AuditVerifier {
     pub fn new(trusted_root: Option<Digest>) -> Self {
         Self {
             trusted_root,
+            revoked: Vec::new(),
             lines: Lines::default(),
             stage: Stage::First,
             root: None,
+            certificate: None,
             last: None,
             entries: 0,
             at: (0, Some(Digest::ZERO)),
             doubtful: None,
             problems: Problems::default(),
         }
+    }
+
+    /// The same verifier for a caller who knows these serials as revoked.
+    #[must_use]
+    pub fn with_revoked(self, revoked: Vec<u64>) -> Self {
+        Self { revoked, ..self }
     }
 
     /// Takes the next bytes of the file, however they are cut.
@@ -103,9 +117,11 @@ impl AuditVerifier {
         }
         self.end();
         let (number, _) = self.at;
+        let signed_at = self.last.as_ref().map(|last| last.at);
         AuditReport {
             root: self.root,
             is_root_trusted: self.root.is_some() && self.root == self.trusted_root,
+            head_key: self.certificate.map(|it| HeadKey::new(&it, signed_at, &self.revoked)),
             entries: self.entries,
             complete_to: self.doubtful.map_or(number, |doubtful| doubtful.saturating_sub(1).min(number)),
             problems: self.problems.listed,
@@ -162,9 +178,13 @@ impl AuditVerifier {
         if serde_json::to_string(&head).ok().as_deref() != Some(text) {
             self.problems.add(1, None, Fault::Writing);
         }
-        let statement_key = head.authority.open().map_err(Fault::Authority)?.statement_key;
-        self.root = Some(root);
-        match head.head.open::<AuditHead>(&statement_key).map_err(Fault::Statement) {
+        let certificate = head.authority.open_alone().map_err(Fault::Authority)?;
+        if let Err(fault) = check_revoked(core::slice::from_ref(&certificate)) {
+            self.problems.add(1, None, fault);
+        }
+        let statement_key = certificate.statement_key;
+        (self.root, self.certificate) = (Some(root), Some(certificate));
+        match head.head.open_alone::<AuditHead>(&statement_key).map_err(Fault::Statement) {
             Ok(last) => {
                 if last.at != head.exported_at {
                     self.problems.add(1, None, Fault::ExportTime);

@@ -18,6 +18,7 @@ mod audit;
 mod entries;
 mod erasures;
 mod form;
+mod head_key;
 mod heads;
 mod journals;
 mod lines;
@@ -26,6 +27,7 @@ mod report;
 mod trust;
 
 pub use audit::{AUDIT_EXPORT_BEGINS, AuditReport, AuditVerifier};
+pub use head_key::HeadKey;
 pub use lines::LINE_BYTES_MAX;
 pub use report::{Fault, JournalReport, PROBLEMS_MAX, Problem, Replaced, Report};
 
@@ -41,6 +43,7 @@ use trust::Trust;
 #[derive(Debug)]
 pub struct Verifier {
     trusted_root: Option<Digest>,
+    revoked: Vec<u64>,
     lines: Lines,
     stage: Stage,
     trust: Option<Trust>,
@@ -82,12 +85,19 @@ impl Verifier {
     pub fn new(trusted_root: Option<Digest>) -> Self {
         Self {
             trusted_root,
+            revoked: Vec::new(),
             lines: Lines::default(),
             stage: Stage::First,
             trust: None,
             entries: Entries::default(),
             problems: Problems::default(),
         }
+    }
+
+    /// The same verifier for a caller who knows these serials as revoked.
+    #[must_use]
+    pub fn with_revoked(self, revoked: Vec<u64>) -> Self {
+        Self { revoked, ..self }
     }
 
     /// Takes the next bytes of the file, however they are cut.
@@ -169,9 +179,7 @@ impl Verifier {
         Report {
             endpoint: trust.map(|trust| trust.endpoint),
             root: trust.map(|trust| trust.root),
-            order_key: trust.map(|trust| trust.order_key.fingerprint()),
-            serial: trust.map_or(0, |trust| trust.serial),
-            signed_at: trust.and_then(|trust| Some(trust.last.as_ref()?.at)),
+            head_key: trust.map(|trust| trust.head_key(&self.revoked)),
             is_root_trusted: trust.is_some_and(|trust| self.trusted_root == Some(trust.root)),
             keys: trust
                 .map(|trust| trust.keys.iter().map(PublicKey::fingerprint).collect())

@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::digest::Digest;
 use crate::envelope::EnvelopeError;
 use crate::id::{EndpointId, JournalId};
-use crate::time::Timestamp;
+
+use super::head_key::HeadKey;
 
 /// Most problems that a report lists; the rest are counted. A damaged file has one or two, garbage has millions.
 pub const PROBLEMS_MAX: usize = 100;
@@ -20,12 +21,8 @@ pub struct Report {
     pub endpoint: Option<EndpointId>,
     /// The fingerprint of the root key in the file, to compare with the owner's where none was given.
     pub root: Option<Digest>,
-    /// The fingerprint of the order key that signed the file.
-    pub order_key: Option<Digest>,
-    /// The serial of the certificate of that key; 0: it could not be read.
-    pub serial: u64,
-    /// When it signed the file: the record is complete as of then. Absent: that signature does not hold.
-    pub signed_at: Option<Timestamp>,
+    /// The certificate that the file was signed under; absent: none in it holds.
+    pub head_key: Option<HeadKey>,
     /// Whether the caller named that root key. Otherwise anybody could have made the whole file.
     pub is_root_trusted: bool,
     /// The fingerprints of the keys that the endpoint enrolled with, to compare with the machine's own: whoever
@@ -178,6 +175,14 @@ pub enum Fault {
         place: usize,
         /// Why.
         error: EnvelopeError,
+    },
+    /// The file revokes the key that signed it.
+    #[error("certificate {by} revokes certificate {serial}, under which this file was signed")]
+    Revoked {
+        /// The serial that the head was signed under.
+        serial: u64,
+        /// The serial of the certificate that revokes it.
+        by: u64,
     },
     /// An enrolment certificate does not hold.
     #[error("enrolment certificate {place} does not hold: {error}")]

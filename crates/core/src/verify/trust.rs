@@ -9,6 +9,7 @@ use crate::id::{EndpointId, JournalId};
 use crate::keys::PublicKey;
 use crate::wire::{Authority, EnrolmentCertificate, Head, OrderKeyCertificate, SyncLine, TranscriptHead};
 
+use super::head_key::{HeadKey, check_revoked};
 use super::listed::Listed;
 use super::report::Fault;
 
@@ -18,10 +19,7 @@ pub(super) struct Trust {
     pub(super) endpoint: EndpointId,
     /// The fingerprint of the root key.
     pub(super) root: Digest,
-    pub(super) order_key: PublicKey,
-    /// The serial of the certificate that the head was signed under.
-    pub(super) serial: u64,
-    /// Every certificate that the root key signed, the current one first.
+    /// Every certificate that the root key signed, first the one that the head was signed under.
     pub(super) certificates: Vec<OrderKeyCertificate>,
     /// The keys that the endpoint enrolled with.
     pub(super) keys: Vec<PublicKey>,
@@ -55,19 +53,17 @@ pub(super) fn read(line: &str, trusted: Option<Digest>) -> Result<(Trust, Vec<Fa
     if let Some(trusted) = trusted.filter(|trusted| *trusted != root) {
         return Err(Fault::OtherRoot { trusted, found: root });
     }
-    let current = head.authority.open().map_err(Fault::Authority)?;
-    let (order_key, serial) = (current.order_key, current.serial);
+    let current = head.authority.open_alone().map_err(Fault::Authority)?;
     let mut certificates = vec![current];
     for (index, envelope) in head.certificates.iter().enumerate() {
         let authority = Authority { root: head.authority.root, certificate: envelope.clone() };
-        let opened = authority.open().map_err(|error| Fault::Certificate { place: index + 1, error });
+        let opened = authority.open_alone().map_err(|error| Fault::Certificate { place: index + 1, error });
         certificates.extend(keep(opened, &mut faults));
     }
+    faults.extend(check_revoked(&certificates).err());
     let mut trust = Trust {
         endpoint: head.endpoint,
         root,
-        order_key,
-        serial,
         certificates,
         keys: Vec::new(),
         last: None,
@@ -93,16 +89,22 @@ fn parse(line: &str) -> Result<ExportHead, Fault> {
 }
 
 impl Trust {
+    /// The certificate that the head was signed under; `revoked` are the serials that the caller knows as revoked.
+    pub(super) fn head_key(&self, revoked: &[u64]) -> HeadKey {
+        HeadKey::new(&self.certificates[0], self.last.as_ref().map(|last| last.at), revoked)
+    }
+
     /// Opens what one of the statement keys signed.
     pub(super) fn stated<P: Payload>(&self, envelope: &Envelope) -> Result<P, EnvelopeError> {
         let keys = self.certificates.iter().map(|certificate| certificate.statement_key);
-        open_with(envelope, keys)
+        envelope.open(&named_key(envelope, keys)?)
     }
 
     fn enrolments_read(&mut self, enrolments: &[Envelope], faults: &mut Vec<Fault>) {
         for (index, envelope) in enrolments.iter().enumerate() {
             let keys = self.certificates.iter().map(|certificate| certificate.order_key);
-            let opened = open_with::<EnrolmentCertificate>(envelope, keys);
+            let opened =
+                named_key(envelope, keys).and_then(|key| envelope.open_alone::<EnrolmentCertificate>(&key));
             let opened = opened.map_err(|error| Fault::Enrolment { place: index + 1, error });
             match keep(opened, faults) {
                 Some(certificate) if certificate.endpoint == self.endpoint => self.keys.push(certificate.key),
@@ -114,7 +116,7 @@ impl Trust {
 
     fn last_read(&mut self, head: &ExportHead, faults: &mut Vec<Fault>) {
         let current = self.certificates[0].statement_key;
-        let opened = head.head.open::<TranscriptHead>(&current).map_err(Fault::Statement);
+        let opened = head.head.open_alone::<TranscriptHead>(&current).map_err(Fault::Statement);
         let Some(last) = keep(opened, faults) else { return };
         if last.endpoint != self.endpoint {
             faults.push(Fault::ElsewhereSigned);
@@ -155,13 +157,12 @@ impl Trust {
     }
 }
 
-/// Opens an envelope with the key that it names; one that names none of them is refused as by the first.
-fn open_with<P: Payload>(
+/// The first of `keys` that the envelope names.
+fn named_key(
     envelope: &Envelope,
     mut keys: impl Iterator<Item = PublicKey>,
-) -> Result<P, EnvelopeError> {
-    let named = keys.find(|key| envelope.names(key)).ok_or(EnvelopeError::Signature)?;
-    envelope.open(&named)
+) -> Result<PublicKey, EnvelopeError> {
+    keys.find(|key| envelope.names(key)).ok_or(EnvelopeError::Signature)
 }
 
 fn keep<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {

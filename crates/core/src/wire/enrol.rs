@@ -134,7 +134,19 @@ impl Authority {
     ///
     /// [`EnvelopeError`] when it does not hold.
     pub fn open(&self) -> Result<OrderKeyCertificate, EnvelopeError> {
-        let certificate = self.certificate.open::<OrderKeyCertificate>(&self.root)?;
+        Self::checked(self.certificate.open(&self.root)?)
+    }
+
+    /// The certificate, if the root key and no other signed it.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`] when it does not hold.
+    pub fn open_alone(&self) -> Result<OrderKeyCertificate, EnvelopeError> {
+        Self::checked(self.certificate.open_alone(&self.root)?)
+    }
+
+    fn checked(certificate: OrderKeyCertificate) -> Result<OrderKeyCertificate, EnvelopeError> {
         let is_sound = (1..=SERIAL_MAX).contains(&certificate.serial)
             && certificate.revoked.len() <= REVOKED_MAX
             && certificate.not_after.since(certificate.issued_at) <= ORDER_KEY_VALID_FOR_MAX;

@@ -23,7 +23,10 @@ pub fn describe_audit(entry: &AuditEntryView) -> String {
         "signed_in" => format!("signed in with a link for an API token, {}", lasting(text("expires_at"))),
         "token_renamed" => format!("renamed an API token of {about} to “{}”", named("name")),
         "token_revoked" => format!("withdrew an API token of {about}"),
-        "session_opened" => format!("signed in with a {}{}", named("with"), from(text("address"))),
+        "session_opened" => {
+            let token = text("token_name").map(|name| format!(" “{name}”")).unwrap_or_default();
+            format!("signed in with a {}{token}{}", named("with"), from(text("address")))
+        }
         "session_confirmed" => format!("confirmed who they are with a {}", named("with")),
         "session_revoked" => format!("ended a session of {about}"),
         "sign_in_refused" => refused(entry, text("email"), &named("with"), text("address")),
@@ -142,6 +145,10 @@ mod tests {
             json!({ "expires_at": "2026-12-30T13:44:52.837Z" }),
         );
         assert_eq!(describe_audit(&made), "made an API token of kim@msp.example, until 2026-12-30");
+        let opened =
+            json!({ "with": "token", "token_name": "ticket\u{202e} system", "address": "192.0.2.7" });
+        let opened = describe_audit(&entry("session_opened", Some("kim@msp.example"), opened));
+        assert_eq!(opened, "signed in with a token “ticket\\u{202e} system” from 192.0.2.7");
         let invited = entry("person_deactivated", Some("ben@msp.example"), json!({}));
         assert_eq!(describe_audit(&invited), "deactivated ben@msp.example");
     }

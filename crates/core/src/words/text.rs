@@ -88,12 +88,13 @@ fn push_visible(plain: &mut String, character: char) {
 }
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and what reorders or hides text
-/// (bidirectional controls, zero-width and tag characters; Unicode Technical Report 36, section 2.5).
+/// (bidirectional controls, zero-width and tag characters, fillers; Unicode Technical Report 36, section 2.5).
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             u32::from(character),
-            0x00ad | 0x061c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f
+            0x00ad | 0x034f | 0x061c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x2028..=0x202e
+                | 0x2060..=0x206f | 0x2800 | 0x3164 | 0xfeff | 0xffa0 | 0xfff9..=0xfffb | 0xe0000..=0xe0fff
         )
 }
 
@@ -106,6 +107,7 @@ mod tests {
         assert_eq!(one_line("pump\u{1b}[31m\u{7}"), r"pump\x1b[31m\x07");
         assert_eq!(one_line("\u{9b}2J"), r"\x9b2J", "C1 controls too");
         assert_eq!(one_line("exe\u{202e}gpj"), r"exe\u{202e}gpj", "and what reorders text");
+        assert_eq!(one_line("a\u{3164}b\u{ffa0}c"), r"a\u{3164}b\u{ffa0}c", "and what shows as nothing");
         assert_eq!(one_line("two\r\nlines\tand a tab\n"), "two lines and a tab");
         assert_eq!(one_line("Förderband 3 – ünïcode 漢字"), "Förderband 3 – ünïcode 漢字");
     }

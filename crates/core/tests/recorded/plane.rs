@@ -107,7 +107,7 @@ impl Plane {
             person: PersonId::from_bytes([4; 10]),
             email: "technician@example.org".to_owned(),
             role: "owner".to_owned(),
-            proof: Proof::Token,
+            proof: Proof::Token { until: None },
         };
         let command = Command { by, idempotency: None, act };
         match self.handle(moment, EndpointInput::Act(Box::new(command))) {

@@ -9,6 +9,7 @@ mod erased;
 mod erasing;
 mod forge;
 mod forged;
+mod keys;
 mod listed;
 mod paging;
 mod restored;

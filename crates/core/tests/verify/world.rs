@@ -252,7 +252,7 @@ impl World {
             person: PersonId::from_bytes([7; 10]),
             email: "ada@example.com".into(),
             role: "owner".into(),
-            proof: Proof::Token,
+            proof: Proof::Token { until: None },
         };
         self.told(EndpointInput::Act(Box::new(Command { by, idempotency: None, act })));
     }

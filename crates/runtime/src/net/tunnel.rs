@@ -3,6 +3,8 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use tidegate_core::words::one_line;
+
 use super::{NetError, Proxy};
 
 /// Longest head of an answer: an NTLM challenge and a page of headers fit.
@@ -86,7 +88,8 @@ fn scheme(value: &[u8]) -> Option<String> {
 }
 
 fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().filter(|character| !character.is_control()).take(80).collect()
+    let first: String = String::from_utf8_lossy(bytes).chars().take(80).collect();
+    one_line(&first).chars().take(80).collect()
 }
 
 fn strange(proxy: &Proxy, problem: &str) -> NetError {

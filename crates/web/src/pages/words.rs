@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::{Map, Value};
 use tidegate_core::api::{EndpointState, EndpointView, Reachability, WorkState};
 use tidegate_core::window::Window;
-use tidegate_core::words::{Tone, Verdict, one_line, shortened};
+use tidegate_core::words::{Tone, Verdict, is_unsafe, one_line, shortened};
 
 use super::moment::Moment;
 
@@ -119,4 +119,8 @@ pub(super) fn windows(windows: &[Window]) -> Markup {
             span .whole { (window.to_string()) }
         }
     }
+}
+/// `text` for a field to edit it in: as it is, or with visible escapes where it has characters that reorder or hide text.
+pub(crate) fn in_field(text: &str) -> String {
+    if text.contains(is_unsafe) { one_line(text) } else { text.to_owned() }
 }

@@ -52,7 +52,7 @@ pub(crate) fn owner() -> Principal {
         person: PersonId::from_bytes([1; 10]),
         email: "owner@example.com".to_owned(),
         role: "owner".to_owned(),
-        proof: Proof::Token,
+        proof: Proof::Token { until: None },
     }
 }
 

@@ -6,6 +6,7 @@ use crate::call::{
 };
 use crate::chain::Entry;
 use crate::directory::{RefusedWith, is_address};
+use crate::envelope::EnvelopeSignature;
 use crate::error::{Code, Error};
 use crate::export::AuditExportHead;
 use crate::sql::ReadSql;
@@ -244,6 +245,16 @@ fn an_export_of_the_log_proves_itself_and_whatever_is_changed_shows() {
     assert!(matches!(foreign.problems[0].fault, Fault::OtherRoot { .. }), "{foreign:?}");
     assert!(!verified(&text, None).is_root_trusted);
     let head: AuditExportHead = serde_json::from_str(lines[0]).unwrap();
+    let key = report.head_key.unwrap();
+    assert_eq!((key.serial, key.signed_at), (1, Some(world.now)));
+    let junk = EnvelopeSignature { keyid: "0123456789abcdef".into(), sig: "anything".into() };
+    for is_head in [true, false] {
+        let mut edited = head.clone();
+        let signed = if is_head { &mut edited.head } else { &mut edited.authority.certificate };
+        signed.signatures.push(junk.clone());
+        let further = with(0, &serde_json::to_string(&edited).unwrap());
+        assert!(!verified(&further, Some(root)).is_sound(), "a further signature, on the head: {is_head}");
+    }
     let earlier = AuditExportHead { exported_at: world.now.shifted_by_ms(1), ..head };
     let dated = with(0, &serde_json::to_string(&earlier).unwrap());
     assert!(!verified(&dated, Some(root)).is_sound());

@@ -117,7 +117,7 @@ fn each_sensitive_act_and_no_other_needs_a_confirmation_of_the_last_10_minutes()
     for (act, _) in acts() {
         assert!(!is_asked(&mut world, &anna, act.clone()), "{act:?}: 10 minutes are not over");
     }
-    let with_token = Principal { proof: Proof::Token, ..anna };
+    let with_token = Principal { proof: Proof::Token { until: None }, ..anna };
     world.pass("1d");
     for (act, _) in acts() {
         assert!(!is_asked(&mut world, &with_token, act.clone()), "{act:?}: a token is not asked");

@@ -150,7 +150,7 @@ fn who_is_invited_signs_in_with_the_link_and_is_listed_with_when() {
         listed,
         [("anna@example.com".into(), Some(then)), ("ben@example.com".into(), Some(world.now))]
     );
-    let anna = Principal { proof: Proof::Token, ..anna };
+    let anna = Principal { proof: Proof::Token { until: None }, ..anna };
     for email in ["Ben@Example.com", "anna@example.com"] {
         assert_eq!(code_of(invite(&mut world, &anna, email, "again")), Code::Conflict, "{email}");
     }
@@ -220,7 +220,12 @@ fn nobody_deactivates_themselves_or_the_last_active_owner() {
     assert!(detail.contains("yourself"), "{detail}");
     world.act_as(&anna, DirectoryAct::DeactivatePerson(ben.id)).unwrap();
     // Ben asked at the same moment, while he still was one.
-    let as_ben = Principal { person: ben.id, email: ben.email, role: "owner".into(), proof: Proof::Token };
+    let as_ben = Principal {
+        person: ben.id,
+        email: ben.email,
+        role: "owner".into(),
+        proof: Proof::Token { until: None },
+    };
     for act in [DirectoryAct::DeactivatePerson(anna.person), DirectoryAct::ReactivatePerson(ben.id)] {
         assert_eq!(code_of(world.act_as(&as_ben, act)), Code::Unauthenticated);
     }
@@ -272,4 +277,15 @@ fn every_endpoint_that_was_admitted_is_told_twice_whose_work_to_hold() {
     assert_eq!(due(&world).len(), 2);
     world.act_as(&anna, DirectoryAct::ReactivatePerson(ben.id)).unwrap();
     assert_eq!(due(&world).len(), 2, "reactivation takes nothing back");
+}
+
+#[test]
+fn an_address_with_characters_that_reorder_or_hide_text_is_refused() {
+    let mut world = World::new();
+    for email in
+        ["anna\u{202e}@example.com", "anna\u{200b}@example.com", "\u{3164}anna@example.com", "a@\u{2066}b"]
+    {
+        assert_eq!(code_of(owner(&mut world, email, "link")), Code::InvalidRequest, "{email:?}");
+    }
+    owner(&mut world, "änna@example.com", "link").unwrap();
 }

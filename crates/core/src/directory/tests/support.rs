@@ -174,7 +174,7 @@ pub(super) fn anna() -> Principal {
         person: PersonId::from_bytes([7; 10]),
         email: "anna@example.com".into(),
         role: "owner".into(),
-        proof: Proof::Token,
+        proof: Proof::Token { until: None },
     }
 }
 
@@ -184,7 +184,7 @@ pub(super) fn stranger() -> Principal {
         person: PersonId::from_bytes([8; 10]),
         email: "eve@example.com".into(),
         role: "visitor".into(),
-        proof: Proof::Token,
+        proof: Proof::Token { until: None },
     }
 }
 

@@ -151,7 +151,7 @@ fn a_token_ends_when_its_time_is_over_and_says_so_to_its_holder_alone() {
 }
 
 fn stays(person: Principal) -> Principal {
-    Principal { proof: Proof::Token, ..person }
+    Principal { proof: Proof::Token { until: None }, ..person }
 }
 
 #[test]
@@ -171,4 +171,77 @@ fn the_last_use_of_a_token_is_stored_once_a_day() {
     assert_eq!(use_due(&world, "mine"), Ok(Some(true)), "midnight of UTC has passed");
     used(&mut world);
     assert_eq!(listed(&world).last_used_on.map(|day| day.to_string()).as_deref(), Some("2026-11-24"));
+}
+
+/// A world in which Anna holds a token of one hour, `short`.
+fn world_with_a_short_token() -> (World, TokenView) {
+    let (mut world, _) = world_signed_in();
+    let anna = in_session(&world, "first").unwrap();
+    let life = TokenLife::For(crate::time::Milliseconds::parse("1h").unwrap());
+    let act = DirectoryAct::CreateToken { name: "short".into(), digest: secret("short"), life };
+    let made = token_of(world.act_as(&stays(anna), act)).unwrap();
+    (world, made)
+}
+
+#[test]
+fn a_session_that_a_token_opened_ends_when_the_token_is_withdrawn_and_others_stay() {
+    let (mut world, short) = world_with_a_short_token();
+    open(&mut world, by_token("short"), "by short").unwrap();
+    open(&mut world, by_token("token"), "by another").unwrap();
+    assert!(in_session(&world, "by short").is_some());
+    world.act(DirectoryAct::RevokeToken(short.id)).unwrap();
+    assert_eq!(in_session(&world, "by short"), None);
+    assert!(in_session(&world, "by another").is_some() && in_session(&world, "first").is_some());
+    let body = audit_body(&world, "token_revoked");
+    assert_eq!(body["sessions_ended"], 1);
+}
+
+#[test]
+fn a_session_that_a_token_opened_ends_when_the_token_does() {
+    let (mut world, short) = world_with_a_short_token();
+    let view = open(&mut world, by_token("short"), "by short").unwrap();
+    assert_eq!(Some(view.expires_at), short.expires_at);
+    world.now = view.expires_at.shifted_by_ms(-1);
+    assert!(in_session(&world, "by short").is_some());
+    world.pass("1ms");
+    assert_eq!(in_session(&world, "by short"), None);
+    assert!(in_session(&world, "first").is_some());
+}
+
+#[test]
+fn a_token_ends_no_later_than_the_one_that_it_is_made_with() {
+    let (mut world, short) = world_with_a_short_token();
+    open(&mut world, by_token("short"), "by short").unwrap();
+    let with_token = who(&world, "short").unwrap();
+    let in_its_session = in_session(&world, "by short").unwrap();
+    let proof = Proof::Session { confirmed_at: Some(world.now), until: in_its_session.proof.until() };
+    let in_its_session = Principal { proof, ..in_its_session };
+    for (by, digest) in [(with_token, "child"), (in_its_session, "child of the session")] {
+        let act = DirectoryAct::CreateToken {
+            name: "child".into(),
+            digest: secret(digest),
+            life: TokenLife::Never,
+        };
+        let child = token_of(world.act_as(&by, act)).unwrap();
+        assert_eq!(child.expires_at, short.expires_at, "{digest}");
+        let of_the_child = who(&world, digest).unwrap();
+        assert_eq!(of_the_child.proof.until(), short.expires_at, "and so on");
+    }
+}
+
+#[test]
+fn the_audit_log_names_the_token_that_opened_a_session_and_never_its_secret() {
+    let (mut world, short) = world_with_a_short_token();
+    open(&mut world, by_token("short"), "by short").unwrap();
+    let body = audit_body(&world, "session_opened");
+    assert_eq!((&body["token"], &body["token_name"]), (&short.id.to_string().into(), &"short".into()));
+    assert!(!body.to_string().contains(&secret("short").to_string()));
+}
+
+/// The newest audit entry of `kind`.
+fn audit_body(world: &World, kind: &str) -> serde_json::Value {
+    use crate::sql::ReadSql as _;
+    let rows = world.db.query("SELECT body FROM directory_audit ORDER BY number DESC", &[]).unwrap();
+    let bodies = rows.iter().map(|row| serde_json::from_str(row.text(0).unwrap()).unwrap());
+    bodies.into_iter().find(|body: &serde_json::Value| body["kind"] == kind).unwrap()
 }

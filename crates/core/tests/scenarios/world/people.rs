@@ -50,7 +50,7 @@ impl World {
                     person: PersonId::from_bytes([4; 10]),
                     email: email.to_owned(),
                     role: "owner".to_owned(),
-                    proof: Proof::Token,
+                    proof: Proof::Token { until: None },
                 },
                 idempotency: Some(Idempotency {
                     key: number.to_string(),

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use tidegate_core::envelope::EnvelopeSignature;
 use tidegate_core::export::ExportHead;
 use tidegate_core::journal::JournalBody;
 use tidegate_core::transcript::TranscriptBody;
@@ -12,7 +13,7 @@ use super::{Case, Exports, case};
 /// An edit of the parsed first line; the other three are those of the older export, another machine and another owner.
 type Edit = fn(&mut ExportHead, &[ExportHead; 3]);
 
-const EDITS: [(&str, Edit); 26] = [
+const EDITS: [(&str, Edit); 29] = [
     ("journals stripped", |head, _| head.journals.clear()),
     ("the last journal cut", |head, _| drop(head.journals.pop())),
     ("the first journal cut", |head, _| drop(head.journals.remove(0))),
@@ -49,6 +50,15 @@ const EDITS: [(&str, Edit); 26] = [
     ("the head of an older export", |head, [older, ..]| head.head = older.head.clone()),
     ("the head of another machine", |head, [_, other, _]| head.head = other.head.clone()),
     ("the head of another owner", |head, [.., foreign]| head.head = foreign.head.clone()),
+    ("a further signature on the head", |head, _| {
+        let junk = EnvelopeSignature { keyid: "0123456789abcdef".into(), sig: "anything".into() };
+        head.head.signatures.push(junk);
+    }),
+    ("the head signed twice", |head, _| head.head.signatures.push(head.head.signatures[0].clone())),
+    ("a further signature on the authority", |head, _| {
+        let signature = head.head.signatures[0].clone();
+        head.authority.certificate.signatures.push(signature);
+    }),
     ("the head without its signature", |head, _| head.head.signatures.clear()),
     ("a later time of export", |head, _| head.exported_at = head.exported_at.shifted_by_ms(86_400_000)),
 ];

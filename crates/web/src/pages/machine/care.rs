@@ -6,6 +6,7 @@ use tidegate_core::words::{lines, one_line};
 
 use crate::pages::moment::Moment;
 use crate::pages::places::Places;
+use crate::pages::words::in_field;
 
 /// What people know of it: notes for the next shift, tags, its name and place.
 pub(super) fn care(machine: &EndpointView, places: &Places, moment: &Moment) -> Markup {
@@ -28,7 +29,7 @@ pub(super) fn care(machine: &EndpointView, places: &Places, moment: &Moment) -> 
                 summary { h2 { "Name, place and tags" } }
                 form .stack method="post" action={ "/machines/" (machine.id) "/edit" } data-keep="true" {
                     input type="hidden" name="revision" value=(machine.revision);
-                    label { "Name" input name="name" value=(machine.name) maxlength="200" required; }
+                    label { "Name" input name="name" value=(in_field(&machine.name)) maxlength="200" required; }
                     label { "Site"
                         select name="site" {
                             @for (client, sites) in places.tree() {
@@ -40,7 +41,7 @@ pub(super) fn care(machine: &EndpointView, places: &Places, moment: &Moment) -> 
                             }
                         }
                     }
-                    label { "Tags" input name="tags" value=(machine.tags.join(", ")) placeholder="line 4, packaging, Windows 7";
+                    label { "Tags" input name="tags" value=(in_field(&machine.tags.join(", "))) placeholder="line 4, packaging, Windows 7";
                         span .fine { "With commas between them; the search finds them." } }
                     button { "Save" }
                 }

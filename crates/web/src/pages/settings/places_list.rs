@@ -102,7 +102,7 @@ pub(super) fn name_field(place: &str, label: &str, name: &str, example: &str, wr
     html! {
         label { (label)
             input name="name" required maxlength="200" autocomplete="off" placeholder=(example)
-                value=(wrong.typed(place, "name", name)) autofocus[wrong.is_at(place)];
+                value=(words::in_field(wrong.typed(place, "name", name))) autofocus[wrong.is_at(place)];
         }
     }
 }

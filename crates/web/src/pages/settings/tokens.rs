@@ -22,6 +22,7 @@ use crate::pages::form::Form;
 use crate::pages::moment::Moment;
 use crate::pages::once::copied;
 use crate::pages::viewer::Viewer;
+use crate::pages::words::in_field;
 use crate::pages::wrong::Wrong;
 use crate::problem::Problem;
 
@@ -221,7 +222,7 @@ fn changes(token: &TokenView, wrong: &Wrong<'_>) -> Markup {
                 form method="post" action={ "/settings/you/tokens/" (token.id) "/rename" } {
                     label { "New name"
                         input name="name" required maxlength="100" autocomplete="off"
-                            value=(wrong.typed(&place, "name", &token.name)) autofocus[wrong.is_at(&place)];
+                            value=(in_field(wrong.typed(&place, "name", &token.name))) autofocus[wrong.is_at(&place)];
                     }
                     button { "Rename" }
                 }
