@@ -277,7 +277,12 @@ fn backups(book: &mut Book, machine: &Machine) -> anyhow::Result<()> {
     let nowhere = "/no/such/folder/backup";
     let mut backup = machine.tidegate(&["admin", "backup", "--data", &text(&data), "--out", nowhere]);
     let how = "a backup into a folder that is not there";
-    book.command("file_not_written", how, &mut backup, 4, &[nowhere, "--out"])
+    book.command("file_not_written", how, &mut backup, 4, &[nowhere, "--out"])?;
+    let live = text(&machine.world.plane.data.join("tidegate.db"));
+    let mut backup =
+        machine.tidegate(&["admin", "backup", "--data", &text(&machine.world.plane.data), "--out", &live]);
+    let how = "a backup over the database that is served";
+    book.command("file_not_written", how, &mut backup, 4, &[&live, "--out", "data directory"])
 }
 
 /// A control plane that is refused its directory, which stays as it was.

@@ -4,6 +4,7 @@ mod backup;
 mod encryption;
 pub mod order_key;
 mod owner;
+mod place;
 mod restore;
 mod root_key;
 mod token;

@@ -9,6 +9,7 @@ use tidegate_core::obstacle::{Obstacle, Obstructed};
 use tidegate_sqlite::{BackupError, Store, Unusable};
 
 use super::encryption::{Recipients, encrypt};
+use super::place;
 use crate::data;
 use crate::identity::keys_erase;
 use crate::schemas::migrate_all;
@@ -44,11 +45,12 @@ pub struct BackupContents {
 ///
 /// # Errors
 ///
-/// When there is no database, a recipient cannot be used, another protected backup is being made, or the copy cannot be
+/// When there is no database, `out` is in a data directory, a recipient cannot be used, another protected backup is being made, or the copy cannot be
 /// written. A former backup is then as it was.
 pub fn backup(data: &Path, out: &Path, protection: &Protection) -> anyhow::Result<BackupContents> {
     let recipients = Recipients::read(&protection.recipients, &protection.recipient_files)?;
     let database = data::require_database(data)?;
+    place::check(out, Some(data), "--out")?;
     let explained = |error| data::explained(data, error);
     if data::lock_if_free(data).map_err(explained)?.is_some() {
         tidegate_sqlite::check_room(&database).map_err(|error| explained(error.into()))?;
