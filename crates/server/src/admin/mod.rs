@@ -5,6 +5,7 @@ mod encryption;
 pub mod order_key;
 mod owner;
 mod place;
+mod reading;
 mod restore;
 mod root_key;
 mod token;

@@ -10,7 +10,11 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, Keypair
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 
 use super::place::{self, directory_of};
+use super::reading::read_text;
 use crate::data::sync_directory;
+
+/// The largest file that is read as a root key.
+const BYTES_MAX: u64 = 64 * 1024;
 
 /// Refuses a place that the root key must not be in, before anything is made.
 ///
@@ -70,7 +74,7 @@ pub(super) fn read(file: &Path) -> anyhow::Result<[u8; 32]> {
             "name with --root-key the file that `tidegate admin owner` wrote; nothing was changed",
         )
     };
-    let pem = fs::read_to_string(file).with_context(failed)?;
+    let pem = read_text(file, BYTES_MAX).with_context(failed)?;
     let key = KeypairBytes::from_pkcs8_pem(&pem).map_err(|error| anyhow::anyhow!("{error}"));
     Ok(key.with_context(failed)?.secret_key)
 }
