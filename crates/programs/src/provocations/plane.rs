@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use super::book::{Book, Contents, program, text};
 use super::{front, protected};
@@ -341,10 +341,20 @@ fn keys(book: &mut Book, machine: &Machine) -> anyhow::Result<()> {
             .success(),
         "a second owner can be made"
     );
-    let sign =
-        ["admin", "order-key", "sign", "--request", &request, "--root-key", &other, "--answer", &answer];
+    let listed = machine.tidegate(&["admin", "order-key", "list", "--data", &idle, "--json"]).output()?;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
+    let fingerprint = listed["pending"]["request_fingerprint"].as_str().context("a request is pending")?;
+    let swapped = "0".repeat(64);
+    let sign = |fingerprint: &str| {
+        let files = ["--request", &request, "--root-key", &other, "--answer", &answer];
+        let mut command = machine.tidegate(&["admin", "order-key", "sign", "--fingerprint", fingerprint]);
+        command.args(files);
+        command
+    };
+    let how = "a request that was swapped on the way";
+    book.command("order_key_unusable", how, &mut sign(&swapped), 4, &["swapped", "order-key list"])?;
     let how = "a request signed with another owner's root key";
-    book.command("order_key_unusable", how, &mut machine.tidegate(&sign), 4, &["root key"])?;
+    book.command("order_key_unusable", how, &mut sign(fingerprint), 4, &["root key"])?;
     let backup = text(&folder.join("of-another-owner.db"));
     let made = machine.tidegate(&["admin", "backup", "--data", &elsewhere, "--out", &backup]).status()?;
     ensure!(made.success(), "a backup can be made");

@@ -23,7 +23,8 @@ const IDENTITY: &str =
 const RECIPIENT: &str = "age1zvnjn3x9jx8h2atln69ny0drth5v3qs8xc57kjuejhqqfnpa7saswknr6z";
 const OTHER_IDENTITY: &str = "AGE-SECRET-KEY-1U9RT0SGTR53JH9WFPRZ2EWULULVAZHLWXUUGZH8K8ARYTMW2ERLQ99NFRZ";
 
-const RENEWAL: Renewal = Renewal { before: Before::Replaced, valid_for: None, serial: None };
+const RENEWAL: Renewal =
+    Renewal { before: Before::Replaced, valid_for: None, serial: None, may_drop_revoke: false };
 
 #[test]
 fn no_byte_of_a_secret_key_is_in_a_backup_without_keys() {
