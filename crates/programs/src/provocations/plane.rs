@@ -28,6 +28,7 @@ pub(super) const CODES: &[&str] = &[
     "data_directory_damaged",
     "disk_full",
     "backup_unusable",
+    "restore_interrupted",
     "backup_without_keys",
     "backup_encrypted",
     "age_key_unusable",
@@ -278,6 +279,12 @@ fn backups(book: &mut Book, machine: &Machine) -> anyhow::Result<()> {
     let mut backup = machine.tidegate(&["admin", "backup", "--data", &text(&data), "--out", nowhere]);
     let how = "a backup into a folder that is not there";
     book.command("file_not_written", how, &mut backup, 4, &[nowhere, "--out"])?;
+    let interrupted = machine.copy("interrupted")?;
+    let moved = interrupted.join("tidegate.db.replaced-20261123T140300000Z");
+    fs::rename(interrupted.join("tidegate.db"), &moved)?;
+    let how = "a data directory that a killed restore left without its database";
+    let mut serve = machine.serve(&interrupted, &[])?;
+    book.command("restore_interrupted", how, &mut serve, 4, &[&text(&moved), "tidegate admin restore"])?;
     let live = text(&machine.world.plane.data.join("tidegate.db"));
     let mut backup =
         machine.tidegate(&["admin", "backup", "--data", &text(&machine.world.plane.data), "--out", &live]);

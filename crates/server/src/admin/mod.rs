@@ -12,6 +12,7 @@ mod token;
 
 pub use backup::{BackupContents, Protection, backup};
 pub use owner::{Owner, OwnerOptions, create_owner};
+pub(crate) use restore::finish_interrupted;
 pub use restore::{Keys, RestoreOptions, Restored, restore};
 pub use token::{create_sign_in_link, create_token};
 

@@ -98,6 +98,10 @@ pub(super) fn restore(args: RestoreArgs, screen: &Screen) -> Result<(), Failure>
         screen.line(format!("What it held before is kept in {}.", replaced.display()))?;
     }
     screen.line(keys_line(restored.keys))?;
+    if let Some(database) = restored.keys_found_in {
+        screen
+            .line(format!("That key was found in {}, which an earlier restore left.", database.display()))?;
+    }
     screen.line("Work that was under way `may have run since`: each machine tells when it is next heard.")?;
     Ok(())
 }
