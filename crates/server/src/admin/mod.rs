@@ -6,6 +6,7 @@ pub mod order_key;
 mod owner;
 mod place;
 mod reading;
+mod record;
 mod restore;
 mod root_key;
 mod token;

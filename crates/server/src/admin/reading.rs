@@ -45,7 +45,7 @@ fn open(file: &Path) -> io::Result<File> {
     File::open(file)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs;
     use std::process::Command;

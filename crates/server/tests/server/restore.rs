@@ -168,6 +168,31 @@ async fn without_its_database_a_directory_says_what_a_restore_left_and_keeps_its
     home.serve().await.shutdown().await;
 }
 
+#[tokio::test]
+async fn the_audit_log_says_what_operators_did_to_keys_and_backups_also_while_served() {
+    let home = Home::new();
+    let running = home.serve().await;
+    backup(&home.data(), &home.beside("backup.db"), &Protection::default()).unwrap();
+    running.shutdown().await;
+    restore(&home.data(), &replacing(&home.beside("backup.db"))).unwrap();
+    backup(&home.data(), &home.beside("backup.db"), &Protection::default()).unwrap();
+    let revoke = Renewal { before: Before::Revoked, ..Renewal::default() };
+    order_key::request(&home.data(), &home.beside("request.json"), revoke).unwrap();
+    order_key::renew(&home.data(), &home.beside("root.pem"), revoke).unwrap();
+    let running = home.serve().await;
+    let log = home.owner(&running).await.get("/api/v1/audit?limit=100").await.expect(200).json();
+    let kinds = ["backup_made", "backup_restored", "order_key_requested", "order_key_renewed"];
+    let entries = log["items"].as_array().unwrap().iter();
+    let mut told: Vec<_> = entries.filter(|entry| kinds.iter().any(|kind| entry["kind"] == *kind)).collect();
+    told.sort_by_key(|entry| entry["number"].as_u64());
+    let told_kinds: Vec<_> = told.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    assert_eq!(told_kinds, ["backup_restored", "backup_made", "order_key_requested", "order_key_renewed"]);
+    let renewed = &told[3]["body"];
+    assert_eq!((&renewed["serial"], &renewed["revokes"]), (&json!(2), &json!([1])));
+    assert!(renewed["uid"].is_u64() && renewed["dropped"] == 2, "{renewed}");
+    running.shutdown().await;
+}
+
 #[test]
 fn what_is_wrong_with_a_later_backup_is_said_of_it_and_of_no_other() {
     let (home, other) = (Home::new(), Home::new());

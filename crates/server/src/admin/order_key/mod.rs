@@ -6,15 +6,15 @@
 mod check;
 mod directory;
 mod files;
+mod key;
 mod sign;
 
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use tidegate_core::digest::Digest;
 use tidegate_core::keys::PublicKey;
 use tidegate_core::obstacle::{Obstacle, Obstructed};
-use tidegate_core::time::{Milliseconds, Timestamp};
+use tidegate_core::time::Milliseconds;
 use tidegate_core::wire::{Authority, ORDER_KEY_VALID_FOR, OrderKeyCertificate, REVOKED_MAX};
 use tidegate_sqlite::Store;
 
@@ -24,6 +24,7 @@ use crate::{clock, data};
 use directory::{Directory, install, request_kept};
 
 pub use files::Request;
+pub use key::{OrderKey, OrderKeys, Pending, Renewed};
 pub use sign::{SignOptions, sign};
 
 /// How a key is renewed.
@@ -47,79 +48,6 @@ pub enum Before {
     Replaced,
     /// Somebody else may have it: accepted work that it signed and that has not started is refused.
     Revoked,
-}
-
-/// One certificate of the control plane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderKey {
-    /// Counts from 1.
-    pub serial: u64,
-    /// The fingerprint of the order key.
-    pub fingerprint: Digest,
-    /// When it was issued.
-    pub issued_at: Timestamp,
-    /// When it ends.
-    pub not_after: Timestamp,
-    /// Whether it is the one in use.
-    pub is_current: bool,
-    /// Whether a later certificate revokes it.
-    pub is_revoked: bool,
-    /// The serials that it revokes.
-    pub revokes: Vec<u64>,
-}
-
-/// A request that waits for the root key's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pending {
-    /// The key that it asks for.
-    pub key: OrderKey,
-    /// The fingerprint of the whole request, which the signer compares.
-    pub request: Digest,
-    /// What it does with the key in use.
-    pub before: Before,
-}
-
-/// Every order key of a data directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderKeys {
-    /// Newest first.
-    pub keys: Vec<OrderKey>,
-    /// The request that waits for its answer.
-    pub pending: Option<Pending>,
-}
-
-/// A key that was put in use, or that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Renewed<T> {
-    /// It.
-    pub key: T,
-    /// The pending request that this dropped.
-    pub dropped: Option<Pending>,
-}
-
-impl OrderKey {
-    fn of(certificate: &OrderKeyCertificate) -> Self {
-        Self {
-            serial: certificate.serial,
-            fingerprint: certificate.order_key.fingerprint(),
-            issued_at: certificate.issued_at,
-            not_after: certificate.not_after,
-            is_current: false,
-            is_revoked: false,
-            revokes: certificate.revoked.clone(),
-        }
-    }
-}
-
-impl Pending {
-    fn of(request: &Request, in_use: u64) -> Self {
-        let does_revoke = request.certificate.revoked.contains(&in_use);
-        Self {
-            key: OrderKey::of(&request.certificate),
-            request: request.fingerprint(),
-            before: if does_revoke { Before::Revoked } else { Before::Replaced },
-        }
-    }
 }
 
 /// Lists the order keys of the data directory `data`; also while it is served.
@@ -155,7 +83,7 @@ pub fn renew(data: &Path, root_key: &Path, renewal: Renewal) -> anyhow::Result<R
     check::dropped(dropped.as_ref(), renewal)?;
     let (seeds, request) = request_make(&directory.store, directory.root, renewal)?;
     let authority = sign::certify(&request, &root)?;
-    Ok(Renewed { key: directory.install(&seeds, &authority)?, dropped })
+    Ok(Renewed { key: directory.install(&seeds, &authority, dropped.as_ref())?, dropped })
 }
 
 /// Makes new keys, keeps them aside, and writes what the root key is to certify to the file `request`.
@@ -172,7 +100,7 @@ pub fn request(data: &Path, request: &Path, renewal: Renewal) -> anyhow::Result<
     let (seeds, asked) = request_make(&directory.store, directory.root, renewal)?;
     // First: keys are kept only where their request can be signed.
     files::write(request, &asked)?;
-    directory.request_keep(&seeds, &asked)?;
+    directory.request_keep(&seeds, &asked, dropped.as_ref())?;
     Ok(Renewed { key: Pending::of(&asked, asked.in_use), dropped })
 }
 
@@ -202,7 +130,7 @@ pub fn accept(data: &Path, answer: &Path, before: Before) -> anyhow::Result<Orde
     check::is_newer(&asked, in_use)?;
     check::does(&Pending::of(&asked, in_use), before)?;
     check::dates(&certificate, clock::now(), check::SLACK)?;
-    directory.install(&seeds, &authority)
+    directory.install(&seeds, &authority, None)
 }
 
 /// Makes new keys in a database that lost its own, with the seed of the root key; answers the serial.
@@ -222,7 +150,7 @@ pub(super) fn renew_in(store: &mut Store, root_seed: &[u8; 32]) -> anyhow::Resul
     }
     let (seeds, request) = request_make(store, root, Renewal::default())?;
     let authority = sign::certify(&request, root_seed)?;
-    install(store, &seeds, &authority)?;
+    install(store, &seeds, &authority, None)?;
     Ok(authority.serial())
 }
 

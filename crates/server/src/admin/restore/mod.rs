@@ -14,11 +14,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use tidegate_core::call::Context;
 use tidegate_core::control;
+use tidegate_core::directory::DirectoryBody;
 use tidegate_core::error::Error;
 use tidegate_core::sql::Sql;
 use tidegate_sqlite::Store;
 
 use super::encryption::Identities;
+use super::record::{operator, record};
 use super::root_key;
 use crate::data::remove_if_there;
 use crate::host::NobodyHeard;
@@ -122,7 +124,7 @@ pub fn restore(data: &Path, options: &RestoreOptions) -> anyhow::Result<Restored
         let found = leftover_keys(data).into_iter().chain(named).chain(in_place).collect();
         let root_seed = options.root_key.as_deref().map(root_key::read).transpose()?;
         let (keys, keys_found_in) = carry_keys(&copy, from.file, found, root_seed.as_ref())?;
-        let endpoints = close_order_logs(&copy).map_err(|error| from.blamed(error))?;
+        let endpoints = close_order_logs(&copy, database.exists()).map_err(|error| from.blamed(error))?;
         let replaced = place::take(&copy, &database, clock::now())
             .with_context(|| format!("failed to put the backup in place in `{}`", data.display()))?;
         Ok(Restored { endpoints, replaced, keys, keys_found_in })
@@ -189,8 +191,8 @@ fn check(copy: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Closes every order log in the copy; answers how many endpoints it has.
-fn close_order_logs(copy: &Path) -> anyhow::Result<u64> {
+/// Closes every order log in the copy and records the restore there; answers how many endpoints it has.
+fn close_order_logs(copy: &Path, replaced: bool) -> anyhow::Result<u64> {
     let mut store = super::open(copy).context("failed to open the backup")?;
     let identity = store.read(|db| identity_load(db)).context("failed to read the backup's keys")?;
     let Some(identity) = identity else { bail!("the backup holds no control plane") };
@@ -202,7 +204,11 @@ fn close_order_logs(copy: &Path) -> anyhow::Result<u64> {
         presence: &NobodyHeard,
         earlier: &identity.earlier,
     };
-    let close = |db: &dyn Sql| -> Result<u64, Error> { control::restore_all(db, &cx) };
+    let order_key = identity.authority.serial();
+    let close = |db: &dyn Sql| -> Result<u64, Error> {
+        record(db, DirectoryBody::BackupRestored { operator: operator(), order_key, replaced })?;
+        control::restore_all(db, &cx)
+    };
     let endpoints =
         store.transaction(close).map_err(super::plain).context("failed to close the order logs")?;
     close_whole(store, copy)?;
