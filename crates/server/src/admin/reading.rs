@@ -45,7 +45,8 @@ fn open(file: &Path) -> io::Result<File> {
     File::open(file)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::process::Command;

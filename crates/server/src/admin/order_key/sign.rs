@@ -74,7 +74,7 @@ fn check_request(asked: &Request, options: &SignOptions, now: Timestamp) -> anyh
                 "the request is for order key {}, and order key {} is in use",
                 certificate.serial, asked.in_use
             ),
-            format!("--serial {}", certificate.serial),
+            &format!("--serial {}", certificate.serial),
         ));
     }
     check::dates(certificate, now, SLACK)?;
@@ -84,14 +84,14 @@ fn check_request(asked: &Request, options: &SignOptions, now: Timestamp) -> anyh
         let days = life.0.div_ceil(Milliseconds::from_days(1).0);
         bail!(not_named(
             format!("the request is for orders until {}", certificate.not_after),
-            format!("--valid-days {days}"),
+            &format!("--valid-days {days}"),
         ));
     }
     Ok(())
 }
 
 /// What a request asks for beyond what is usual.
-fn not_named(what: String, option: String) -> Obstructed {
+fn not_named(what: String, option: &str) -> Obstructed {
     let next = format!("if that is meant, repeat the command with {option}; nothing was signed");
     Obstructed::new(Obstacle::OrderKeyUnusable, what, next)
 }
