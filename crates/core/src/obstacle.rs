@@ -90,6 +90,8 @@ obstacles! {
     DiskFull = "disk_full";
     /// What is to be restored is no whole backup.
     BackupUnusable = "backup_unusable";
+    /// A restore was killed, and the data directory is without its database.
+    RestoreInterrupted = "restore_interrupted";
     /// A backup holds no keys, and none were found elsewhere.
     BackupWithoutKeys = "backup_without_keys";
     /// A backup is encrypted, and no identity that was named opens it.

@@ -11,6 +11,12 @@ use tidegate_sqlite::{DirectoryLock, LockError, Unusable};
 /// The database's name within the data directory.
 const DATABASE: &str = "tidegate.db";
 
+/// What a database is called that a restore moved aside, behind the database's name; the time follows.
+pub(crate) const REPLACED: &str = ".replaced-";
+
+/// What a restore calls its copy, at first and when it is complete.
+const RESTORING: [&str; 2] = [".restored", ".restoring"];
+
 /// The database of the data directory `data`.
 pub(crate) fn database(data: &Path) -> PathBuf {
     data.join(DATABASE)
@@ -53,7 +59,69 @@ pub(crate) fn require_database(data: &Path) -> anyhow::Result<PathBuf> {
     {
         return Err(error).with_context(|| format!("failed to look at `{}`", database.display()));
     }
+    check_not_interrupted(data)?;
     bail!(no_owner(data))
+}
+
+/// Refuses a directory without a database that holds what a restore left: it has an owner, and a new one would cut off
+/// every machine.
+///
+/// # Errors
+///
+/// Names what is left and says what to do.
+pub(crate) fn check_not_interrupted(data: &Path) -> anyhow::Result<()> {
+    let database = database(data);
+    let copy = |suffix: &str| data.join(format!("{DATABASE}{suffix}"));
+    if database.exists() {
+        return Ok(());
+    }
+    let replaced = replaced(data).unwrap_or_default().pop();
+    let Some(left) = RESTORING.map(copy).into_iter().find(|copy| copy.exists()).or(replaced.clone()) else {
+        return Ok(());
+    };
+    let former = replaced.map(|replaced| {
+        format!(
+            "\nWhat was there before is whole. To have it back, name it in place of the backup:\ntidegate admin restore \
+             --data {} --from {}",
+            data.display(),
+            replaced.display()
+        )
+    });
+    bail!(Obstructed::new(
+        Obstacle::RestoreInterrupted,
+        format!(
+            "the data directory `{}` has no database, and a restore left `{}` there: it was interrupted, or the database \
+             was removed since",
+            data.display(),
+            left.display()
+        ),
+        format!(
+            "repeat the restore; it keeps the newest order key that it finds. Nothing was changed:\ntidegate admin restore \
+             --data {} --from BACKUP{}",
+            data.display(),
+            former.unwrap_or_default()
+        ),
+    ))
+}
+
+/// The databases that restores moved aside in the data directory `data`, the oldest first.
+///
+/// # Errors
+///
+/// When the directory cannot be read.
+pub(crate) fn replaced(data: &Path) -> io::Result<Vec<PathBuf>> {
+    let beginning = format!("{DATABASE}{REPLACED}");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(data)? {
+        let name = entry?.file_name();
+        let stamp = name.to_str().and_then(|name| name.strip_prefix(&beginning));
+        // Their logs have a hyphen more.
+        if stamp.is_some_and(|stamp| stamp.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            found.push(data.join(name));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// What an operator is told who serves, or asks for a token of, a directory without an owner.

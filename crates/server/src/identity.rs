@@ -60,10 +60,7 @@ pub(crate) fn identity_load(db: &dyn ReadSql) -> Result<Option<Identity>, SqlErr
     let Some(row) = rows.first() else { return Ok(None) };
     let keys = Seeds::read(row, 0)?.keys();
     let authority = Authority { root, certificate: row.json(2)? };
-    let is_ours = authority.open().is_ok_and(|certificate| {
-        certificate.order_key == keys.public_key(Role::Order)
-            && certificate.statement_key == keys.public_key(Role::Statement)
-    });
+    let is_ours = is_about(&authority, &keys);
     let rows = db.query("SELECT certificate FROM order_key ORDER BY serial", &[])?;
     let mut earlier = rows.iter().map(|row| row.json(0)).collect::<Result<Vec<_>, _>>()?;
     earlier.pop();
@@ -72,6 +69,14 @@ pub(crate) fn identity_load(db: &dyn ReadSql) -> Result<Option<Identity>, SqlErr
     } else {
         Err(SqlError::shape("a certificate of the stored keys"))
     }
+}
+
+/// Whether the root key certifies `keys`.
+fn is_about(authority: &Authority, keys: &KeyPair) -> bool {
+    authority.open().is_ok_and(|certificate| {
+        certificate.order_key == keys.public_key(Role::Order)
+            && certificate.statement_key == keys.public_key(Role::Statement)
+    })
 }
 
 /// The owner's root key; `None`: no owner was made.
@@ -147,6 +152,15 @@ pub(crate) fn without_keys() -> Obstructed {
 /// [`SqlError`] when storage fails.
 pub(crate) fn keys_erase(db: &dyn Sql) -> Result<(), SqlError> {
     db.execute("UPDATE order_key SET order_seed = NULL, statement_seed = NULL", &[])?;
+    request_erase(db)
+}
+
+/// Forgets the keys that wait for the root key's signature.
+///
+/// # Errors
+///
+/// [`SqlError`] when storage fails.
+pub(crate) fn request_erase(db: &dyn Sql) -> Result<(), SqlError> {
     db.execute("DELETE FROM order_key_request", &[])?;
     Ok(())
 }
@@ -155,7 +169,8 @@ pub(crate) fn keys_erase(db: &dyn Sql) -> Result<(), SqlError> {
 ///
 /// # Errors
 ///
-/// [`SqlError`] when storage fails or the serial was used before.
+/// [`SqlError`] when storage fails, the certificate is about other keys, or a newer key is in use, whose secret halves
+/// would be lost.
 pub(crate) fn keys_store(
     db: &dyn Sql,
     seeds: &Seeds,
@@ -164,6 +179,12 @@ pub(crate) fn keys_store(
 ) -> Result<(), SqlError> {
     let certificate = serde_json::to_string(&authority.certificate)
         .map_err(|error| SqlError::shape(format_args!("a certificate as JSON: {error}")))?;
+    if !is_about(authority, &seeds.keys()) {
+        return Err(SqlError::shape("a certificate of the keys that are put in use"));
+    }
+    if !db.query("SELECT 1 FROM order_key WHERE serial >= ?1", &[authority.serial().into()])?.is_empty() {
+        return Err(SqlError::shape("a certificate that is newer than that of the key in use"));
+    }
     db.execute("UPDATE order_key SET order_seed = NULL, statement_seed = NULL", &[])?;
     let [order, statement] = seeds.values();
     db.execute(

@@ -47,9 +47,9 @@ impl Server {
     /// certificate does not read, or an address is taken.
     pub async fn start(options: ServeOptions) -> anyhow::Result<Running> {
         let tls = options.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
-        let database =
-            data::require_database(&options.data).map_err(|error| data::explained(&options.data, error))?;
         let explained = |error| data::explained(&options.data, error);
+        admin::finish_interrupted(&options.data).map_err(explained)?;
+        let database = data::require_database(&options.data).map_err(explained)?;
         let lock = data::lock(&options.data).map_err(explained)?;
         admin::remove_leftovers(&options.data);
         let (stop, stopping) = watch::channel(false);

@@ -4,7 +4,7 @@ use crate::api::{
     NewClient, NewCode, NewSite, Paging, PlaybookPatch, PlaybookValues, SequenceState, SitePatch, TokenLife,
 };
 use crate::digest::Digest;
-use crate::directory::RefusedWith;
+use crate::directory::{DirectoryBody, RefusedWith};
 use crate::envelope::Envelope;
 use crate::id::{ClientId, EndpointId, PersonId, PlaybookId, SessionId, SiteId, TokenId};
 use crate::playbook::PlaybookSpec;
@@ -67,6 +67,9 @@ pub enum DirectoryInput {
     Use(Digest),
     /// Sign-ins were refused, as the host counted them. → [`super::Reply::Done`].
     SignInsRefused(RefusedSignIns),
+    /// An operator did something to the data directory with a command, which the audit log keeps.
+    /// → [`super::Reply::Done`].
+    Operated(Box<DirectoryBody>),
     /// Somebody signs in with a browser. → [`super::Reply::Resource`] with a [`super::Resource::Session`].
     OpenSession {
         /// What they prove themselves with.

@@ -275,6 +275,57 @@ pub enum DirectoryBody {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         same_name: Vec<EndpointId>,
     },
+    /// An operator asked the root key for a new order key.
+    OrderKeyRequested(OrderKeyChange),
+    /// An operator put a new order key in use.
+    OrderKeyRenewed(OrderKeyChange),
+    /// An operator made a backup.
+    BackupMade {
+        /// Who.
+        #[serde(flatten)]
+        operator: Operator,
+        /// The serial of the order key in use.
+        order_key: u64,
+        /// Whether the backup holds the secret halves of the keys.
+        has_keys: bool,
+        /// How many recipients it is encrypted to; 0: it is not encrypted.
+        recipients: u64,
+    },
+    /// An operator put a backup in place. Entries after the backup's are lost.
+    BackupRestored {
+        /// Who.
+        #[serde(flatten)]
+        operator: Operator,
+        /// The serial of the order key in use since.
+        order_key: u64,
+        /// Whether there was a database, which is kept.
+        replaced: bool,
+    },
+}
+
+/// Who ran a command on the control plane's own machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// The number of their account there; absent: the system has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+}
+
+/// An order key that is asked for, or put in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderKeyChange {
+    /// Who.
+    #[serde(flatten)]
+    pub operator: Operator,
+    /// Its serial.
+    pub serial: u64,
+    /// Its fingerprint.
+    pub fingerprint: Digest,
+    /// The serials that it revokes.
+    pub revokes: Vec<u64>,
+    /// The serial of the pending request that was dropped for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<u64>,
 }
 
 /// What did not hold when somebody was refused.
@@ -333,6 +384,10 @@ impl DirectoryBody {
             Self::PlaybookArchived { .. } => "playbook_archived",
             Self::PlaybookUnarchived { .. } => "playbook_unarchived",
             Self::Admitted { .. } => "admitted",
+            Self::OrderKeyRequested(_) => "order_key_requested",
+            Self::OrderKeyRenewed(_) => "order_key_renewed",
+            Self::BackupMade { .. } => "backup_made",
+            Self::BackupRestored { .. } => "backup_restored",
         }
     }
 }

@@ -43,8 +43,9 @@ use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::schema::Schema;
 use crate::sql::{ReadSql, Sql, Value};
+use crate::transcript::ACTOR_CONTROL_PLANE;
 
-pub use audit::{DirectoryBody, DirectoryHeader, RefusedWith, SessionBy};
+pub use audit::{DirectoryBody, DirectoryHeader, Operator, OrderKeyChange, RefusedWith, SessionBy};
 pub use outbox::{HoldWork, outbox, outbox_done, outbox_due_at};
 pub use passwords::password_refused;
 pub(crate) use people::{ROLE_OWNER, check_email};
@@ -98,6 +99,10 @@ pub fn handle(db: &dyn Sql, cx: &Context<'_>, input: DirectoryInput) -> Result<(
         DirectoryInput::ConfirmSession { session, proof } => made(directory.session_confirm(session, proof)?),
         DirectoryInput::Use(digest) => directory.used(digest)?,
         DirectoryInput::SignInsRefused(told) => directory.sign_ins_refused(told)?,
+        DirectoryInput::Operated(body) => {
+            directory.record(ACTOR_CONTROL_PLANE, &body)?;
+            Reply::Done
+        }
         DirectoryInput::OpenSession { proof, digest, address, agent } => {
             made(directory.session_open(proof, digest, address, &agent)?)
         }

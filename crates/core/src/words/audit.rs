@@ -12,6 +12,7 @@ const DESCRIPTION_CHARACTERS_MAX: usize = 200;
 pub fn describe_audit(entry: &AuditEntryView) -> String {
     let text = |name: &str| entry.body.get(name).and_then(Value::as_str).map(one_line);
     let named = |name: &str| text(name).unwrap_or_default();
+    let number = |name: &str| entry.body.get(name).and_then(Value::as_u64).unwrap_or_default();
     let about = entry.about.as_deref().map_or_else(|| "somebody".to_owned(), one_line);
     let told = match entry.kind.as_str() {
         "owner_created" => format!("made the owner {}", named("email")),
@@ -43,6 +44,10 @@ pub fn describe_audit(entry: &AuditEntryView) -> String {
         "playbook_archived" => "archived a playbook".to_owned(),
         "playbook_unarchived" => "took a playbook out of the archive".to_owned(),
         "admitted" => format!("admitted machine {}{}", named("endpoint"), same_name(entry)),
+        "order_key_requested" => format!("asked for order key {}{}", number("serial"), revoking(entry)),
+        "order_key_renewed" => format!("put order key {} in use{}", number("serial"), revoking(entry)),
+        "backup_made" => format!("made a backup {}", backup(entry)),
+        "backup_restored" => format!("restored a backup, with order key {}", number("order_key")),
         // Written by a newer program.
         other => one_line(other).replace('_', " "),
     };
@@ -64,6 +69,29 @@ fn refused(entry: &AuditEntryView, email: Option<String>, with: &str, address: O
         None => String::new(),
     };
     format!("{}{account}: {what}{}", attempts(entry), from(address))
+}
+
+/// The order keys that a new one revokes.
+fn revoking(entry: &AuditEntryView) -> String {
+    let revoked = entry.body.get("revokes").and_then(Value::as_array);
+    let revoked: Vec<_> = revoked.into_iter().flatten().filter_map(Value::as_u64).collect();
+    let serials: Vec<_> = revoked.iter().map(u64::to_string).collect();
+    if serials.is_empty() {
+        ", revoking none".to_owned()
+    } else {
+        format!(", revoking {}", serials.join(", "))
+    }
+}
+
+fn backup(entry: &AuditEntryView) -> &'static str {
+    let has_keys = entry.body.get("has_keys").and_then(Value::as_bool).unwrap_or_default();
+    let is_encrypted = entry.body.get("recipients").and_then(Value::as_u64).unwrap_or_default() > 0;
+    match (has_keys, is_encrypted) {
+        (true, true) => "with keys, encrypted",
+        (true, false) => "with keys, not encrypted",
+        (false, true) => "without keys, encrypted",
+        (false, false) => "without keys",
+    }
 }
 
 /// The others that had the name of a machine that was admitted.
@@ -131,6 +159,18 @@ mod tests {
         assert_eq!(refused(hidden), "refused 1 sign-in for an unknown account: wrong password");
         let token = json!({ "with": "token", "count": 2, "address": "192.0.2.7" });
         assert_eq!(refused(token), "refused 2 sign-ins: API token that does not work from 192.0.2.7");
+    }
+
+    #[test]
+    fn what_an_operator_did_to_the_keys_names_their_serials() {
+        let told = |kind, body| describe_audit(&entry(kind, None, body));
+        let key = json!({ "serial": 3, "revokes": [1, 2] });
+        assert_eq!(told("order_key_renewed", key), "put order key 3 in use, revoking 1, 2");
+        let asked = json!({ "serial": 2, "revokes": [] });
+        assert_eq!(told("order_key_requested", asked), "asked for order key 2, revoking none");
+        let made = json!({ "order_key": 2, "has_keys": true, "recipients": 0 });
+        assert_eq!(told("backup_made", made), "made a backup with keys, not encrypted");
+        assert_eq!(told("backup_restored", json!({ "order_key": 2 })), "restored a backup, with order key 2");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use super::book::{Book, Contents, program, text};
 use super::{front, protected};
@@ -28,6 +28,7 @@ pub(super) const CODES: &[&str] = &[
     "data_directory_damaged",
     "disk_full",
     "backup_unusable",
+    "restore_interrupted",
     "backup_without_keys",
     "backup_encrypted",
     "age_key_unusable",
@@ -277,7 +278,18 @@ fn backups(book: &mut Book, machine: &Machine) -> anyhow::Result<()> {
     let nowhere = "/no/such/folder/backup";
     let mut backup = machine.tidegate(&["admin", "backup", "--data", &text(&data), "--out", nowhere]);
     let how = "a backup into a folder that is not there";
-    book.command("file_not_written", how, &mut backup, 4, &[nowhere, "--out"])
+    book.command("file_not_written", how, &mut backup, 4, &[nowhere, "--out"])?;
+    let interrupted = machine.copy("interrupted")?;
+    let moved = interrupted.join("tidegate.db.replaced-20261123T140300000Z");
+    fs::rename(interrupted.join("tidegate.db"), &moved)?;
+    let how = "a data directory that a killed restore left without its database";
+    let mut serve = machine.serve(&interrupted, &[])?;
+    book.command("restore_interrupted", how, &mut serve, 4, &[&text(&moved), "tidegate admin restore"])?;
+    let live = text(&machine.world.plane.data.join("tidegate.db"));
+    let mut backup =
+        machine.tidegate(&["admin", "backup", "--data", &text(&machine.world.plane.data), "--out", &live]);
+    let how = "a backup over the database that is served";
+    book.command("file_not_written", how, &mut backup, 4, &[&live, "--out", "data directory"])
 }
 
 /// A control plane that is refused its directory, which stays as it was.
@@ -336,10 +348,20 @@ fn keys(book: &mut Book, machine: &Machine) -> anyhow::Result<()> {
             .success(),
         "a second owner can be made"
     );
-    let sign =
-        ["admin", "order-key", "sign", "--request", &request, "--root-key", &other, "--answer", &answer];
+    let listed = machine.tidegate(&["admin", "order-key", "list", "--data", &idle, "--json"]).output()?;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
+    let fingerprint = listed["pending"]["request_fingerprint"].as_str().context("a request is pending")?;
+    let swapped = "0".repeat(64);
+    let sign = |fingerprint: &str| {
+        let files = ["--request", &request, "--root-key", &other, "--answer", &answer];
+        let mut command = machine.tidegate(&["admin", "order-key", "sign", "--fingerprint", fingerprint]);
+        command.args(files);
+        command
+    };
+    let how = "a request that was swapped on the way";
+    book.command("order_key_unusable", how, &mut sign(&swapped), 4, &["swapped", "order-key list"])?;
     let how = "a request signed with another owner's root key";
-    book.command("order_key_unusable", how, &mut machine.tidegate(&sign), 4, &["root key"])?;
+    book.command("order_key_unusable", how, &mut sign(fingerprint), 4, &["root key"])?;
     let backup = text(&folder.join("of-another-owner.db"));
     let made = machine.tidegate(&["admin", "backup", "--data", &elsewhere, "--out", &backup]).status()?;
     ensure!(made.success(), "a backup can be made");

@@ -4,12 +4,16 @@ mod backup;
 mod encryption;
 pub mod order_key;
 mod owner;
+mod place;
+mod reading;
+mod record;
 mod restore;
 mod root_key;
 mod token;
 
 pub use backup::{BackupContents, Protection, backup};
 pub use owner::{Owner, OwnerOptions, create_owner};
+pub(crate) use restore::finish_interrupted;
 pub use restore::{Keys, RestoreOptions, Restored, restore};
 pub use token::{create_sign_in_link, create_token};
 

@@ -61,6 +61,7 @@ pub fn create_owner(options: &OwnerOptions) -> anyhow::Result<Owner> {
 fn create(options: &OwnerOptions) -> anyhow::Result<Owner> {
     data::create(&options.data)?;
     let _lock = data::lock(&options.data)?;
+    data::check_not_interrupted(&options.data)?;
     let mut store = super::open(&data::database(&options.data))?;
     prepare(&mut store, options)?;
     // After it: whoever repeats the command hears that there is an owner, and not that the key's file exists.

@@ -2,14 +2,19 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
 
+use super::place::{self, directory_of};
+use super::reading::read_text;
 use crate::data::sync_directory;
+
+/// The largest file that is read as a root key.
+const BYTES_MAX: u64 = 64 * 1024;
 
 /// Refuses a place that the root key must not be in, before anything is made.
 ///
@@ -21,13 +26,11 @@ pub(super) fn check_place(file: &Path, data: &Path) -> anyhow::Result<()> {
         bail!(misplaced(format!("`{}` exists already, and is not replaced", file.display())));
     }
     let directory = directory_of(file);
-    let directory = fs::canonicalize(&directory)
+    fs::metadata(&directory)
         .with_context(|| misplaced(format!("there is no directory `{}`", directory.display())))?;
-    let data = fs::canonicalize(data)
-        .with_context(|| format!("failed to find the data directory `{}`", data.display()))?;
-    if directory.starts_with(&data) {
+    if place::data_directory_around(file, Some(data)).is_some() {
         bail!(misplaced(format!(
-            "`{}` is in the data directory: who steals that must not get the root key",
+            "`{}` is in a data directory: who steals that must not get the root key",
             file.display()
         )));
     }
@@ -71,7 +74,7 @@ pub(super) fn read(file: &Path) -> anyhow::Result<[u8; 32]> {
             "name with --root-key the file that `tidegate admin owner` wrote; nothing was changed",
         )
     };
-    let pem = fs::read_to_string(file).with_context(failed)?;
+    let pem = read_text(file, BYTES_MAX).with_context(failed)?;
     let key = KeypairBytes::from_pkcs8_pem(&pem).map_err(|error| anyhow::anyhow!("{error}"));
     Ok(key.with_context(failed)?.secret_key)
 }
@@ -87,11 +90,4 @@ fn store(mut file: File, pem: &[u8], directory: &Path) -> io::Result<()> {
     file.write_all(pem)?;
     file.sync_all()?;
     sync_directory(directory)
-}
-
-fn directory_of(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }

@@ -202,6 +202,7 @@ fn begins_something(input: &Input) -> bool {
             | DirectoryInput::ConfirmSession { .. }
             | DirectoryInput::Use(_)
             | DirectoryInput::SignInsRefused(_)
+            | DirectoryInput::Operated(_)
             | DirectoryInput::CreateToken { .. }
             | DirectoryInput::SignIn { .. }
             | DirectoryInput::OpenSession { .. } => false,

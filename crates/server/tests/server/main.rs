@@ -11,6 +11,7 @@ mod front;
 mod hostile;
 mod machine;
 mod operations;
+mod order_key;
 mod plane;
 mod protected;
 mod restore;

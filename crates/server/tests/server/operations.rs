@@ -1,7 +1,7 @@
 //! What an operator's tools ask.
 
 use tidegate_core::time::{Milliseconds, Timestamp};
-use tidegate_server::admin::order_key::{self, Before, OrderKey, Renewal};
+use tidegate_server::admin::order_key::{self, OrderKey, Renewal};
 
 use crate::client::Client;
 use crate::plane::Home;
@@ -44,8 +44,8 @@ async fn health_readiness_and_figures_are_told_without_a_token() {
 
 /// Makes the order key one that ends after `valid_for`.
 fn renewed(home: &Home, valid_for: Milliseconds) -> OrderKey {
-    let renewal = Renewal { before: Before::Replaced, valid_for: Some(valid_for), serial: None };
-    order_key::renew(&home.data(), &home.beside("root.pem"), renewal).unwrap()
+    let renewal = Renewal { valid_for: Some(valid_for), ..Renewal::default() };
+    order_key::renew(&home.data(), &home.beside("root.pem"), renewal).unwrap().key
 }
 
 #[tokio::test]

@@ -23,7 +23,8 @@ const IDENTITY: &str =
 const RECIPIENT: &str = "age1zvnjn3x9jx8h2atln69ny0drth5v3qs8xc57kjuejhqqfnpa7saswknr6z";
 const OTHER_IDENTITY: &str = "AGE-SECRET-KEY-1U9RT0SGTR53JH9WFPRZ2EWULULVAZHLWXUUGZH8K8ARYTMW2ERLQ99NFRZ";
 
-const RENEWAL: Renewal = Renewal { before: Before::Replaced, valid_for: None, serial: None };
+const RENEWAL: Renewal =
+    Renewal { before: Before::Replaced, valid_for: None, serial: None, may_drop_revoke: false };
 
 #[test]
 fn no_byte_of_a_secret_key_is_in_a_backup_without_keys() {
@@ -38,9 +39,10 @@ fn no_byte_of_a_secret_key_is_in_a_backup_without_keys() {
 
     let (whole, out) = (home.beside("whole.db"), home.beside("keyless.db"));
     backup(&home.data(), &whole, &Protection::default()).unwrap();
-    assert_eq!(found(&whole, &seeds), 4, "a whole backup has the keys in use and those that wait");
+    assert_eq!(found(&whole, &seeds), 2, "a whole backup has the keys in use, and not those that wait");
+    assert_eq!(order_key::list(&home.data()).unwrap().pending.unwrap().key.serial, 3, "the request stays");
     let contents = backup(&home.data(), &out, &without_keys()).unwrap();
-    assert_eq!(contents, BackupContents { has_keys: false, recipients: 0 });
+    assert_eq!(contents, BackupContents { has_keys: false, recipients: 0, is_recorded: true });
     assert_eq!(found(&out, &seeds), 0);
     assert!(seeds_in_database(&out).is_empty());
     assert_eq!(leftovers(&home.data()), Vec::<String>::new());
@@ -155,7 +157,7 @@ async fn a_backup_without_keys_that_is_copied_into_place_is_not_served_and_says_
 async fn an_encrypted_backup_shows_nothing_and_is_restored_by_a_recipient_alone() {
     let (home, mut machine) = enrolled().await;
     let contents = backup(&home.data(), &home.beside("backup.age"), &encrypted()).unwrap();
-    assert_eq!(contents, BackupContents { has_keys: true, recipients: 1 });
+    assert_eq!(contents, BackupContents { has_keys: true, recipients: 1, is_recorded: true });
     let bytes = fs::read(home.beside("backup.age")).unwrap();
     for plain in [&b"SQLite format"[..], b"Hartmann", b"order_key"] {
         assert!(!holds(&bytes, plain), "{}", String::from_utf8_lossy(plain));
@@ -208,7 +210,7 @@ fn an_encrypted_backup_without_keys_is_both() {
     let home = Home::new();
     let both = Protection { without_keys: true, ..encrypted() };
     let contents = backup(&home.data(), &home.beside("backup.age"), &both).unwrap();
-    assert_eq!(contents, BackupContents { has_keys: false, recipients: 1 });
+    assert_eq!(contents, BackupContents { has_keys: false, recipients: 1, is_recorded: true });
     fs::write(home.beside("identity"), IDENTITY).unwrap();
     let options =
         RestoreOptions { identities: vec![home.beside("identity")], ..replacing(home.beside("backup.age")) };

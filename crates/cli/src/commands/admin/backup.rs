@@ -85,6 +85,9 @@ pub(super) fn backup(args: BackupArgs, screen: &Screen) -> Result<(), Failure> {
     let contents = host::backup(&data, &out, &protection)?;
     screen.line(format!("The backup is in {}.", out.display()))?;
     screen.line(contents_line(contents))?;
+    if !contents.is_recorded {
+        screen.note("The audit log does not say so: the database could not be written, or holds no keys.");
+    }
     Ok(())
 }
 
@@ -98,12 +101,16 @@ pub(super) fn restore(args: RestoreArgs, screen: &Screen) -> Result<(), Failure>
         screen.line(format!("What it held before is kept in {}.", replaced.display()))?;
     }
     screen.line(keys_line(restored.keys))?;
+    if let Some(database) = restored.keys_found_in {
+        screen
+            .line(format!("That key was found in {}, which an earlier restore left.", database.display()))?;
+    }
     screen.line("Work that was under way `may have run since`: each machine tells when it is next heard.")?;
     Ok(())
 }
 
 fn contents_line(contents: BackupContents) -> String {
-    let BackupContents { has_keys, recipients } = contents;
+    let BackupContents { has_keys, recipients, .. } = contents;
     let keys = match (has_keys, recipients) {
         (true, 0) => {
             return "It holds the order key and is not encrypted: anyone who has this file can order work on every \
@@ -149,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_backup_says_what_a_thief_could_do_with_it() {
-        let told = |has_keys, recipients| contents_line(BackupContents { has_keys, recipients });
+        let told =
+            |has_keys, recipients| contents_line(BackupContents { has_keys, recipients, is_recorded: true });
         assert!(told(true, 0).contains("anyone who has this file can order work on every machine"));
         assert!(told(false, 0).starts_with("It holds no keys."));
         assert!(told(false, 0).ends_with("everything else can be read."));

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
+use tidegate_core::digest::Digest;
 use tidegate_core::time::Milliseconds;
-use tidegate_server::admin::order_key::{self, Before, OrderKey};
+use tidegate_server::admin::order_key::{self, Before, OrderKey, Pending, Renewed, SignOptions};
 
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -21,9 +22,11 @@ its next check-in, also after months.
 With the root key at hand:
   tidegate admin order-key new --data /var/lib/tidegate --root-key /media/usb/root.pem
 
-With the root key on a computer that stays offline:
+With the root key on a computer that stays offline. The first command prints a fingerprint: carry it
+there yourself. A request that was swapped on the way has another one and is not signed:
   tidegate admin order-key new --data /var/lib/tidegate --request request.json
-  tidegate admin order-key sign --request request.json --root-key root.pem --answer answer.json
+  tidegate admin order-key sign --request request.json --fingerprint FINGERPRINT \\
+      --root-key root.pem --answer answer.json
   tidegate admin order-key new --data /var/lib/tidegate --answer answer.json")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -41,12 +44,21 @@ enum Act {
         /// The request
         #[arg(long, value_name = "FILE")]
         request: PathBuf,
+        /// The request's fingerprint, as `new`, `revoke` and `list` show it on the control plane
+        #[arg(long, value_name = "FINGERPRINT")]
+        fingerprint: Digest,
         /// The root key
         #[arg(long, value_name = "FILE")]
         root_key: PathBuf,
         /// Where the answer is written
         #[arg(long, value_name = "FILE")]
         answer: PathBuf,
+        /// The most days that orders may be obeyed
+        #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u64).range(1..=3_650))]
+        valid_days: u64,
+        /// The new serial, if it does not follow the one in use
+        #[arg(long, value_name = "NUMBER")]
+        serial: Option<u64>,
     },
     /// List every order key, the one in use first
     List {
@@ -80,6 +92,9 @@ struct Renewal {
     /// The new serial, above every one that a machine knows [default: the next one]
     #[arg(long, value_name = "NUMBER", conflicts_with = "answer")]
     serial: Option<u64>,
+    /// With `new`: drop a pending request that revokes the key in use
+    #[arg(long, conflicts_with = "answer")]
+    drop_revoke: bool,
 }
 
 /// Does what the command says.
@@ -87,12 +102,14 @@ pub(super) fn run(args: Args, screen: &Screen) -> Result<(), Failure> {
     match args.act {
         Act::New(renewal) => renew(&renewal, Before::Replaced, screen),
         Act::Revoke(renewal) => renew(&renewal, Before::Revoked, screen),
-        Act::Sign { request, root_key, answer } => {
-            let key = order_key::sign(&request, &root_key, &answer)?;
+        Act::Sign { request, fingerprint, root_key, answer, valid_days, serial } => {
+            let valid_for_max = Milliseconds::from_days(valid_days);
+            let options = SignOptions { request, root_key, answer, fingerprint, valid_for_max, serial };
+            let key = order_key::sign(&options)?;
             screen.line(format!("Order key {} is certified until {}.", key.serial, key.not_after))?;
             screen.line(format!("Its fingerprint: {}", key.fingerprint))?;
-            screen.line(format!("It revokes: {}", serials(&key.revokes)))?;
-            screen.line(format!("Take the answer {} to the control plane.", answer.display()))?;
+            screen.line(revokes(&key))?;
+            screen.line(format!("Take the answer {} to the control plane.", options.answer.display()))?;
             Ok(())
         }
         Act::List { data, json } => list(&data, json, screen),
@@ -100,46 +117,85 @@ pub(super) fn run(args: Args, screen: &Screen) -> Result<(), Failure> {
 }
 
 fn renew(renewal: &Renewal, before: Before, screen: &Screen) -> Result<(), Failure> {
-    let Renewal { data, root_key, request, answer, valid_days, serial } = renewal;
-    let valid_for = valid_days.map(|days| Milliseconds(days * 86_400_000));
-    let how = order_key::Renewal { before, valid_for, serial: *serial };
+    let Renewal { data, root_key, request, answer, valid_days, serial, drop_revoke } = renewal;
+    let valid_for = valid_days.map(Milliseconds::from_days);
+    let how = order_key::Renewal { before, valid_for, serial: *serial, may_drop_revoke: *drop_revoke };
     let key = match (root_key, request, answer) {
-        (Some(root_key), ..) => order_key::renew(data, root_key, how)?,
-        (None, None, Some(answer)) => order_key::accept(data, answer)?,
+        (Some(root_key), ..) => {
+            let Renewed { key, dropped } = order_key::renew(data, root_key, how)?;
+            tell_dropped(dropped.as_ref(), screen)?;
+            key
+        }
+        (None, None, Some(answer)) => order_key::accept(data, answer, before)?,
         (None, Some(request), _) => {
-            order_key::request(data, request, how)?;
-            screen.line(format!("The request is in {}. It holds no secret.", request.display()))?;
-            screen.line(format!(
-                "Sign it where the root key is:\ntidegate admin order-key sign --request {} --root-key ROOT.PEM --answer \
-                 ANSWER",
-                request.display()
-            ))?;
-            return Ok(());
+            let Renewed { key, dropped } = order_key::request(data, request, how)?;
+            tell_dropped(dropped.as_ref(), screen)?;
+            return tell_request(&key, request, renewal, screen);
         }
         (None, None, None) => unreachable!("the command line asks for one of them"),
     };
     screen.line(format!("Order key {} is in use until {}.", key.serial, key.not_after))?;
     screen.line(format!("Its fingerprint: {}", key.fingerprint))?;
+    screen.line(revokes(&key))?;
     screen
         .line("Each machine takes it at its next check-in. Make a backup: earlier ones hold an older key.")?;
     Ok(())
 }
 
-fn serials(serials: &[u64]) -> String {
-    if serials.is_empty() {
-        return "no earlier key".to_owned();
+/// What the operator compares where the root key is, and the command for it.
+fn tell_request(key: &Pending, request: &Path, renewal: &Renewal, screen: &Screen) -> Result<(), Failure> {
+    screen.line(format!("The request is in {}. It holds no secret.", request.display()))?;
+    screen.line(format!("It asks for order key {}, until {}.", key.key.serial, key.key.not_after))?;
+    screen.line(revokes(&key.key))?;
+    screen.line(format!("Fingerprint of the request: {}", key.request))?;
+    let days = renewal.valid_days.filter(|days| *days > 365);
+    let days = days.map(|days| format!(" --valid-days {days}")).unwrap_or_default();
+    let serial = renewal.serial.map(|serial| format!(" --serial {serial}")).unwrap_or_default();
+    screen.line(format!(
+        "Carry the fingerprint yourself, not with the file, and sign the request where the root key is:\ntidegate admin \
+         order-key sign --request {} --fingerprint {}{days}{serial} --root-key ROOT.PEM --answer ANSWER",
+        request.display(),
+        key.request
+    ))?;
+    Ok(())
+}
+
+fn tell_dropped(dropped: Option<&Pending>, screen: &Screen) -> Result<(), Failure> {
+    if let Some(dropped) = dropped {
+        let what = match dropped.before {
+            Before::Revoked => "revoke the key in use",
+            Before::Replaced => "replace the key in use",
+        };
+        screen.line(format!(
+            "Dropped: the pending request for order key {} to {what}. Its answer can no longer be used. Its fingerprint \
+             was {}",
+            dropped.key.serial, dropped.request
+        ))?;
     }
-    serials.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+    Ok(())
+}
+
+/// What becomes of accepted work that earlier keys signed.
+fn revokes(key: &OrderKey) -> String {
+    if key.revokes.is_empty() {
+        return "Revokes: no order key. Accepted work that earlier ones signed runs.".to_owned();
+    }
+    let serials: Vec<_> = key.revokes.iter().map(u64::to_string).collect();
+    format!(
+        "Revokes: {}. Accepted work that they signed and that has not started is refused.",
+        serials.join(", ")
+    )
 }
 
 fn list(data: &Path, as_json: bool, screen: &Screen) -> Result<(), Failure> {
-    let keys = order_key::list(data)?;
+    let listed = order_key::list(data)?;
     if as_json {
-        let items: Vec<_> = keys.iter().map(view).collect();
-        screen.line(json!({ "items": items, "next": null }).to_string())?;
+        let items: Vec<_> = listed.keys.iter().map(view).collect();
+        let pending = listed.pending.as_ref().map(pending_view);
+        screen.line(json!({ "items": items, "pending": pending, "next": null }).to_string())?;
         return Ok(());
     }
-    for key in &keys {
+    for key in &listed.keys {
         let state = match (key.is_current, key.is_revoked) {
             (true, _) => "in use",
             (false, true) => "revoked",
@@ -147,6 +203,14 @@ fn list(data: &Path, as_json: bool, screen: &Screen) -> Result<(), Failure> {
         };
         let OrderKey { serial, issued_at, not_after, fingerprint, .. } = key;
         screen.line(format!("{serial:>4}  {state:<8}  {issued_at} to {not_after}  {fingerprint}"))?;
+    }
+    if let Some(pending) = listed.pending {
+        screen.line(format!(
+            "A request for order key {}, until {}, waits for its answer.",
+            pending.key.serial, pending.key.not_after
+        ))?;
+        screen.line(revokes(&pending.key))?;
+        screen.line(format!("Fingerprint of the request: {}", pending.request))?;
     }
     Ok(())
 }
@@ -159,5 +223,16 @@ fn view(key: &OrderKey) -> serde_json::Value {
         "not_after": key.not_after,
         "is_current": key.is_current,
         "is_revoked": key.is_revoked,
+    })
+}
+
+fn pending_view(pending: &Pending) -> serde_json::Value {
+    json!({
+        "serial": pending.key.serial,
+        "fingerprint": pending.key.fingerprint,
+        "request_fingerprint": pending.request,
+        "not_after": pending.key.not_after,
+        "revokes": pending.key.revokes,
+        "does_revoke": pending.before == Before::Revoked,
     })
 }

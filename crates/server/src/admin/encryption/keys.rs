@@ -1,12 +1,12 @@
 //! Recipients and identities, as `age-keygen` writes them: one a line, with `#` comments.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use age::x25519::{Identity, Recipient};
 use anyhow::{Context as _, bail};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
+
+use super::super::reading::read_text;
 
 /// The largest file of recipients or identities that is read.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -124,14 +124,7 @@ fn no_identity(what: String) -> Obstructed {
 }
 
 fn read(file: &Path, unusable: fn(String) -> Obstructed) -> anyhow::Result<String> {
-    let failed = || unusable(format!("`{}` cannot be read", file.display()));
-    let mut text = String::new();
-    let opened = File::open(file).with_context(failed)?;
-    let count = opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).with_context(failed)?;
-    if count as u64 > FILE_BYTES_MAX {
-        bail!(unusable(format!("`{}` is larger than {FILE_BYTES_MAX} bytes", file.display())));
-    }
-    Ok(text)
+    read_text(file, FILE_BYTES_MAX).with_context(|| unusable(format!("`{}` cannot be read", file.display())))
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {

@@ -1,7 +1,7 @@
 //! Which order key a restored control plane uses: the newest that is found, since machines that have seen it obey no
 //! older one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use tidegate_core::keys::PublicKey;
@@ -11,13 +11,32 @@ use tidegate_sqlite::Store;
 
 use super::Keys;
 use crate::admin::{open, open_reader, order_key};
-use crate::identity::{has_keys, identity_load, root_load};
+use crate::data;
+use crate::identity::{has_keys, identity_load, request_erase, root_load};
 
 /// Every order key of a database.
 pub(super) struct HeldKeys {
     root: Option<PublicKey>,
     serial: u64,
     rows: Vec<Row>,
+    from: Source,
+}
+
+/// Where keys were found.
+enum Source {
+    /// In the database that is replaced.
+    InPlace,
+    /// In a backup that was named for them.
+    Named(PathBuf),
+    /// In a database that an earlier restore moved aside.
+    Leftover(PathBuf),
+}
+
+impl HeldKeys {
+    /// They are of the backup `file`, which was named for them.
+    pub(super) fn named(self, file: &Path) -> Self {
+        Self { from: Source::Named(file.to_owned()), ..self }
+    }
 }
 
 /// Reads the keys of a database; `None`: it was made without them.
@@ -39,18 +58,25 @@ pub(super) fn keys_load(database: &Path) -> anyhow::Result<Option<HeldKeys>> {
             "SELECT serial, order_seed, statement_seed, certificate, created_at FROM order_key",
             &[],
         )?;
-        Ok(Some(HeldKeys { root, serial, rows }))
+        Ok(Some(HeldKeys { root, serial, rows, from: Source::InPlace }))
     };
     reader.with(load).with_context(failed)
 }
 
-/// Of several, those with the newest order key.
-pub(super) fn newest(found: impl IntoIterator<Item = HeldKeys>) -> Option<HeldKeys> {
-    found.into_iter().max_by_key(|keys| keys.serial)
+/// The keys of the databases that earlier restores moved aside in the data directory `data`. An earlier restore that was
+/// interrupted may have left the newest key there alone. One that cannot be read is passed over.
+pub(super) fn leftover_keys(data: &Path) -> Vec<HeldKeys> {
+    let databases = data::replaced(data).unwrap_or_default();
+    let held = databases.into_iter().filter_map(|database| {
+        let keys = keys_load(&database).ok().flatten()?;
+        Some(HeldKeys { from: Source::Leftover(database), ..keys })
+    });
+    held.collect()
 }
 
-/// Puts `found` into the copy of the backup `from` where they are newer than its own, or it has none. Where it has none
-/// and none fit, a new key is made with the seed of the owner's root key.
+/// Puts the newest of `found` into the copy of the backup `from` where it is newer than its own, or it has none. Where it
+/// has none and none fit, a new key is made with the seed of the owner's root key. Answers also where the key was found, if
+/// that is a database which an earlier restore moved aside.
 ///
 /// # Errors
 ///
@@ -58,35 +84,66 @@ pub(super) fn newest(found: impl IntoIterator<Item = HeldKeys>) -> Option<HeldKe
 pub(super) fn carry_keys(
     copy: &Path,
     from: &Path,
-    found: Option<HeldKeys>,
+    mut found: Vec<HeldKeys>,
     root_seed: Option<&[u8; 32]>,
-) -> anyhow::Result<Keys> {
+) -> anyhow::Result<(Keys, Option<PathBuf>)> {
     let mut store = open(copy).context("failed to open the backup")?;
     let held = |db: &dyn ReadSql| Ok::<_, SqlError>((keys_held(db)?, has_keys(db)?));
     let ((root, serial), has_own) = store.read(held).context("failed to read the backup's keys")?;
-    if found.as_ref().is_some_and(|found| found.root != root) {
-        bail!(Obstructed::new(
-            Obstacle::BackupKeyOutdated,
-            "the backup and the database that it would replace have different owners' root keys".to_owned(),
-            "restore it into an empty data directory, if it is what you want; the data directory is as it was",
-        ));
+    store.transaction(request_erase).context("failed to drop the backup's pending request")?;
+    // What was moved aside may be of another owner by intent.
+    found.retain(|keys| keys.root == root || !matches!(keys.from, Source::Leftover(_)));
+    let of_other = found.iter().find(|found| found.root != root);
+    if let Some(other) = of_other {
+        bail!(of_another_owner(&other.from));
     }
+    let found = found.into_iter().max_by_key(|keys| keys.serial);
+    let leftover = found.as_ref().and_then(|found| match &found.from {
+        Source::Leftover(database) => Some(database.clone()),
+        Source::InPlace | Source::Named(_) => None,
+    });
+    let keys = keys_put(&mut store, from, (serial, has_own), found, root_seed)?;
+    Ok((keys, leftover.filter(|_| matches!(keys, Keys::Carried { .. } | Keys::Same { .. }))))
+}
+
+/// Puts keys in use where the backup has a key of the serial `serial`, or names one without having it.
+fn keys_put(
+    store: &mut Store,
+    from: &Path,
+    (serial, has_own): (u64, bool),
+    found: Option<HeldKeys>,
+    root_seed: Option<&[u8; 32]>,
+) -> anyhow::Result<Keys> {
     match (found, has_own) {
         (None, true) => Ok(Keys::OfBackup { serial }),
         (Some(found), true) if found.serial <= serial => Ok(Keys::Same { serial }),
         (Some(found), false) if found.serial == serial => {
-            carry(&mut store, &found)?;
+            carry(store, &found)?;
             Ok(Keys::Same { serial })
         }
         (Some(found), _) if found.serial > serial => {
-            carry(&mut store, &found)?;
+            carry(store, &found)?;
             Ok(Keys::Carried { serial: found.serial })
         }
         (found, _) => match root_seed {
-            Some(seed) => Ok(Keys::Made { serial: order_key::renew_in(&mut store, seed)? }),
+            Some(seed) => Ok(Keys::Made { serial: order_key::renew_in(store, seed)? }),
             None => Err(without_keys(from, serial, found.map(|found| found.serial)).into()),
         },
     }
+}
+
+fn of_another_owner(source: &Source) -> Obstructed {
+    let (what, next) = match source {
+        Source::Named(file) => (
+            format!("the backup and `{}` have different owners' root keys", file.display()),
+            "name with --keys-from a later backup of the same control plane; the data directory is as it was",
+        ),
+        Source::InPlace | Source::Leftover(_) => (
+            "the backup and the database that it would replace have different owners' root keys".to_owned(),
+            "restore it into an empty data directory, if it is what you want; the data directory is as it was",
+        ),
+    };
+    Obstructed::new(Obstacle::BackupKeyOutdated, what, next)
 }
 
 fn carry(store: &mut Store, found: &HeldKeys) -> anyhow::Result<()> {

@@ -6,67 +6,100 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use tidegate_core::obstacle::{Obstacle, Obstructed};
-use tidegate_sqlite::Unusable;
+use tidegate_sqlite::{BackupError, Unusable};
 
 use super::beside;
 use crate::admin::encryption::{DecryptError, Identities, decrypt, is_encrypted};
+
+/// A backup, and the option that named it: what is wrong with it is said of both.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) file: &'a Path,
+    pub(super) option: &'static str,
+}
+
+impl Named<'_> {
+    /// Refuses a file that is not there.
+    pub(super) fn check_is_there(self) -> anyhow::Result<()> {
+        if self.file.is_file() {
+            return Ok(());
+        }
+        bail!(self.unusable(&format!("there is no backup `{}`", self.file.display())))
+    }
+
+    /// What went wrong with the copy is the backup's fault, unless the disk is full, or the copy cannot be written.
+    pub(super) fn blamed(self, error: anyhow::Error) -> anyhow::Error {
+        match Unusable::of(error.as_ref()) {
+            Some(Unusable::Full | Unusable::NotWritable | Unusable::InUse) => error,
+            _ => self.unread(error),
+        }
+    }
+
+    /// What went wrong while the backup itself was read, whatever it is.
+    fn unread(self, error: anyhow::Error) -> anyhow::Error {
+        let from = self.file.display();
+        let what = match Unusable::of(error.as_ref()) {
+            Some(Unusable::Newer) => format!("the backup `{from}` was made by a newer tidegate"),
+            Some(Unusable::Damaged) => format!("the backup `{from}` is damaged, or no backup"),
+            _ => format!("the backup `{from}` cannot be used"),
+        };
+        error.context(self.unusable(&what))
+    }
+
+    /// No backup that can be used.
+    fn unusable(self, what: &str) -> Obstructed {
+        let next = format!(
+            "name with {} a whole file that `tidegate admin backup` of this version or an older one wrote; the data \
+             directory is as it was",
+            self.option
+        );
+        Obstructed::new(Obstacle::BackupUnusable, what, next)
+    }
+}
 
 /// Makes `copy`, which does not exist, a copy of the backup `from`, decrypted where it is encrypted.
 ///
 /// # Errors
 ///
 /// When it is not there, is damaged, or is encrypted to others. What there is of `copy` then means nothing.
-pub(super) fn copy_backup(from: &Path, copy: &Path, identities: &Identities) -> anyhow::Result<()> {
-    if !from.is_file() {
-        bail!(unusable(&format!("there is no backup `{}`", from.display())));
-    }
-    let is_encrypted = is_encrypted(from)
-        .with_context(|| unusable(&format!("the backup `{}` cannot be read", from.display())))?;
+pub(super) fn copy_backup(from: Named<'_>, copy: &Path, identities: &Identities) -> anyhow::Result<()> {
+    from.check_is_there()?;
+    let is_encrypted = is_encrypted(from.file)
+        .with_context(|| from.unusable(&format!("the backup `{}` cannot be read", from.file.display())))?;
     if is_encrypted {
-        return decrypt(from, copy, identities).map_err(|error| not_decrypted(from, error));
+        return decrypt(from.file, copy, identities).map_err(|error| not_decrypted(from, error));
     }
-    copy_plain(from, copy).map_err(|error| of_backup(from, error))
+    copy_plain(from, copy)
 }
 
 /// A finished backup is one file and may lie on a medium that cannot be written. With a log beside it it is the raw
 /// copy of a database in use, which only SQLite can read together.
-fn copy_plain(from: &Path, copy: &Path) -> anyhow::Result<()> {
-    if beside(from, "-wal").exists() {
-        return Ok(tidegate_sqlite::backup(from, copy)?);
+fn copy_plain(from: Named<'_>, copy: &Path) -> anyhow::Result<()> {
+    if beside(from.file, "-wal").exists() {
+        return tidegate_sqlite::backup(from.file, copy).map_err(|error| match error {
+            // Also where its folder cannot be written, which reading the log takes.
+            BackupError::Open(_) => from.unread(error.into()),
+            _ => from.blamed(error.into()),
+        });
     }
-    copy_file(from, copy).with_context(|| format!("failed to copy the backup `{}`", from.display()))
+    let source = File::open(from.file).map_err(|error| from.unread(error.into()))?;
+    copy_file(source, copy)
+        .with_context(|| format!("failed to copy the backup `{}`", from.file.display()))
+        .map_err(|error| from.blamed(error))
 }
 
-fn copy_file(from: &Path, copy: &Path) -> io::Result<()> {
+fn copy_file(mut source: File, copy: &Path) -> io::Result<()> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(copy)?;
-    io::copy(&mut File::open(from)?, &mut file)?;
+    io::copy(&mut source, &mut file)?;
     file.sync_all()
 }
 
-/// What went wrong with the copy is the backup's fault, unless the disk is full, or the copy cannot be written.
-pub(super) fn of_backup(from: &Path, error: anyhow::Error) -> anyhow::Error {
-    let what = match Unusable::of(error.as_ref()) {
-        Some(Unusable::Full | Unusable::NotWritable | Unusable::InUse) => return error,
-        Some(Unusable::Newer) => format!("the backup `{}` was made by a newer tidegate", from.display()),
-        Some(Unusable::Damaged) => format!("the backup `{}` is damaged, or no backup", from.display()),
-        None => format!("the backup `{}` cannot be used", from.display()),
-    };
-    error.context(unusable(&what))
-}
-
-/// No backup that can be put in place.
-pub(super) fn unusable(what: &str) -> Obstructed {
-    let next = "name with --from a whole file that `tidegate admin backup` of this version or an older one wrote; the data \
-                directory is as it was";
-    Obstructed::new(Obstacle::BackupUnusable, what, next)
-}
-
-fn not_decrypted(from: &Path, error: DecryptError) -> anyhow::Error {
-    let from = from.display();
+fn not_decrypted(named: Named<'_>, error: DecryptError) -> anyhow::Error {
+    let (from, option) = (named.file.display(), named.option);
     let encrypted = |what: String, next: &str| Obstructed::new(Obstacle::BackupEncrypted, what, next);
     let told = match &error {
         DecryptError::NoIdentity => encrypted(
@@ -83,12 +116,15 @@ fn not_decrypted(from: &Path, error: DecryptError) -> anyhow::Error {
         ),
         DecryptError::OtherForm => encrypted(
             format!("the backup `{from}` is encrypted in a form that `tidegate` does not read"),
-            "decrypt it with `age --decrypt -o BACKUP FILE` and name BACKUP with --from; the data directory is as it was",
+            &format!(
+                "decrypt it with `age --decrypt -o BACKUP FILE` and name BACKUP with {option}; the data directory is as \
+                 it was"
+            ),
         ),
         DecryptError::Altered(_) => {
-            unusable(&format!("the encrypted backup `{from}` was cut short or altered"))
+            named.unusable(&format!("the encrypted backup `{from}` was cut short or altered"))
         }
-        DecryptError::Read(_) => unusable(&format!("the backup `{from}` cannot be read")),
+        DecryptError::Read(_) => named.unusable(&format!("the backup `{from}` cannot be read")),
         // The data directory's fault, which is explained by its cause.
         DecryptError::Write(_) => return error.into(),
     };

@@ -62,9 +62,15 @@ fn revoke_while_working(story: &mut Story, near: &Machine) -> anyhow::Result<()>
     let (request, answer, root) = (place("request.json"), place("answer.json"), place("root-key.pem"));
     story.world.plane.stop()?;
     story.world.plane.admin(&["order-key", "revoke", "--request", &request])?;
+    let listed: Value = serde_json::from_str(&story.world.plane.admin(&["order-key", "list", "--json"])?)?;
+    let fingerprint = listed["pending"]["request_fingerprint"].as_str().context("a request is pending")?;
     let sign =
         ["admin", "order-key", "sign", "--request", &request, "--root-key", &root, "--answer", &answer];
-    story.world.tidegate(&sign, 0)?;
+    let swapped = "0".repeat(64);
+    for (fingerprint, exit) in [(swapped.as_str(), 4), (fingerprint, 0)] {
+        story.world.tidegate(&[&sign[..], &["--fingerprint", fingerprint]].concat(), exit)?;
+    }
+    tell("the root key signed the request by its fingerprint, and refused it by another");
     story.world.plane.admin(&["order-key", "revoke", "--answer", &answer])?;
     story.world.plane.start()?;
     let refused = story.world.ended(&waits, PATIENCE)?;
