@@ -82,7 +82,7 @@ fn a_further_signature_on_what_the_owner_or_the_control_plane_signed_is_rejected
             head.certificates.push(Envelope {
                 signatures: vec![head.authority.certificate.signatures[0].clone(), junk()],
                 ..head.authority.certificate.clone()
-            })
+            });
         },
         |head| head.enrolments[0].signatures.insert(0, junk()),
     ];
