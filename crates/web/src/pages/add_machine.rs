@@ -170,7 +170,7 @@ fn asking(viewer: &Viewer, places: &Places, chosen: Option<SiteId>, wrong: &Wron
             (new_site(places, wrong))
             div .fields {
                 label { "Machines that the code admits"
-                    input name="uses" type="number" min="1" max=(USES_MAX) required value=(wrong.typed(FORM, "uses", "1"));
+                    input name="uses" type="number" min="1" max=(USES_MAX) required value=(wrong.in_field(FORM, "uses", "1"));
                 }
                 label { "The code is valid for"
                     select name="valid_for" {
@@ -207,16 +207,16 @@ fn new_site(places: &Places, wrong: &Wrong<'_>) -> Markup {
                     }
                 }
                 label { "Name of a new client"
-                    input name="client_name" maxlength="200" autocomplete="off" value=(wrong.typed(FORM, "client_name", ""))
+                    input name="client_name" maxlength="200" autocomplete="off" value=(wrong.in_field(FORM, "client_name", ""))
                         placeholder="Nordwerk";
                 }
                 label { "Name of the new site"
-                    input name="site_name" maxlength="200" autocomplete="off" value=(wrong.typed(FORM, "site_name", ""))
+                    input name="site_name" maxlength="200" autocomplete="off" value=(wrong.in_field(FORM, "site_name", ""))
                         placeholder="Plant 3";
                 }
                 label { "Its time zone"
                     input name="time_zone" list=(zones::LIST) maxlength="64" autocomplete="off" spellcheck="false"
-                        value=(wrong.typed(FORM, "time_zone", "")) placeholder="Europe/Berlin";
+                        value=(wrong.in_field(FORM, "time_zone", "")) placeholder="Europe/Berlin";
                     span .fine { "How times of its machines read. Left empty: UTC." }
                 }
             }

@@ -55,7 +55,7 @@ pub(super) fn page_of(viewer: &Viewer, editor: &Editor<'_>) -> Html<String> {
             // Return in a field saves; it does not press the first button, which could move a step.
             button .default name="act" value="save" tabindex="-1" aria-hidden="true" { "Save" }
             label { "Title"
-                input name="title" value=(spec.title.as_deref().unwrap_or_default()) maxlength="200"
+                input name="title" value=(words::in_field(spec.title.as_deref().unwrap_or_default())) maxlength="200"
                     placeholder=(spec.default_title());
             }
             ol .steps data-sortable="true" {
@@ -306,10 +306,10 @@ fn field(key: &str, argument: &ArgumentSpec, step: &StepSpec, probe: &ProbeSpec)
             @match &argument.kind {
                 ArgumentKind::Text { bytes_max } if *bytes_max > LINE_BYTES_MAX => {
                     textarea name=(name) rows="2" maxlength=(bytes_max) required[argument.required] spellcheck="false"
-                        placeholder=[usual] { (text) }
+                        placeholder=[usual] { (words::in_area(&text)) }
                 }
                 ArgumentKind::Text { bytes_max } => {
-                    input name=(name) value=(text) maxlength=(bytes_max) required[argument.required] spellcheck="false"
+                    input name=(name) value=(words::in_field(&text)) maxlength=(bytes_max) required[argument.required] spellcheck="false"
                         autocomplete="off" placeholder=[usual];
                 }
                 ArgumentKind::Integer { min, max } => {

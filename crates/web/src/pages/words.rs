@@ -120,7 +120,17 @@ pub(super) fn windows(windows: &[Window]) -> Markup {
         }
     }
 }
+
 /// `text` for a field to edit it in: as it is, or with visible escapes where it has characters that reorder or hide text.
 pub(crate) fn in_field(text: &str) -> String {
     if text.contains(is_unsafe) { one_line(text) } else { text.to_owned() }
+}
+
+/// The same for a field of several lines, in which tabs and ends of lines stay as they are.
+pub(crate) fn in_area(text: &str) -> String {
+    let line = |line: &str| {
+        let hides = line.contains(|character| is_unsafe(character) && !matches!(character, '\t' | '\r'));
+        if hides { one_line(line) } else { line.to_owned() }
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }

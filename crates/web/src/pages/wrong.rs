@@ -54,6 +54,11 @@ impl<'a> Wrong<'a> {
         refused.map_or(otherwise, |refused| refused.form.raw(field).unwrap_or_default())
     }
 
+    /// The same for a field that shows it, with characters that reorder or hide text made visible.
+    pub(super) fn in_field(&self, place: &str, field: &str, otherwise: &str) -> String {
+        words::in_field(self.typed(place, field, otherwise))
+    }
+
     /// The page with the status of what was wrong.
     pub(super) fn answer(&self, page: Html<String>) -> Response {
         let mut response = page.into_response();

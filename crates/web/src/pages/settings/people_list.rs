@@ -62,7 +62,7 @@ fn invitation(wrong: &Wrong<'_>, is_alone: bool) -> Markup {
             form .row method="post" action="/settings/people" {
                 label { "E-mail address"
                     input name="email" type="email" required maxlength="200" autocomplete="off" placeholder="name@example.com"
-                        value=(wrong.typed(INVITATION, "email", "")) autofocus[wrong.is_at(INVITATION)];
+                        value=(wrong.in_field(INVITATION, "email", "")) autofocus[wrong.is_at(INVITATION)];
                 }
                 button .primary { "Make an invitation link" }
             }

@@ -102,7 +102,7 @@ pub(super) fn name_field(place: &str, label: &str, name: &str, example: &str, wr
     html! {
         label { (label)
             input name="name" required maxlength="200" autocomplete="off" placeholder=(example)
-                value=(words::in_field(wrong.typed(place, "name", name))) autofocus[wrong.is_at(place)];
+                value=(wrong.in_field(place, "name", name)) autofocus[wrong.is_at(place)];
         }
     }
 }
@@ -111,7 +111,7 @@ fn zone_field(place: &str, zone: &str, wrong: &Wrong<'_>) -> Markup {
     html! {
         label { "Time zone"
             input name="time_zone" list=(zones::LIST) maxlength="64" autocomplete="off" spellcheck="false"
-                placeholder="Europe/Berlin" value=(wrong.typed(place, "time_zone", zone));
+                placeholder="Europe/Berlin" value=(wrong.in_field(place, "time_zone", zone));
             span .fine { "Left empty: UTC." }
         }
     }
@@ -121,7 +121,7 @@ fn windows_field(place: &str, windows: &str, wrong: &Wrong<'_>) -> Markup {
     html! {
         label { "Maintenance windows"
             input name="windows" maxlength="400" autocomplete="off" spellcheck="false"
-                placeholder="Mon-Fri 02:00-02:12, Sat 22:00-06:00" value=(wrong.typed(place, "windows", windows));
+                placeholder="Mon-Fri 02:00-02:12, Sat 22:00-06:00" value=(wrong.in_field(place, "windows", windows));
             span .fine { "On the site's clock, with commas between. Left empty: nothing is planned." }
         }
     }

@@ -22,7 +22,6 @@ use crate::pages::form::Form;
 use crate::pages::moment::Moment;
 use crate::pages::once::copied;
 use crate::pages::viewer::Viewer;
-use crate::pages::words::in_field;
 use crate::pages::wrong::Wrong;
 use crate::problem::Problem;
 
@@ -138,7 +137,7 @@ pub(super) fn section(
             form .row method="post" action="/settings/you/tokens" {
                 label { "What a new token is for"
                     input name="name" required maxlength="100" autocomplete="off" placeholder="ticket system"
-                        value=(wrong.typed(NEW, "name", "")) autofocus[wrong.is_at(NEW)];
+                        value=(wrong.in_field(NEW, "name", "")) autofocus[wrong.is_at(NEW)];
                 }
                 label { "Works for"
                     select name="expires_in" {
@@ -222,7 +221,7 @@ fn changes(token: &TokenView, wrong: &Wrong<'_>) -> Markup {
                 form method="post" action={ "/settings/you/tokens/" (token.id) "/rename" } {
                     label { "New name"
                         input name="name" required maxlength="100" autocomplete="off"
-                            value=(in_field(wrong.typed(&place, "name", &token.name))) autofocus[wrong.is_at(&place)];
+                            value=(wrong.in_field(&place, "name", &token.name)) autofocus[wrong.is_at(&place)];
                     }
                     button { "Rename" }
                 }
