@@ -22,8 +22,11 @@ use crate::system::give_way;
 /// milliseconds.
 pub(super) const SMALL_BYTES_MAX: usize = 256 * 1024;
 
-/// Longest pause between two pieces: a disk that is slow for others too must not make a large sync endless.
-const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// For how many times as long as a piece took the writer is the others' afterwards.
+const PAUSE_TIMES: u32 = 3;
+/// Longest pause between two pieces: a disk that is slow for others too must not make a large sync endless. A journal of
+/// 64 MiB is stored within ten seconds all the same.
+const PAUSE_MAX: Duration = Duration::from_millis(30);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -97,8 +100,7 @@ impl LocalHost {
             let part = Input::Endpoint(EndpointInput::SyncPart { request, entries });
             let began = Instant::now();
             self.write(move |db, cx| tidegate_core::handle(db, cx, object, part.clone())).await?;
-            // The writer is the others' for as long again.
-            tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
+            tokio::time::sleep((began.elapsed() * PAUSE_TIMES).min(PAUSE_MAX)).await;
         }
         Ok(Some(turn))
     }
