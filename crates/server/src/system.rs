@@ -40,7 +40,7 @@ pub(crate) fn bound_retry_pause(_: &TcpStream) {}
 #[cfg(target_os = "linux")]
 pub(crate) fn give_way() {
     // Linux has a priority for each thread, and means the calling one by "this process". A lower one is never refused.
-    let _ = rustix::process::setpriority_process(None, 19);
+    let _ = rustix::process::setpriority_process(None, 15);
 }
 
 /// Elsewhere a priority belongs to the whole process.
