@@ -93,7 +93,7 @@ impl Connection {
         Ok(Target { base, token: Some(token), ca: self.read_ca(ca)? })
     }
 
-    /// Refuses to send a secret readable to whoever sits between.
+    /// Refuses to send a secret over a connection without TLS.
     fn check_path(&self, base: &Url) -> Result<(), Failure> {
         if self.allow_http || base.scheme() == "https" || is_loopback(base) {
             return Ok(());

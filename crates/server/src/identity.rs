@@ -135,7 +135,7 @@ pub(crate) fn are_keys_missing(db: &dyn ReadSql) -> Result<bool, SqlError> {
     Ok(is_certified && !has_keys(db)?)
 }
 
-/// What an operator is told who works with a database that was made without keys and put in place as a file.
+/// The error for a database that was backed up without keys and then copied into place as a file.
 pub(crate) fn without_keys() -> Obstructed {
     Obstructed::new(
         Obstacle::BackupWithoutKeys,

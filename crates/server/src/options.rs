@@ -22,7 +22,7 @@ pub struct ServeOptions {
     /// Where people reach the control plane, behind a proxy or under a name: links and commands lead there, and the
     /// console answers nowhere else. `None`: the listener's addresses, `localhost`, and the names in the certificate.
     pub public_url: Option<PublicUrl>,
-    /// Proxies that are believed when they say whom a request is from.
+    /// Proxies that may name the sender of a request.
     pub trusted_proxies: Vec<ProxyNetwork>,
     /// Whether each connection of theirs begins with a PROXY header.
     pub proxy_protocol: bool,

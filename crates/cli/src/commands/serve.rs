@@ -54,7 +54,7 @@ pub(crate) struct Args {
     /// Where people reach it, such as https://tidegate.example: links and commands lead there
     #[arg(long, value_name = "URL", env = "TIDEGATE_PUBLIC_URL", hide_env_values = true)]
     public_url: Option<PublicUrl>,
-    /// A proxy in front whose word counts on whom a request is from; may be repeated
+    /// A proxy in front that may name the sender of a request (`X-Forwarded-For`, `Forwarded`); may be repeated
     #[arg(long, value_name = "CIDR")]
     trusted_proxy: Vec<ProxyNetwork>,
     /// Connections from trusted proxies begin with a PROXY header (version 1 or 2)

@@ -1,4 +1,4 @@
-//! What `tidegate verify` is told about order keys, and what it prints about the one that signed the file.
+//! The options of `tidegate verify` about order keys, and what it prints about the one that signed the file.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};

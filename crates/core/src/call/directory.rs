@@ -90,7 +90,7 @@ pub struct RefusedSignIns {
     pub from: Timestamp,
     /// When the count ended.
     pub until: Timestamp,
-    /// Those that are told apart, the most frequent first.
+    /// The attempts that get an entry each, the most frequent first.
     pub named: Vec<RefusedSignIn>,
     /// How many more there were.
     pub others: u64,

@@ -30,7 +30,7 @@ pub enum Reply {
     },
     /// The machine is admitted.
     Admitted {
-        /// What its endpoint object is told.
+        /// The call for its endpoint object.
         admission: Box<Admission>,
         /// Other machines of the site that have its name, for the answer to the machine.
         same_name: Vec<EndpointId>,

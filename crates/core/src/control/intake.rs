@@ -73,7 +73,7 @@ impl Object<'_> {
     }
 
     /// The number up to which these entries, which are one chain, are those that are held: where the last that can be
-    /// is the same, so are all before it. 0 where that cannot be told at once.
+    /// is the same, so are all before it. 0: each one must be compared.
     fn same_through(&self, journal: &JournalRow, chain: &[Chained]) -> Result<u64, Error> {
         let held = |chained: &&Chained| chained.header.link.number <= journal.head.number;
         let Some(last) = chain.iter().rev().find(held) else { return Ok(0) };

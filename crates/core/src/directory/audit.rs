@@ -143,7 +143,7 @@ pub enum DirectoryBody {
         /// Until when.
         until: Timestamp,
     },
-    /// More sign-ins were refused than are told apart.
+    /// More sign-ins were refused than get an entry each.
     SignInsRefused {
         /// How many.
         count: u64,

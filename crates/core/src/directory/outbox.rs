@@ -18,17 +18,17 @@ const AGAIN_AFTER: Milliseconds = Milliseconds::from_seconds(60);
 /// Something to tell: [`crate::call::EndpointInput::HoldWorkOf`] with these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldWork {
-    /// Which endpoint is told.
+    /// The receiving endpoint.
     pub endpoint: EndpointId,
     /// Whose work: the e-mail address.
     pub person: String,
     /// Who deactivated them.
     pub by: String,
-    /// Since when it is to be told.
+    /// When the message was queued.
     pub due_at: Timestamp,
 }
 
-/// What is to be told now, at most `limit`.
+/// The messages to deliver now, at most `limit`.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub fn outbox_due_at(db: &dyn ReadSql) -> Result<Option<Timestamp>, Error> {
     Ok(due.map(Timestamp::from_milliseconds))
 }
 
-/// Forgets what its endpoint was told, in the transaction that told it or a later one.
+/// Deletes a delivered message, in the transaction that delivered it or a later one.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The source that these programs were built from, for shows that build parts of it anew.
+//! The source that these programs were built from, for shows that rebuild parts of it.
 
 use std::path::{Path, PathBuf};
 

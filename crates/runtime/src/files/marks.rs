@@ -72,7 +72,7 @@ const TOKEN_BYTES_MIN: usize = 32;
 /// What of `bytes` no check reads, wherever it stands in them.
 pub(crate) fn secret_in(bytes: &[u8]) -> Option<Secret> {
     secret_in_text(bytes).or_else(|| {
-        // In UTF-16 or UTF-32 every byte of a mark has zeros beside it, whatever the rest of the file is written in.
+        // In UTF-16 and UTF-32 every byte of a mark is followed or preceded by zeros. The rest of the file may be ASCII.
         let is_wide = memchr::memchr(0, bytes).is_some();
         let text = || bytes.iter().copied().filter(|byte| *byte != 0).collect::<Vec<u8>>();
         is_wide.then(text).and_then(|text| secret_in_text(&text))

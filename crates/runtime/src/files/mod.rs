@@ -287,8 +287,8 @@ fn denied_secret(untouched: &File, metadata: &Metadata, real: &Path) -> Option<S
     })
 }
 
-/// Whether `real` lies in one of `folders`. Their links were resolved at enrolment: whoever can change a link must not
-/// change what the policy allows.
+/// Whether `real` lies in one of `folders`. Enrolment resolved their links, so changing a link does not change the
+/// policy.
 fn lies_in(real: &Path, folders: &[PathBuf]) -> bool {
     folders.iter().any(|folder| real.starts_with(folder))
 }

@@ -43,7 +43,7 @@ impl Bulk {
         let work = move || {
             give_way();
             for job in arriving {
-                // Whoever waits is told by the channel that went with the job.
+                // The waiting caller gets an error, because the job's channel is dropped.
                 if catch_unwind(AssertUnwindSafe(job)).is_err() {
                     tracing::error!("the check of a large sync panicked");
                 }

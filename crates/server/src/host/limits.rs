@@ -3,7 +3,7 @@
 //! Guessing a code or a sign-in link is what the tight limit is against, so an attempt that succeeds gives its
 //! token back: fifty machines behind one address can enrol with good codes, and a wrong code costs one of twenty.
 //!
-//! An IPv6 address counts in its /64, /56 and /48: whoever rents a /48 has 65,536 of the smallest, and no more than
+//! An IPv6 address counts in its /64, /56 and /48: a rented /48 holds 65,536 of the smallest, and no more than
 //! sixteen times the attempts of one.
 //!
 //! Failed sign-ins count against the address they come from and never against the account they name. A limit on the

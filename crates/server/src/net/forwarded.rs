@@ -34,7 +34,7 @@ impl FromStr for ProxyNetwork {
     }
 }
 
-/// A sender of whom nothing is known: all of them share one limit.
+/// An unknown sender: all of them share one limit.
 const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The proxies that are believed.

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::host::LocalHost;
 use crate::stop::stopped;
 
-/// Endpoints told in one transaction: a few milliseconds of the writer's time.
+/// Messages delivered in one transaction: a few milliseconds of the writer's time.
 const BATCH_MAX: u32 = 256;
 
 /// The longest rest where nothing is due.

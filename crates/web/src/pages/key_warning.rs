@@ -1,5 +1,5 @@
 //! The warning that the order key's certificate ends, around every page. Who can renew it sees it from 60 days before on;
-//! others are told in the last week, since their work is about to wait.
+//! everybody else sees it in the last week, since their work is about to wait.
 
 use maud::{Markup, html};
 use tidegate_core::key_end::{KeyEnd, KeyStage, RENEW_COMMAND};

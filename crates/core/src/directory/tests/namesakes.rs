@@ -15,7 +15,7 @@ use super::support::{
     World, all, anna, endpoint_id, endpoint_view, enrol_request, new_code, projection, read,
 };
 
-/// A world in which these machines of one site told of themselves, numbered from 1.
+/// A world in which these machines of one site are enrolled, numbered from 1.
 fn world_with(names: &[&str]) -> (World, SiteView) {
     let mut world = World::new();
     let site = world.some_site();

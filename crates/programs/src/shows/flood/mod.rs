@@ -92,7 +92,7 @@ pub(super) fn run(scale: Scale) -> anyhow::Result<()> {
         slowest = slowest.max(during.p99_ms() / quiet.p99_ms());
     }
     figure("slowest p99 against that in quiet", format!("{slowest:.1} times"));
-    // A few rounds beside other tests say nothing about the 99th percentile.
+    // The 99th percentile of a few rounds, with other tests running, means nothing.
     ensure!(
         scale == Scale::Quick || slowest <= SLOWER_MAX,
         "an honest machine's work takes {slowest:.1} times as long as in quiet"
