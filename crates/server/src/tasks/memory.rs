@@ -12,7 +12,7 @@ use crate::system::{give_memory_back, resident_bytes};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How much it must have grown since memory was last given back. To give back takes a few milliseconds, and what is
 /// given back has to be asked for again.
-const GROWTH_BYTES: u64 = 8 << 20;
+const GROWTH_BYTES: u64 = 4 << 20;
 
 /// Looks until the server stops.
 pub(crate) async fn memory_task(mut stopping: watch::Receiver<bool>) {
